@@ -1,0 +1,1 @@
+"""The container handed to a court: ASiC-E in a ZIP."""

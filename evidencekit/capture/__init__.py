@@ -1,0 +1,1 @@
+"""URL to artifacts: drives the browser and records what it does."""

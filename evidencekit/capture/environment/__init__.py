@@ -1,0 +1,1 @@
+"""What was observed about the machine before navigation; one probe a module."""

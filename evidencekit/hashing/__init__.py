@@ -1,0 +1,1 @@
+"""Artifacts to a manifest: digests, canonical JSON, Merkle trees, salted leaves."""

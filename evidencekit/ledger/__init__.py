@@ -1,0 +1,1 @@
+"""An append-only log in C2SP tlog formats."""

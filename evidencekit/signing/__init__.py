@@ -1,0 +1,1 @@
+"""Bytes to signatures: CAdES for seals, signed notes for the ledger."""

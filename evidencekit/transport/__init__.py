@@ -1,0 +1,1 @@
+"""HTTP, and nothing else: the only user of requests."""

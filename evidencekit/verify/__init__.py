@@ -1,0 +1,1 @@
+"""A bundle to findings: no browser, no network, no trust of its own."""
