@@ -1,0 +1,1 @@
+"""Preserve web pages as evidence that others can check offline."""
