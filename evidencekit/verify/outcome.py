@@ -1,0 +1,196 @@
+"""The registry of finding ids, and how findings add up to one verdict (docs/spec/findings.md).
+
+The registry is data: a test holds it equal to the table of the specification. What a verdict says in words stands in
+`evidencekit.verify.wording`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import TYPE_CHECKING
+
+from evidencekit.model import Finding, Outcome
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+
+class Layer(StrEnum):
+    """What a check is about, in the order in which a report shows it (design §2)."""
+
+    CONTAINER = "container"
+    OUTER_SEAL = "outer seal"
+    RECORD = "record"
+    ENVIRONMENT = "environment"
+    SIGNATURE = "signature"
+    TIME = "time"
+    LEDGER = "ledger"
+    STATUS = "status"
+
+
+class Required(StrEnum):
+    """Whether a check bounds the verdict; the values are the words of docs/spec/findings.md."""
+
+    YES = "yes"
+    NO = "no"
+    BY_POLICY = "when a policy asks"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FindingKind:
+    """One registered finding id and what its check establishes."""
+
+    id: str
+    layer: Layer
+    required: Required
+    what: str
+
+
+def _kind(identifier: str, layer: Layer, required: Required, what: str) -> FindingKind:
+    return FindingKind(id=identifier, layer=layer, required=required, what=what)
+
+
+_YES, _NO = Required.YES, Required.NO
+
+REGISTRY: tuple[FindingKind, ...] = (
+    _kind(
+        "container.form",
+        Layer.CONTAINER,
+        _YES,
+        "the ZIP is in the form that bundle.md fixes, byte for byte outside member data",
+    ),
+    _kind("container.members", Layer.CONTAINER, _YES, "exactly the members that may be there, with lawful names"),
+    _kind("format.version", Layer.CONTAINER, _YES, "every document is of a major version this verifier reads"),
+    _kind("sums.sha256", Layer.CONTAINER, _YES, "SHA256SUMS lists every member it must, and all agree"),
+    _kind("sums.sm3", Layer.CONTAINER, _YES, "SM3SUMS likewise"),
+    _kind("outer.manifest", Layer.OUTER_SEAL, _YES, "ASiC manifests list every member with the right digest"),
+    _kind("outer.signature", Layer.OUTER_SEAL, _YES, "the CAdES signature over ASiCManifest001 is intact"),
+    _kind("outer.signer", Layer.OUTER_SEAL, _YES, "the outer signer is the inner signer"),
+    _kind("outer.timestamp", Layer.OUTER_SEAL, _YES, "the outer time-stamp is intact and over ASiCManifest002"),
+    _kind("manifest.form", Layer.RECORD, _YES, "manifest.json is canonical and consistent in itself"),
+    _kind(
+        "manifest.artifacts",
+        Layer.RECORD,
+        _YES,
+        "every artifact opens its salted leaf and equals its bytes, or is withheld with a reason",
+    ),
+    _kind("manifest.records", Layer.RECORD, _YES, "record leaves rebuild the root in the manifest"),
+    _kind(
+        "manifest.minimum",
+        Layer.RECORD,
+        _YES,
+        "URL, source and full-page image with time are there for every page (R01)",
+    ),
+    _kind(
+        "archive.records",
+        Layer.RECORD,
+        _YES,
+        "every WARC block equals the record that was committed, and none is unaccounted for",
+    ),
+    _kind("archive.wacz", Layer.RECORD, _YES, "the WACZ's own digests agree"),
+    _kind("exchanges.complete", Layer.RECORD, _YES, "every request ends once; counts equal the manifest's"),
+    _kind("worklog.chain", Layer.RECORD, _YES, "the work log's hash chain is whole and ends where the manifest says"),
+    _kind("custody.chain", Layer.RECORD, _YES, "the custody log continues it without a break"),
+    _kind(
+        "environment.report",
+        Layer.ENVIRONMENT,
+        _NO,
+        "probes ran and what they saw; WARN is INDETERMINATE, FAIL is FAILED",
+    ),
+    _kind("devtools.exclusive", Layer.ENVIRONMENT, _NO, "no other DevTools client could reach the browser"),
+    _kind("seal.signature", Layer.SIGNATURE, _YES, "the CMS signature over manifest.json is intact"),
+    _kind(
+        "seal.identity",
+        Layer.SIGNATURE,
+        _YES,
+        "the signer's certificate leads to an anchor that the verifier's user gave",
+    ),
+    _kind("seal.validity", Layer.SIGNATURE, _YES, "the certificate was valid when the signature provably existed"),
+    _kind("seal.revocation", Layer.SIGNATURE, _NO, "revocation data said nothing against it"),
+    _kind("time.open", Layer.TIME, _YES, "T_open token intact, over open.json, TSA trusted at genTime"),
+    _kind(
+        "time.capture",
+        Layer.TIME,
+        _YES,
+        "the same for every page's capture root, and the root is that of the records",
+    ),
+    _kind("time.seal", Layer.TIME, _YES, "the same over the seal"),
+    _kind("time.order", Layer.TIME, _YES, "T_open ≤ T_capture ≤ T_seal, and the record's own times lie between"),
+    _kind("time.independent", Layer.TIME, _NO, "at least one token comes from a TSA that is not the issuer's own"),
+    _kind("ledger.entry", Layer.LEDGER, _YES, "the entry holds the digests of this manifest, seal and token"),
+    _kind("ledger.inclusion", Layer.LEDGER, _YES, "the entry is in the tree of the checkpoint"),
+    _kind(
+        "ledger.checkpoint",
+        Layer.LEDGER,
+        _YES,
+        "the checkpoint is signed by a log key that the verifier's user trusts",
+    ),
+    _kind(
+        "ledger.open",
+        Layer.LEDGER,
+        _YES,
+        "the attempt was announced before: open entry included, commitment opens, lower index",
+    ),
+    _kind(
+        "ledger.independent",
+        Layer.LEDGER,
+        _NO,
+        "a witness or third-party stamp vouches for the checkpoint; else it proves nothing against its operator",
+    ),
+    _kind("policy.signatures", Layer.SIGNATURE, Required.BY_POLICY, "the role signatures that the policy demands"),
+    _kind(
+        "trust.self",
+        Layer.CONTAINER,
+        _NO,
+        "anchors came from the bundle itself (`--trust self`): nothing was checked against the outside",
+    ),
+    _kind(
+        "status.current",
+        Layer.STATUS,
+        _NO,
+        "NOT_PERFORMED: later correction or revocation needs a newer ledger",
+    ),
+)
+"""Every finding id, in the order of docs/spec/findings.md, which is also the order of a report."""
+
+KINDS = {kind.id: kind for kind in REGISTRY}
+REGISTERED = tuple(KINDS)
+ALWAYS = tuple(kind.id for kind in REGISTRY if kind.id not in {"policy.signatures", "trust.self"})
+"""The ids that every report holds, whatever the bundle and the arguments."""
+
+_SEVERITY = (Outcome.FAILED, Outcome.NOT_PERFORMED, Outcome.INDETERMINATE, Outcome.PASSED)
+
+
+def weakest(outcomes: Iterable[Outcome]) -> Outcome:
+    """Return the worst of several outcomes; NOT_PERFORMED when there is none."""
+    return min(outcomes, key=_SEVERITY.index, default=Outcome.NOT_PERFORMED)
+
+
+def overall(findings: Iterable[Finding], *, policy_asks: bool = False) -> Outcome:
+    """Return the verdict, never above the weakest required finding (docs/spec/findings.md).
+
+    Args:
+        findings: All findings of one verification.
+        policy_asks: Whether the caller's policy demands role signatures, which makes `policy.signatures` required.
+
+    Returns:
+        FAILED when anything failed; PASSED when nothing failed, every required id is there and passed and the anchors
+        did not come from the bundle; INDETERMINATE otherwise.
+    """
+    by_id: dict[str, list[Outcome]] = {}
+    for finding in findings:
+        by_id.setdefault(finding.id, []).append(finding.outcome)
+    if any(Outcome.FAILED in outcomes for outcomes in by_id.values()):
+        return Outcome.FAILED
+    wanted = [kind.id for kind in REGISTRY if _is_required(kind, policy_asks=policy_asks)]
+    if "trust.self" in by_id:
+        return Outcome.INDETERMINATE
+    # An id that is required and absent is as good as not performed.
+    if all(weakest(by_id.get(identifier, ())) is Outcome.PASSED for identifier in wanted):
+        return Outcome.PASSED
+    return Outcome.INDETERMINATE
+
+
+def _is_required(kind: FindingKind, *, policy_asks: bool) -> bool:
+    return kind.required is Required.YES or (kind.required is Required.BY_POLICY and policy_asks)

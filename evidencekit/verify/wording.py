@@ -1,0 +1,114 @@
+"""The sentence above a report, tied to what verified and to nothing else (R33, R66).
+
+Nothing here is said unless the finding that carries it passed: a check that did not run or could not be decided only
+ever adds to what is *not* proved.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from evidencekit.model import Finding, Outcome, Text
+from evidencekit.verify.outcome import KINDS, REGISTERED, Layer, Required, weakest
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+
+_PASSED, _FAILED = Outcome.PASSED, Outcome.FAILED
+_INTEGRITY = (Layer.CONTAINER, Layer.OUTER_SEAL, Layer.RECORD)
+_INTACT_WITHOUT_ANCHORS = {"outer.timestamp", "seal.signature", "ledger.entry", "ledger.inclusion"}
+
+_TIED = (
+    (("seal.identity", "seal.validity"), Text(en="who signed", zh="签署人")),
+    (("time.open", "time.capture", "time.seal", "time.order", "outer.timestamp"), Text(en="when", zh="时间")),
+    (("ledger.checkpoint", "ledger.open"), Text(en="the log", zh="日志")),
+)
+
+
+def headline(outcome: Outcome, findings: Sequence[Finding]) -> Text:
+    """Return the one sentence that stands above a report.
+
+    Args:
+        outcome: The verdict of `evidencekit.verify.outcome.overall`.
+        findings: The findings it was computed from.
+    """
+    if outcome is _FAILED:
+        return _failed_headline(findings)
+    if outcome is _PASSED:
+        en = "PASSED — every required check passed against the anchors you gave"
+        return Text(en=en, zh="PASSED — 全部必需检查均已通过(以您提供的信任锚为准)")
+    parts = _undecided_parts(outcomes_by_id(findings)) + _self_note(findings)
+    return Text(
+        en=f"INDETERMINATE — {'; '.join(part.en for part in parts)}",
+        zh=f"INDETERMINATE — {';'.join(part.zh for part in parts)}",
+    )
+
+
+def _undecided_parts(outcomes: Mapping[str, Outcome]) -> list[Text]:
+    undecided = [name for name in REGISTERED if bounds(name) and outcomes.get(name, _PASSED) is not _PASSED]
+    parts = []
+    if _integrity_holds(outcomes):
+        parts.append(Text(en="integrity holds", zh="完整性成立"))
+    untied = [text for ids, text in _TIED if any(name in ids for name in undecided)]
+    if untied:
+        names = _and([text.en for text in untied])
+        zh = "、".join(text.zh for text in untied)
+        parts.append(
+            Text(en=f"{names} could not be tied to anything you trust", zh=f"{zh}无法与您信任的任何依据相联系")
+        )
+    rest = [name for name in undecided if not _explained_by_anchors(name)]
+    if rest:
+        parts.append(Text(en=f"not decided: {', '.join(rest)}", zh=f"未能判定:{'、'.join(rest)}"))
+    return parts
+
+
+def outcomes_by_id(findings: Sequence[Finding]) -> dict[str, Outcome]:
+    """Return the worst outcome of each id that occurs."""
+    grouped: dict[str, list[Outcome]] = {}
+    for finding in findings:
+        grouped.setdefault(finding.id, []).append(finding.outcome)
+    return {name: weakest(found) for name, found in grouped.items()}
+
+
+def bounds(name: str) -> bool:
+    """Tell whether an id may bound the verdict; an unknown one does."""
+    kind = KINDS.get(name)
+    return kind is None or kind.required is not Required.NO
+
+
+def _integrity_holds(outcomes: Mapping[str, Outcome]) -> bool:
+    names = {kind.id for kind in KINDS.values() if kind.layer in _INTEGRITY and kind.required is Required.YES}
+    strict = (names | _INTACT_WITHOUT_ANCHORS) - {"outer.timestamp", "container.form"}
+    return all(outcomes.get(name) is _PASSED for name in strict)
+
+
+def _explained_by_anchors(name: str) -> bool:
+    return any(name in ids for ids, _ in _TIED)
+
+
+def _self_note(findings: Sequence[Finding]) -> list[Text]:
+    if all(finding.id != "trust.self" for finding in findings):
+        return []
+    return [
+        Text(
+            en="the anchors came from the bundle itself (--trust self), so nothing was checked against the outside",
+            zh="信任锚取自证据包自身(--trust self),未与任何外部依据核对",
+        )
+    ]
+
+
+def _failed_headline(findings: Sequence[Finding]) -> Text:
+    names = list(dict.fromkeys(finding.id for finding in findings if finding.outcome is _FAILED))
+    first = next(finding for finding in findings if finding.outcome is _FAILED)
+    return Text(
+        en=f"FAILED — {', '.join(names)}: {first.reason.en}",
+        zh=f"FAILED — {'、'.join(names)}:{first.reason.zh}",
+    )
+
+
+def _and(words: list[str]) -> str:
+    if len(words) == 1:
+        return words[0]
+    head = ", ".join(words[:-1])
+    return f"{head}{',' if len(words) > 2 else ''} and {words[-1]}"  # noqa: PLR2004 - the comma of a list of three
