@@ -1,0 +1,92 @@
+"""`evidencekit capture`: one command from a URL to a sealed bundle."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TypedDict, Unpack
+
+import click
+
+from evidencekit_cli.bilingual import command, option
+from evidencekit_cli.exit_codes import ExitCode
+from evidencekit_cli.options import json_option, language_option
+from evidencekit_cli.output import Session
+from evidencekit_cli.settings import ENVIRONMENT_CONTROLS, MODES, RELATIONSHIPS
+
+
+class CaptureOptions(TypedDict):
+    """What click hands over: the options below; None where an option was not given."""
+
+    urls: tuple[str, ...]
+    list_file: str | None
+    demo: bool
+    output: Path | None
+    mode: str | None
+    tsas: tuple[str, ...]
+    matter: str | None
+    operator: str | None
+    relationship: str | None
+    environment_control: str | None
+    allow_private: bool
+    allow_tls_errors: bool
+    allow_http_errors: bool
+    no_third_party: bool
+    include_secrets: bool
+
+
+@command(
+    "capture",
+    en="""Capture pages as one evidence bundle.
+
+    Opens the URLs in a fresh browser, records every request, hashes, signs, time-stamps and logs the
+    result, and writes one ZIP that anybody can check offline. Ends with the verdict that a stranger
+    gets from it. Status 3: sealed, but something is pending or partial.
+    """,
+    zh="""把网页固定为一个证据包。
+
+    用全新的浏览器打开网址,记录全部请求,计算摘要、签名、加盖时间戳并写入账本,生成一个任何人都能离线核验的
+    ZIP 文件;最后给出陌生人核验时得到的结论。退出状态 3:已封存,但有待补或不完整的项目。
+    """,
+)
+@click.argument("urls", nargs=-1, metavar="[URL]...")
+@option("--from", "list_file", metavar="FILE", en="Read URLs from FILE, one a line.", zh="从文件读取网址,每行一个。")
+@option("--demo", is_flag=True, en="Capture the bundled demonstration shop.", zh="固定自带的演示商店,无需联网。")
+@option(
+    "-o",
+    "--output",
+    type=click.Path(path_type=Path),
+    metavar="PATH",
+    en="Write the bundle to PATH.",
+    zh="证据包写到此处。",
+)
+@option("--mode", type=click.Choice(MODES), en="How much is recorded.", zh="记录的详尽程度。")
+@option(
+    "--tsa",
+    "tsas",
+    multiple=True,
+    metavar="auto|none|URL",
+    en="Time-stamping authority; may be repeated.",
+    zh="时间戳机构,可重复给出。",
+)
+@option("--matter", metavar="ID", en="Matter the capture belongs to.", zh="所属案件编号。")
+@option("--operator", metavar="NAME", en="Who captures.", zh="操作人姓名。")
+@option("--relationship", type=click.Choice(RELATIONSHIPS), en="Operator's relation to it.", zh="操作人与案件的关系。")
+@option(
+    "--environment-control",
+    type=click.Choice(ENVIRONMENT_CONTROLS),
+    en="Who controls this machine.",
+    zh="本机由谁控制。",
+)
+@option("--allow-private", is_flag=True, en="Allow loopback and private addresses.", zh="允许本机与内网地址。")
+@option("--allow-tls-errors", is_flag=True, en="Capture in spite of TLS errors.", zh="证书有误时仍然取证并注明。")
+@option("--allow-http-errors", is_flag=True, en="Capture HTTP error pages.", zh="固定 HTTP 错误页面并注明。")
+@option("--no-third-party", is_flag=True, en="Ask nobody but the site itself.", zh="除目标网站外不联系任何第三方。")
+@option("--include-secrets", is_flag=True, en="Leave cookies in the bundle.", zh="证据包保留 Cookie 等敏感内容。")
+@json_option
+@language_option
+@click.pass_obj
+def capture(session: Session, **options: Unpack[CaptureOptions]) -> ExitCode:
+    """Run the command."""
+    from evidencekit_cli.preservation import preserve
+
+    return preserve(session, options)

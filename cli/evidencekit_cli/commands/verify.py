@@ -1,0 +1,118 @@
+"""`evidencekit verify`: judge a bundle as a stranger, offline."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from evidencekit.errors import StorageError, UsageError
+from evidencekit_cli.bilingual import command, option
+from evidencekit_cli.exit_codes import ExitCode
+from evidencekit_cli.options import bundle_argument, json_option, language_option
+from evidencekit_cli.output import Session
+
+if TYPE_CHECKING:
+    from evidencekit.model import VerificationReport
+
+
+@command(
+    "verify",
+    en="""Check a bundle offline, as a stranger would.
+
+    BUNDLE is a bundle file or an unpacked folder. Nothing is trusted but the anchors that --trust
+    names: without one, who signed and when stays undecided (status 3). Status 1 means that the
+    evidence does not verify, and nothing else.
+    """,
+    zh="""以陌生人的身份离线核验证据包。
+
+    BUNDLE 为证据包文件或解开后的文件夹。只信任 --trust 指定的信任锚;不指定时,签署人与时间无从判定(退出状态 3)。
+    退出状态 1 只表示证据未通过核验。
+    """,
+)
+@bundle_argument
+@option(
+    "--trust",
+    "trust",
+    multiple=True,
+    metavar="self|PATH",
+    en="Anchors: a folder, or [signer=|tsa=|log=]FILE; may be repeated.",
+    zh="信任锚:文件夹,或 [signer=|tsa=|log=]文件,可重复。",
+)
+@option("--at", metavar="TIME", en="Judge as of this time (RFC 3339).  [default: now]", zh="核验时点,默认为现在。")
+@option(
+    "--report",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    en="Also write the report to FILE (JSON when it ends in .json).",
+    zh="另将核验报告写入文件(以 .json 结尾时为 JSON)。",
+)
+@option("-v", "--verbose", is_flag=True, en="Show findings that passed, too.", zh="同时列出已通过的事项。")
+@json_option
+@language_option
+@click.pass_obj
+def verify(
+    session: Session, *, bundle: Path, trust: tuple[str, ...], at: str | None, report: Path | None, verbose: bool
+) -> ExitCode:
+    """Run the command."""
+    from evidencekit.report.machine import report_json
+    from evidencekit.report.terminal import render_text
+    from evidencekit.verify.trust import load_trust
+    from evidencekit.verify.verifier import verify_bundle
+
+    moment = _moment(at)
+    verdict = verify_bundle(bundle, trust=load_trust(trust), at=moment)
+    if session.json:
+        session.print_json(report_json(verdict))
+    else:
+        session.print(render_text(verdict, session.language.value, verbose=verbose).rstrip("\n"))
+    if report is not None:
+        _write_report(verdict, report, session)
+    return exit_code_for_verdict(verdict)
+
+
+def exit_code_for_verdict(report: VerificationReport) -> ExitCode:
+    """Return 0 for PASSED, 1 for FAILED and 3 for everything between."""
+    return {"PASSED": ExitCode.OK, "FAILED": ExitCode.FAILED}.get(report.overall.value, ExitCode.UNDECIDED)
+
+
+def _moment(text: str | None) -> datetime:
+    if text is None:
+        return datetime.now(UTC)
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError as error:
+        raise _bad_time(text) from error
+    if moment.tzinfo is None:
+        raise _bad_time(text)
+    return moment.astimezone(UTC)
+
+
+def _bad_time(text: str) -> UsageError:
+    return UsageError(
+        f"--at {text!r} is no time with a time zone; write it as 2026-11-23T03:04:05Z",
+        f"--at {text!r} 不是带时区的时间;请写成 2026-11-23T03:04:05Z 的形式",
+    )
+
+
+def _write_report(verdict: VerificationReport, file: Path, session: Session) -> None:
+    import json
+
+    from evidencekit.report.machine import report_json
+    from evidencekit.report.terminal import render_text
+
+    if file.suffix == ".json":
+        text = json.dumps(report_json(verdict), ensure_ascii=False, indent=2, sort_keys=True) + "\n"
+    else:
+        text = render_text(verdict, session.language.value, verbose=True)
+    try:
+        with file.open("x", encoding="utf-8") as stream:
+            stream.write(text)
+    except OSError as error:
+        reason = error.strerror or str(error)
+        raise StorageError(
+            f"the report could not be written to {file}: {reason}; name a new file in a folder you may write to",
+            f"无法将报告写入 {file}:{reason};请指定可写文件夹中的新文件名",
+        ) from error

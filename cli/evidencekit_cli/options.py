@@ -1,0 +1,61 @@
+"""Options that several commands share."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TypeVar
+
+import click
+
+from evidencekit_cli.bilingual import option
+from evidencekit_cli.language import Language
+from evidencekit_cli.output import Session
+
+Function = TypeVar("Function", bound=Callable[..., object])
+
+
+def _set_language(context: click.Context, _parameter: click.Parameter, value: str | None) -> None:
+    session = context.find_root().obj
+    if value is not None and isinstance(session, Session):
+        session.language = Language(value)
+
+
+def _set_json(context: click.Context, _parameter: click.Parameter, value: bool) -> None:
+    session = context.find_root().obj
+    if value and isinstance(session, Session):
+        session.json = True
+
+
+def language_option(function: Function) -> Function:
+    """Add `--lang`; it is stored in the session, not passed on."""
+    return option(
+        "--lang",
+        type=click.Choice([language.value for language in Language]),
+        is_eager=True,
+        expose_value=False,
+        callback=_set_language,
+        en="Language of messages.  [default: from the locale]",
+        zh="消息的语言。[默认:随系统语言环境]",
+    )(function)
+
+
+def json_option(function: Function) -> Function:
+    """Add `--json`; it is stored in the session, not passed on."""
+    return option(
+        "--json",
+        is_flag=True,
+        is_eager=True,
+        expose_value=False,
+        callback=_set_json,
+        en="Print one JSON object (docs/spec/command-output.schema.json).",
+        zh="输出一个 JSON 对象(docs/spec/command-output.schema.json)。",
+    )(function)
+
+
+def bundle_argument(function: Function) -> Function:
+    """Add the argument BUNDLE: a bundle file or an unpacked folder.
+
+    Whether it exists is for the library to say, in both languages.
+    """
+    return click.argument("bundle", type=click.Path(path_type=Path), metavar="BUNDLE")(function)

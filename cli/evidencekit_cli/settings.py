@@ -1,0 +1,130 @@
+"""Standing settings of a person or office: `config.toml` in the home, under the options of a command.
+
+Shape (every key may be absent):
+
+    [capture]
+    mode = "standard"               # standard | fast | forensic
+    tsa = ["auto"]                  # auto | none | URL, as --tsa
+    third_party = true              # false: as --no-third-party
+
+    [operator]
+    name = "…"
+    role = "operator"
+    relationship = "party"          # party | counsel | notary | third_party
+    environment_control = "party_host"  # party_host | notary_host | notary_cloud | third_party_cloud
+    identity = "unverified"
+"""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from evidencekit.errors import ConfigError
+
+_LIMIT_BYTES = 1 << 20
+
+MODES = ("standard", "fast", "forensic")
+RELATIONSHIPS = ("party", "counsel", "notary", "third_party")
+ENVIRONMENT_CONTROLS = ("party_host", "notary_host", "notary_cloud", "third_party_cloud")
+
+SettingValue = str | bool | tuple[str, ...]
+
+_DEFAULTS: Mapping[str, SettingValue] = {
+    "capture.mode": "standard",
+    "capture.tsa": ("auto",),
+    "capture.third_party": True,
+    "operator.name": "unnamed",
+    "operator.role": "operator",
+    "operator.relationship": "party",
+    "operator.environment_control": "party_host",
+    "operator.identity": "unverified",
+}
+_CHOICES = {
+    "capture.mode": MODES,
+    "operator.relationship": RELATIONSHIPS,
+    "operator.environment_control": ENVIRONMENT_CONTROLS,
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """Every setting's value by its dotted name; `given` names those that the file sets."""
+
+    values: Mapping[str, SettingValue]
+    given: frozenset[str] = frozenset()
+
+    def text(self, name: str) -> str:
+        """Return the value of a setting that is a text."""
+        value = self.values[name]
+        return value if isinstance(value, str) else ""
+
+    def flag(self, name: str) -> bool:
+        """Return the value of a setting that is true or false."""
+        return self.values[name] is True
+
+    def texts(self, name: str) -> tuple[str, ...]:
+        """Return the value of a setting that is a list of texts."""
+        value = self.values[name]
+        return value if isinstance(value, tuple) else ()
+
+
+def read_settings(file: Path) -> Settings:
+    """Return the settings of `file` over the defaults; the defaults alone when there is no file.
+
+    Raises:
+        ConfigError: the file cannot be read, is not TOML, or has a key or value that is not known.
+    """
+    try:
+        with file.open("rb") as stream:
+            data = stream.read(_LIMIT_BYTES + 1)
+        if len(data) > _LIMIT_BYTES:
+            raise _wrong(file, f"it is larger than {_LIMIT_BYTES} bytes", f"文件超过 {_LIMIT_BYTES} 字节")
+        tables = tomllib.loads(data.decode("utf-8"))
+    except FileNotFoundError:
+        return Settings(values=_DEFAULTS)
+    except (OSError, ValueError, RecursionError) as error:
+        raise _wrong(file, str(error), str(error)) from error
+    given = {name: _checked(file, name, value) for name, value in _flattened(file, tables).items()}
+    return Settings(values={**_DEFAULTS, **given}, given=frozenset(given))
+
+
+def _flattened(file: Path, tables: Mapping[str, object]) -> dict[str, object]:
+    flat: dict[str, object] = {}
+    for table, content in tables.items():
+        if not isinstance(content, Mapping):
+            raise _unknown(file, table)
+        for key, value in content.items():
+            if f"{table}.{key}" not in _DEFAULTS:
+                raise _unknown(file, f"{table}.{key}")
+            flat[f"{table}.{key}"] = value
+    return flat
+
+
+def _checked(file: Path, name: str, value: object) -> SettingValue:
+    expected = _DEFAULTS[name]
+    if isinstance(expected, tuple):
+        if isinstance(value, Sequence) and not isinstance(value, str) and all(isinstance(item, str) for item in value):
+            return tuple(str(item) for item in value)
+        raise _wrong(file, f"{name} must be a list of texts", f"{name} 应为字符串列表")
+    if isinstance(expected, bool):
+        if isinstance(value, bool):
+            return value
+        raise _wrong(file, f"{name} must be true or false", f"{name} 应为 true 或 false")
+    if not isinstance(value, str):
+        raise _wrong(file, f"{name} must be a text", f"{name} 应为字符串")
+    if name in _CHOICES and value not in _CHOICES[name]:
+        choices = ", ".join(_CHOICES[name])
+        raise _wrong(file, f"{name} must be one of {choices}", f"{name} 应为 {choices} 之一")
+    return value
+
+
+def _unknown(file: Path, name: str) -> ConfigError:
+    known = ", ".join(_DEFAULTS)
+    return _wrong(file, f"{name} is not a setting; known are {known}", f"没有 {name} 这一设置;可用的有 {known}")
+
+
+def _wrong(file: Path, en: str, zh: str) -> ConfigError:
+    return ConfigError(f"{file} cannot be used: {en}; correct or remove it", f"无法使用 {file}:{zh};请更正或删除")
