@@ -1,0 +1,180 @@
+"""Who signs: one small protocol, and the signer whose key lies in a file.
+
+`sign(data)` hashes and signs the whole of `data`. ECDSA signatures are DER (RFC 3279 §2.2.3), RSA ones
+RSASSA-PKCS1-v1_5 (RFC 8017 §8.2), both with SHA-256; Ed25519 is RFC 8032. An HSM or an external command only has to
+offer the same four attributes.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import TYPE_CHECKING, Final, Protocol, TypeAlias
+
+from cryptography import x509
+from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519, padding, rsa
+from cryptography.hazmat.primitives.serialization import load_pem_private_key
+
+from evidencekit.errors import SigningError
+from evidencekit.signing.keyfile import read_public_file, read_secret_file
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from pathlib import Path
+
+    from cryptography.hazmat.primitives.asymmetric.types import CertificatePublicKeyTypes
+
+MIN_RSA_BITS: Final = 3072
+"""128-bit security until 2030 and after: NIST SP 800-57 part 1 rev. 5, table 2."""
+
+SigningKey: TypeAlias = ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey | ed25519.Ed25519PrivateKey
+
+
+class SignatureAlgorithm(StrEnum):
+    """How a signer signs."""
+
+    ECDSA_SHA256 = "ecdsa-sha256"
+    RSA_SHA256 = "rsa-sha256"
+    ED25519 = "ed25519"
+
+
+class Signer(Protocol):
+    """A private key in use, and the certificate that names its holder."""
+
+    @property
+    def certificate(self) -> x509.Certificate:
+        """The certificate of the signing key."""
+        ...
+
+    @property
+    def chain(self) -> tuple[x509.Certificate, ...]:
+        """Issuing certificates that a verifier may need, nearest first; without the signer's own."""
+        ...
+
+    @property
+    def algorithm(self) -> SignatureAlgorithm:
+        """How `sign` signs."""
+        ...
+
+    def sign(self, data: bytes) -> bytes:
+        """Sign `data`.
+
+        Raises:
+            SigningError: the key did not work.
+        """
+        ...
+
+
+class KeySigner:
+    """A signer that holds its key in memory: ECDSA P-256, RSA of at least 3072 bits, or Ed25519.
+
+    Raises:
+        SigningError: the key is weaker or of another kind, or the certificate is for another key.
+    """
+
+    __slots__ = ("_key", "algorithm", "certificate", "chain")
+
+    def __init__(self, key: SigningKey, certificate: x509.Certificate, chain: Sequence[x509.Certificate] = ()) -> None:
+        self.algorithm = algorithm_of(key)
+        if not _same_key(key, certificate):
+            raise SigningError(
+                f"The certificate {certificate.subject.rfc4514_string()!r} is for another key; give the key's own one.",
+                f"证书 {certificate.subject.rfc4514_string()!r} 与私钥不匹配;请提供该私钥对应的证书。",
+            )
+        self._key = key
+        self.certificate = certificate
+        self.chain = tuple(chain)
+
+    def sign(self, data: bytes) -> bytes:
+        """Sign `data`; see the module for the forms."""
+        match self._key:
+            case ec.EllipticCurvePrivateKey():
+                return self._key.sign(data, ec.ECDSA(hashes.SHA256()))
+            case rsa.RSAPrivateKey():
+                return self._key.sign(data, padding.PKCS1v15(), hashes.SHA256())
+            case _:
+                return self._key.sign(data)
+
+
+def load_signer(
+    key_file: Path, cert_file: Path, passphrase: Callable[[], bytes] | None = None, *, check_permissions: bool = True
+) -> KeySigner:
+    """Load a signer from a PEM key and a PEM file with its certificate, followed by the issuing ones if any.
+
+    Args:
+        key_file: PKCS#8 (or traditional) PEM, encrypted or not.
+        cert_file: PEM certificates, the signer's own first.
+        passphrase: asked once, and only when the key is encrypted.
+        check_permissions: refuse a key that others on this machine can read.
+
+    Raises:
+        SigningError: a file is missing, unreadable, malformed or too open; the passphrase is wrong or missing; the key
+            is weak or not that of the certificate.
+    """
+    key = load_private_key(read_secret_file(key_file, check_permissions=check_permissions), key_file, passphrase)
+    certificates = load_certificates(read_public_file(cert_file), cert_file)
+    return KeySigner(key, certificates[0], certificates[1:])
+
+
+def load_private_key(pem: bytes, source: Path, passphrase: Callable[[], bytes] | None = None) -> SigningKey:
+    """Read a PEM private key of a kind this library signs with.
+
+    Raises:
+        SigningError: not a PEM key, a wrong or missing passphrase, or a kind or strength that is refused.
+    """
+    try:
+        encrypted = b"ENCRYPTED" in pem
+        key = load_pem_private_key(pem, (passphrase() if passphrase else None) if encrypted else None)
+    except (ValueError, TypeError, UnsupportedAlgorithm) as error:
+        raise SigningError(
+            f"The key in {source} cannot be opened ({error}); give a PEM private key and the passphrase if it has one.",
+            f"无法打开密钥文件 {source}({error});请提供 PEM 私钥及其口令(如有)。",
+        ) from error
+    algorithm_of(key)
+    assert isinstance(key, ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey | ed25519.Ed25519PrivateKey)  # noqa: S101
+    return key
+
+
+def load_certificates(pem: bytes, source: Path) -> tuple[x509.Certificate, ...]:
+    """Read one or more PEM certificates.
+
+    Raises:
+        SigningError: there is none, or one is malformed.
+    """
+    try:
+        return tuple(x509.load_pem_x509_certificates(pem))
+    except ValueError as error:
+        raise SigningError(
+            f"{source} holds no readable PEM certificate ({error}); give the certificate of the signing key.",
+            f"{source} 中没有可读取的 PEM 证书({error});请提供签名密钥的证书。",
+        ) from error
+
+
+def algorithm_of(key: object) -> SignatureAlgorithm:
+    """Name the algorithm a private key signs with.
+
+    Raises:
+        SigningError: the key is of another kind, curve or too short.
+    """
+    match key:
+        case ec.EllipticCurvePrivateKey(curve=ec.SECP256R1()):
+            return SignatureAlgorithm.ECDSA_SHA256
+        case rsa.RSAPrivateKey() if key.key_size >= MIN_RSA_BITS:
+            return SignatureAlgorithm.RSA_SHA256
+        case ed25519.Ed25519PrivateKey():
+            return SignatureAlgorithm.ED25519
+        case _:
+            size: object = getattr(key, "key_size", None) or "?"
+            raise SigningError(
+                f"A {type(key).__name__} of {size} bits is refused; use ECDSA P-256, RSA ≥ {MIN_RSA_BITS} or Ed25519.",
+                f"不接受 {size} 位的 {type(key).__name__};请使用 ECDSA P-256、RSA ≥ {MIN_RSA_BITS} 位或 Ed25519。",
+            )
+
+
+def _same_key(key: SigningKey, certificate: x509.Certificate) -> bool:
+    try:
+        held: CertificatePublicKeyTypes = certificate.public_key()
+    except (ValueError, UnsupportedAlgorithm):
+        return False
+    return key.public_key() == held
