@@ -1,0 +1,115 @@
+"""Certificates from strangers: load them whole or refuse them, and get at their encoded parts.
+
+`cryptography` decodes lazily, so a malformed extension would surface in the middle of a check.
+`load_certificate` decodes everything that checks use and turns every failure into `FormatError`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from cryptography import x509
+from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives.serialization import Encoding
+
+from evidencekit.errors import FormatError
+from evidencekit.x509 import der
+
+if TYPE_CHECKING:
+    from cryptography.hazmat.primitives.asymmetric.types import CertificatePublicKeyTypes
+
+MAX_CERTIFICATE_BYTES: Final = 1 << 16
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EncodedParts:
+    """Parts of a certificate as its issuer wrote them (RFC 5280 §4.1), DER."""
+
+    issuer: bytes
+    subject: bytes
+    public_key: bytes
+    algorithm: bytes
+    """The `signatureAlgorithm` beside the signature."""
+
+
+def load_certificate(data: bytes) -> x509.Certificate:
+    """Decode a DER certificate entirely.
+
+    Raises:
+        FormatError: Not a certificate, or one with a part that cannot be decoded.
+    """
+    der.parse(data, limit=MAX_CERTIFICATE_BYTES)
+    try:
+        certificate = x509.load_der_x509_certificate(data)
+    except (ValueError, TypeError, OverflowError, Warning) as error:
+        raise FormatError(f"certificate cannot be read: {error}") from error
+    require_readable(certificate)
+    return certificate
+
+
+def require_readable(certificate: x509.Certificate) -> None:
+    """Decode every part of a certificate that checks use.
+
+    Raises:
+        FormatError: A part cannot be decoded.
+    """
+    try:
+        _ = (certificate.version, certificate.serial_number, certificate.subject, certificate.issuer)
+        _ = (certificate.not_valid_before_utc, certificate.not_valid_after_utc, certificate.extensions)
+        public_key_of(certificate)
+    except (ValueError, TypeError, OverflowError, x509.DuplicateExtension, UnsupportedAlgorithm, Warning) as error:
+        raise FormatError(f"certificate has a part that cannot be read: {error}") from error
+    encoded_parts(certificate)
+
+
+def public_key_of(certificate: x509.Certificate) -> CertificatePublicKeyTypes | None:
+    """Return the public key, or `None` when `cryptography` does not know its kind (SM2)."""
+    try:
+        return certificate.public_key()
+    except UnsupportedAlgorithm:
+        return None
+
+
+def encoded_parts(certificate: x509.Certificate) -> EncodedParts:
+    """Cut the encoded names, key and algorithm out of a certificate.
+
+    Raises:
+        FormatError: Not the structure of RFC 5280 §4.1.
+    """
+    outer = der.Cursor(der.parse(to_der(certificate), limit=MAX_CERTIFICATE_BYTES), "Certificate")
+    body = der.Cursor(outer.take(der.SEQUENCE), "TBSCertificate")
+    body.optional(der.context(0))
+    body.take(der.INTEGER)
+    body.take(der.SEQUENCE)
+    issuer = body.take(der.SEQUENCE)
+    body.take(der.SEQUENCE)
+    subject = body.take(der.SEQUENCE)
+    key = body.take(der.SEQUENCE)
+    return EncodedParts(
+        issuer=issuer.raw, subject=subject.raw, public_key=key.raw, algorithm=outer.take(der.SEQUENCE).raw
+    )
+
+
+def to_der(certificate: x509.Certificate) -> bytes:
+    """Return the certificate's bytes."""
+    return certificate.public_bytes(Encoding.DER)
+
+
+def fingerprint(certificate: x509.Certificate) -> str:
+    """Return the SHA-256 of the certificate's bytes, 64 lower-case hexadecimal characters."""
+    return hashlib.sha256(to_der(certificate)).hexdigest()
+
+
+def subject_key_identifier(certificate: x509.Certificate) -> bytes | None:
+    """Return the subject key identifier extension's value, if there is one."""
+    try:
+        return certificate.extensions.get_extension_for_class(x509.SubjectKeyIdentifier).value.digest
+    except x509.ExtensionNotFound:
+        return None
+
+
+def name_of(certificate: x509.Certificate) -> str:
+    """Return the subject as RFC 4514 text, for messages."""
+    return certificate.subject.rfc4514_string() or "(no subject)"
