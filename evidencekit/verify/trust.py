@@ -5,7 +5,6 @@ Signers and time-stamping authorities are separate lists: one CA in both roles w
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +16,7 @@ from cryptography.x509.oid import ExtendedKeyUsageOID
 
 from evidencekit.errors import FormatError, UsageError
 from evidencekit.signing.note import VerifierKey, format_vkey, parse_vkey
+from evidencekit.x509.certificate import fingerprint, name_of, require_readable
 
 MAX_FILE_BYTES: Final = 1 << 20
 MAX_FILES: Final = 200
@@ -64,11 +64,6 @@ class Trust:
         if not parts:
             return "无信任锚(陌生人)" if chinese else "no anchors (a stranger)"
         return (";" if chinese else "; ").join(parts)
-
-
-def fingerprint(certificate: x509.Certificate) -> str:
-    """Return the SHA-256 of a certificate's DER bytes in lower-case hex."""
-    return hashlib.sha256(certificate.public_bytes(Encoding.DER)).hexdigest()
 
 
 def load_trust(specs: Sequence[str]) -> Trust:
@@ -213,7 +208,7 @@ def _load_unqualified(data: bytes, name: str) -> Trust:
     signers: list[x509.Certificate] = []
     tsas: list[x509.Certificate] = []
     for certificate in certificates:
-        if _is_ca(certificate, name):
+        if _is_ca(certificate):
             raise UsageError(
                 f"{name} holds a CA certificate ({_named(certificate)}); say what it stands for: "
                 "--trust signer=PATH or --trust tsa=PATH.",
@@ -227,14 +222,16 @@ _ROLES: dict[str, _Loader] = {"signer": _load_signers, "tsa": _load_tsas, "log":
 
 
 def _certificates(data: bytes, name: str, *, needed: bool = True) -> tuple[x509.Certificate, ...]:
+    if _PEM_CERTIFICATE not in data and data[:1] != b"\x30" and not needed:
+        return ()
     try:
-        if data[:1] == b"\x30":
-            return (x509.load_der_x509_certificate(data),)
-        if _PEM_CERTIFICATE not in data and not needed:
-            return ()
-        return tuple(x509.load_pem_x509_certificates(data))
-    except ValueError as error:
+        one = data[:1] == b"\x30"
+        found = [x509.load_der_x509_certificate(data)] if one else x509.load_pem_x509_certificates(data)
+        for certificate in found:
+            require_readable(certificate)
+    except (ValueError, FormatError) as error:
         raise _bad(name, "a PEM certificate", "PEM 证书") from error
+    return tuple(found)
 
 
 def _crls(data: bytes, name: str) -> tuple[x509.CertificateRevocationList, ...]:
@@ -247,12 +244,8 @@ def _crls(data: bytes, name: str) -> tuple[x509.CertificateRevocationList, ...]:
         raise _bad(name, "a certificate revocation list", "证书吊销列表") from error
 
 
-def _is_ca(certificate: x509.Certificate, name: str) -> bool:
-    try:
-        extensions = certificate.extensions
-    except ValueError as error:
-        raise _bad(name, "a certificate with readable extensions", "扩展可读的证书") from error
-    for extension in extensions:
+def _is_ca(certificate: x509.Certificate) -> bool:
+    for extension in certificate.extensions:
         value = extension.value
         if isinstance(value, x509.BasicConstraints) and value.ca:
             return True
@@ -269,11 +262,7 @@ def _only_stamps_time(certificate: x509.Certificate) -> bool:
 
 
 def _named(certificate: x509.Certificate) -> str:
-    try:
-        subject = certificate.subject.rfc4514_string()
-    except ValueError:
-        subject = "?"
-    return f"{subject} SHA-256 {fingerprint(certificate)}"
+    return f"{name_of(certificate)} SHA-256 {fingerprint(certificate)}"
 
 
 def _unique(certificates: tuple[x509.Certificate, ...]) -> tuple[x509.Certificate, ...]:

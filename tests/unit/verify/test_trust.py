@@ -15,7 +15,8 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 from evidencekit.errors import UsageError
 from evidencekit.signing.note import format_vkey
 from evidencekit.signing.notesigner import Ed25519NoteSigner
-from evidencekit.verify.trust import MAX_FILE_BYTES, Trust, fingerprint, load_trust, trust_from_files
+from evidencekit.verify.trust import MAX_FILE_BYTES, Trust, load_trust, trust_from_files
+from evidencekit.x509.certificate import fingerprint
 
 if TYPE_CHECKING:
     from pathlib import Path
