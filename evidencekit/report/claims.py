@@ -43,7 +43,7 @@ class Judged:
 CLAIMS: tuple[Claim, ...] = (
     Claim(
         id="integrity",
-        layer=Text(en="CMS signature: integrity", zh="CMS 签名:完整性"),
+        layer=Text(en="CMS signature: integrity", zh="CMS 签名：完整性"),
         requires=("manifest.form", "manifest.artifacts", "manifest.records", "seal.signature"),
         says=Text(
             en="Every item listed in the manifest is unchanged since the manifest was signed.",
@@ -51,20 +51,20 @@ CLAIMS: tuple[Claim, ...] = (
         ),
         limits=Text(
             en="Not who signed, nor when, nor that the content was true.",
-            zh="不证明由谁签署、何时签署,也不证明内容真实。",
+            zh="不证明由谁签署、何时签署，也不证明内容真实。",
         ),
     ),
     Claim(
         id="identity",
-        layer=Text(en="X.509: signer's identity", zh="X.509:签署人身份"),
+        layer=Text(en="X.509: signer's identity", zh="X.509：签署人身份"),
         requires=("seal.signature", "seal.identity", "seal.validity"),
         says=Text(
             en="The signer's certificate leads to an anchor that the verifier supplied and was valid when it signed.",
-            zh="签署人证书可链接至核验人自备的信任锚,且签署时在有效期内。",
+            zh="签署人证书可链接至核验人自备的信任锚，且签署时在有效期内。",
         ),
         limits=Text(
             en="With a self-signed certificate: integrity only. Never that the signer saw or understood the page.",
-            zh="自签名证书仅能证明完整性;不证明签署人看过或理解网页内容。",
+            zh="自签名证书仅能证明完整性；不证明签署人看过或理解网页内容。",
         ),
         anchored=True,
     ),
@@ -103,17 +103,17 @@ CLAIMS: tuple[Claim, ...] = (
             "worklog.chain",
         ),
         says=Text(
-            en="Screenshot, source, network records and work log are those committed to; every request is accounted for.",
-            zh="截图、源码、网络记录、工作记录均与清单承诺相符,每一请求的去向均有记录。",
+            en="Screenshot, source, network and work log are those committed to; every request is accounted for.",
+            zh="截图、源码、网络记录、工作记录均与清单承诺相符，每一请求的去向均有记录。",
         ),
         limits=Text(
             en="Not the truth of the content. Behind a CDN the TLS key holder is the CDN; TLS does not date a page.",
-            zh="不证明内容真实;经 CDN 访问时,TLS 密钥持有人为 CDN;TLS 记录不证明网页的时间。",
+            zh="不证明内容真实；经 CDN 访问时，TLS 密钥持有人为 CDN；TLS 记录不证明网页的时间。",
         ),
     ),
     Claim(
         id="opened",
-        layer=Text(en="T_open, in the manifest", zh="启动时间戳(清单内)"),
+        layer=Text(en="T_open, in the manifest", zh="启动时间戳（清单内）"),
         requires=("time.open", "seal.signature"),
         says=Text(
             en="The record was assembled after the opening time-stamp.", zh="本记录在启动时间戳所载时间之后形成。"
@@ -161,15 +161,15 @@ CLAIMS: tuple[Claim, ...] = (
     ),
     Claim(
         id="ledger",
-        layer=Text(en="Ledger: inclusion", zh="账本:包含"),
+        layer=Text(en="Ledger: inclusion", zh="账本：包含"),
         requires=("ledger.entry", "ledger.inclusion", "ledger.checkpoint"),
         says=Text(
             en="The record was entered in the ledger at this index, under a tree head signed by a trusted ledger key.",
-            zh="本记录以所载序号入账,树头由受信账本密钥签名。",
+            zh="本记录以所载序号入账，树头由受信账本密钥签名。",
         ),
         limits=Text(
             en="Without a witness or a third party's stamp: nothing against the ledger's own operator.",
-            zh="无见证或第三方时间戳时,不能约束账本运营者本身。",
+            zh="无见证或第三方时间戳时，不能约束账本运营者本身。",
         ),
         anchored=True,
     ),
@@ -188,7 +188,7 @@ CLAIMS: tuple[Claim, ...] = (
     ),
     Claim(
         id="witnessed",
-        layer=Text(en="Ledger: independent witness", zh="账本:独立见证"),
+        layer=Text(en="Ledger: independent witness", zh="账本：独立见证"),
         requires=("ledger.checkpoint", "ledger.inclusion", "ledger.independent"),
         says=Text(
             en="A party other than the ledger's operator vouches for the tree head.",
@@ -205,7 +205,7 @@ NOT_NOTARIAL = Text(
 )
 NOT_BLOCKCHAIN = Text(
     en="The ledger is a signed append-only log; it is not a blockchain.",
-    zh="本账本为签名的只追加日志,不是区块链。",
+    zh="本账本为签名的只追加日志，不是区块链。",
 )
 NOT_QUALIFIED = Text(
     en="No qualified trust service is claimed.",

@@ -25,13 +25,13 @@ _NUMBER = Text(en="number", zh="编号")
 _AT = Text(en="judged at", zh="核验时点")
 _TRUST = Text(en="trust", zh="信任来源")
 _LAYERS = Text(en="Layer by layer", zh="逐层结论")
-_LIMITS = Text(en="does not prove: ", zh="不证明:")
-_PROVES = Text(en="proves: ", zh="证明:")
+_LIMITS = Text(en="does not prove: ", zh="不证明：")
+_PROVES = Text(en="proves: ", zh="证明：")
 _OPEN = Text(en="Not passed", zh="未通过、未定或未执行的事项")
 _ALL = Text(en="All findings", zh="全部事项")
-_NONE = Text(en="none: every finding passed", zh="无:全部事项均通过")
+_NONE = Text(en="none: every finding passed", zh="无：全部事项均通过")
 _OPTIONAL = Text(en="not required for the verdict", zh="不影响总结论")
-_NO_NUMBER = Text(en="(none)", zh="(无)")
+_NO_NUMBER = Text(en="(none)", zh="（无）")
 
 
 def pick(text: Text, lang: Language) -> str:

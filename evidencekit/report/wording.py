@@ -45,7 +45,7 @@ LAYERS: tuple[Layer, ...] = (
     _layer(
         "container",
         ("Container", "容器"),
-        ("the members are exactly those listed, none changed", "包内成员与清单逐一相符,未被改动"),
+        ("the members are exactly those listed, none changed", "包内成员与清单逐一相符，未被改动"),
         ("who packed it, or when", "由谁、何时打包"),
     ),
     _layer(
@@ -84,10 +84,10 @@ LAYERS: tuple[Layer, ...] = (
     _layer(
         "ledger",
         ("Ledger", "账本"),
-        ("entered in this order under a signed tree head", "按此顺序入账,并有签名树头"),
+        ("entered in this order under a signed tree head", "按此顺序入账，并有签名树头"),
         (
             "anything against its own operator, unless witnessed; it is no blockchain",
-            "无见证时不能约束账本运营者;本账本不是区块链",
+            "无见证时不能约束账本运营者；本账本不是区块链",
         ),
     ),
     _layer(

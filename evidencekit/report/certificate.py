@@ -1,0 +1,190 @@
+"""The certificate: 电子数据存证证书 / Electronic Data Preservation Certificate, one self-contained HTML page.
+
+Page 1 holds the number, the assurance reached in plain words and every open issue (R33, R35, R66); the fields of the
+record follow. It is rendered before the bundle is sealed, so it says nothing of the seal around the bundle.
+"""
+
+from __future__ import annotations
+
+from itertools import groupby
+from typing import TYPE_CHECKING
+
+from evidencekit.report import particulars, proofs, scope
+from evidencekit.report.claims import NOT_NOTARIAL, granted
+from evidencekit.report.elements import badge, both, field_table, label, moment, tag, template, text
+from evidencekit.report.issues import KINDS, PARTY_HOST, Issue, controlled_by_party, open_issues
+from evidencekit.report.markup import Html, escape, escape_url, join, own
+from evidencekit.report.qr import qr_payload, qr_svg
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from evidencekit.model import Text
+    from evidencekit.report.elements import Row
+    from evidencekit.report.fields import CertificateData, SessionFacts
+
+TITLE = text("Electronic Data Preservation Certificate", "电子数据存证证书")
+_PAGES_ON_FRONT = 3
+_FRONT_URL = 300
+_ISSUES_A_KIND = 30
+_VIEW = text(
+    "Verdict that a stranger without any anchors reaches with the record alone, judged at",
+    "外部核验人在未持有任何信任锚时，仅凭本记录得出的结论；核验时点",
+)
+_NOTHING_REACHED = text("No layer reached a positive result.", "没有任何一层得出肯定结论。")
+_NO_ISSUES = text("None: every check ran and passed.", "无：全部检查均已执行并通过。")
+
+
+def footer_template(number: str) -> Html:
+    """The page footer for Chromium's `Page.printToPDF` (`footerTemplate`): number and page k / n."""
+    return Html(
+        "<div style=\"width:100%;margin:0 16mm;font:7.5px 'Noto Serif CJK SC','Songti SC',SimSun,serif;"
+        'color:#444;display:flex;justify-content:space-between">'
+        f"<span>电子数据存证 · {escape(number)}</span>"
+        '<span>第 <span class="pageNumber"></span> 页 / 共 <span class="totalPages"></span> 页</span></div>'
+    )
+
+
+def header_template() -> Html:
+    """An empty header for `Page.printToPDF`, which otherwise prints date and title."""
+    return Html("<span></span>")
+
+
+def _front(data: CertificateData) -> Html:
+    session = data.session
+    rows: list[Row] = [
+        (text("Certificate no.", "证书编号"), Html(f"<strong>{escape(session.number)}</strong>")),
+        (text("Issued", "出具时间"), moment(data.issue.issued_at)),
+        (text("Captured", "取证起止"), join([moment(session.started_at), moment(session.finished_at)], " – ")),
+    ]
+    rows += [
+        (text(f"Page {page.id}", f"网页 {page.id}"), escape_url(page.requested_url, limit=_FRONT_URL))
+        for page in session.pages[:_PAGES_ON_FRONT]
+    ]
+    left = len(session.pages) - _PAGES_ON_FRONT
+    if left > 0:
+        more = both(text(f"{left} more, see below", f"另有 {left} 个，见后文"))
+        rows.append((text("Further pages", "其余网页"), more))
+    drawing = qr_svg(qr_payload(session.number, data.manifest.sha256), label="QR: number and manifest SHA-256")
+    caption = both(text("number and manifest SHA-256", "编号与清单摘要"))
+    return Html(
+        f'<div class="front">{field_table(rows)}<figure class="code">{drawing}'
+        f"<figcaption>{caption}</figcaption></figure></div>"
+    )
+
+
+def _assurance(data: CertificateData) -> Html:
+    claims = granted(data.report)
+    items = join([Html(f"<li>{both(claim.says)}</li>") for claim in claims])
+    said = Html(f'<ul class="claims">{items}</ul>') if claims else Html(f"<p>{both(_NOTHING_REACHED)}</p>")
+    return Html(
+        f'<section class="assurance"><h2>{label(text("Assurance reached", "结论"))}{badge(data.report.overall)}</h2>'
+        f'<p class="headline">{both(data.report.headline)}</p>{said}'
+        f'<p class="note">{both(_VIEW)} {moment(data.report.at)}</p></section>'
+    )
+
+
+def _withheld(withheld: Mapping[str, int]) -> Text:
+    if not withheld:
+        return text("none", "无")
+    named = ", ".join(f"{reason} × {count}" for reason, count in sorted(withheld.items()))
+    return text(f"kept out of the bundle, committed to by digest: {named}", f"未放入证据包，仅以摘要承诺：{named}")
+
+
+def _attempt(session: SessionFacts, attempts: int | None) -> Text:
+    if attempts is None:
+        return text(
+            f"attempt {session.attempt}; the number of attempts was not stated",
+            f"第 {session.attempt} 次取证；总次数未提供",
+        )
+    if session.matter is None:
+        return text(
+            f"attempt {session.attempt} of {attempts}, counted without a matter number",
+            f"第 {session.attempt} 次取证，共 {attempts} 次（未指定案件编号）",
+        )
+    return text(
+        f"attempt {session.attempt} of {attempts} announced for this matter",
+        f"本案件第 {session.attempt} 次取证，共登记 {attempts} 次",
+    )
+
+
+def _markers(data: CertificateData) -> Html:
+    session = data.session
+    late = session.completeness.after_t_capture
+    rows = [
+        (text("Attempt", "取证次数"), both(_attempt(session, data.issue.attempts))),
+        (
+            text("Exchanges after T_capture", "取证时间戳之后的网络交换"),
+            both(
+                text(
+                    f"{late} of {session.completeness.requests}", f"{late} 次（共 {session.completeness.requests} 次）"
+                )
+            ),
+        ),
+        (text("Withheld secrets", "未公开的敏感值"), both(_withheld(session.withheld))),
+    ]
+    if controlled_by_party(session):
+        rows.append((text("Environment control", "环境控制"), Html(f"<strong>{both(PARTY_HOST)}</strong>")))
+    cells = join([Html(f"<div><dt>{label(name)}</dt><dd>{value}</dd></div>") for name, value in rows])
+    return Html(f'<dl class="markers">{cells}</dl>')
+
+
+def _issue_item(issue: Issue) -> Html:
+    chinese = f"{'、'.join(name.zh for name in issue.about)}:{issue.reason.zh or issue.reason.en}"
+    english = f"{', '.join(name.en for name in issue.about)}: {issue.reason.en}"
+    return Html(f"<li>{both(text(english, chinese))}</li>")
+
+
+def _issue_block(kind: str, issues: list[Issue]) -> Html:
+    items = [_issue_item(issue) for issue in issues[:_ISSUES_A_KIND]]
+    left = len(issues) - _ISSUES_A_KIND
+    if left > 0:
+        items.append(Html(f"<li>{both(text(f'{left} more, see report.html', f'另有 {left} 项，见 report.html'))}</li>"))
+    return Html(f'<div class="kind"><div>{tag(kind, KINDS[kind])}</div><ul>{join(items)}</ul></div>')
+
+
+def _issues(data: CertificateData) -> Html:
+    issues = open_issues(data)
+    heading = label(text("Warnings, open and unperformed items", "提示、未定与未执行事项"))
+    if not issues:
+        return Html(f'<section class="issues"><h2>{heading}</h2><p>{both(_NO_ISSUES)}</p></section>')
+    blocks = [_issue_block(kind, list(group)) for kind, group in groupby(issues, key=lambda issue: issue.kind)]
+    return Html(f'<section class="issues"><h2>{heading}</h2>{join(blocks)}</section>')
+
+
+def render_certificate(data: CertificateData) -> str:
+    """Renders the certificate as one self-contained, inert HTML document.
+
+    Args:
+        data: The facts and the stranger's verification report; every claim printed comes from its findings.
+
+    Returns:
+        HTML with inline style, no script and no reference to anything outside itself; A4 by `@page`. Print it with
+        `preferCSSPageSize`, `displayHeaderFooter`, `header_template()` and `footer_template(number)`.
+    """
+    body = [
+        _front(data),
+        _assurance(data),
+        _markers(data),
+        _issues(data),
+        scope.scope(data),
+        particulars.record(data),
+        particulars.persons(data),
+        particulars.pages(data),
+        proofs.times(data),
+        proofs.signature(data),
+        proofs.ledger(data),
+        proofs.environment(data),
+        scope.evidence_list(data),
+        scope.verification(data),
+    ]
+    return template("certificate.html").substitute(
+        style=template("document.css").template,
+        title=own(f"{TITLE.zh} {TITLE.en}"),
+        number=escape(data.session.number),
+        title_zh=own(TITLE.zh),
+        title_en=own(TITLE.en),
+        denial_zh=own(NOT_NOTARIAL.zh),
+        denial_en=own(NOT_NOTARIAL.en),
+        body=join(body, "\n"),
+    )

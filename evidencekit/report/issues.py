@@ -1,0 +1,101 @@
+"""Everything that keeps a certificate from saying more: it all stands on page 1 (R06, R66)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from evidencekit.model import EnvironmentControl, Outcome, Text
+from evidencekit.report.wording import check_of
+
+if TYPE_CHECKING:
+    from evidencekit.report.fields import CertificateData, EnvironmentFacts, SessionFacts
+
+KINDS: dict[str, Text] = {
+    "FAILED": Text(en="FAILED", zh="未通过"),
+    "PARTIAL": Text(en="PARTIAL", zh="部分缺失"),
+    "PENDING": Text(en="PENDING", zh="待补"),
+    "WARN": Text(en="WARNING", zh="提示"),
+    "INDETERMINATE": Text(en="INDETERMINATE", zh="未定"),
+    "NOT_PERFORMED": Text(en="NOT PERFORMED", zh="未执行"),
+}
+"""Kinds of open issues, the gravest first."""
+
+PARTY_HOST = Text(
+    en="The capturing party controls the environment; a forgery of the whole cannot be excluded.",
+    zh="制作方控制环境，不能排除整体伪造。",
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Issue:
+    """One open issue: its kind, what it is about (English: ids or names), and why."""
+
+    kind: str
+    about: tuple[Text, ...]
+    reason: Text
+
+
+def _findings(data: CertificateData) -> list[Issue]:
+    grouped: dict[tuple[Outcome, Text], dict[str, int]] = {}
+    for finding in data.report.findings:
+        if finding.outcome is not Outcome.PASSED:
+            counts = grouped.setdefault((finding.outcome, finding.reason), {})
+            counts[finding.id] = counts.get(finding.id, 0) + 1
+    return [
+        Issue(kind=outcome.value, about=tuple(_about(*item) for item in counts.items()), reason=reason)
+        for (outcome, reason), counts in grouped.items()
+    ]
+
+
+def _about(finding_id: str, count: int) -> Text:
+    times = f" × {count}" if count > 1 else ""
+    return Text(en=f"{finding_id}{times}", zh=f"{check_of(finding_id).name.zh}{times}")
+
+
+def _environment(facts: EnvironmentFacts | None) -> list[Issue]:
+    if facts is None:
+        missing = Text(en="no environment report was made", zh="未生成环境报告")
+        return [Issue(kind="NOT_PERFORMED", about=(Text(en="Environment probes", zh="环境探查"),), reason=missing)]
+    kinds = {"WARN": "WARN", "FAIL": "FAILED", "NOT_PERFORMED": "NOT_PERFORMED"}
+    return [
+        Issue(kind=kinds[check.result], about=(Text(en=check.id, zh=check.id),), reason=check.reason)
+        for check in facts.checks
+        if check.result in kinds
+    ]
+
+
+def _session(session: SessionFacts) -> list[Issue]:
+    partial, skipped = Text(en="Capture", zh="取证"), Text(en="Step", zh="步骤")
+    found = [Issue(kind="PARTIAL", about=(partial,), reason=reason) for reason in session.partial]
+    found += [Issue(kind="NOT_PERFORMED", about=(skipped,), reason=reason) for reason in session.not_performed]
+    found += [
+        Issue(
+            kind="PENDING",
+            about=(Text(en="Time-stamp", zh="时间戳"),),
+            reason=Text(en=f"no answer yet from {url}", zh=f"尚未收到时间戳机构答复：{url}"),
+        )
+        for url in session.pending
+    ]
+    found += [
+        Issue(
+            kind="WARN",
+            about=(Text(en=f"Page {page.id}: {page.verdict}", zh=f"第 {page.id} 页：{page.verdict}"),),
+            reason=page.verdict_reason,
+        )
+        for page in session.pages
+        if page.verdict != "ok"
+    ]
+    return found
+
+
+def open_issues(data: CertificateData) -> tuple[Issue, ...]:
+    """Collects every WARN, INDETERMINATE, NOT_PERFORMED, PENDING, PARTIAL and FAILED, the gravest first."""
+    found = _session(data.session) + _environment(data.environment) + _findings(data)
+    ranks = list(KINDS)
+    return tuple(sorted(found, key=lambda issue: ranks.index(issue.kind)))
+
+
+def controlled_by_party(session: SessionFacts) -> bool:
+    """Whether the party itself controls the machine that captured (FM4)."""
+    return session.operator.environment_control is EnvironmentControl.PARTY_HOST

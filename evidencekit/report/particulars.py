@@ -1,0 +1,129 @@
+"""Fields of the certificate about what was captured, by whom and from where."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from evidencekit.model import EnvironmentControl, Relationship
+from evidencekit.report.elements import (
+    both,
+    field_table,
+    missing,
+    moment,
+    or_absent,
+    paragraph,
+    section,
+    size,
+    text,
+)
+from evidencekit.report.markup import Html, digest, escape, escape_url, join, own
+
+if TYPE_CHECKING:
+    from evidencekit.model import PageResult
+    from evidencekit.report.elements import Row
+    from evidencekit.report.fields import CertificateData
+
+PAGE_BLOCKS = 200
+"""Pages whose fields the certificate prints; the report and the manifest hold all."""
+
+_RELATIONSHIPS = {
+    Relationship.PARTY: text("a party to the matter", "当事人"),
+    Relationship.COUNSEL: text("counsel of a party", "代理律师"),
+    Relationship.NOTARY: text("notary office", "公证机构人员"),
+    Relationship.THIRD_PARTY: text("third party", "第三方"),
+}
+_CONTROLS = {
+    EnvironmentControl.PARTY_HOST: text("machine of the party", "当事人自有设备"),
+    EnvironmentControl.NOTARY_HOST: text("machine of the notary office", "公证机构设备"),
+    EnvironmentControl.NOTARY_CLOUD: text("cloud of the notary office", "公证机构云环境"),
+    EnvironmentControl.THIRD_PARTY_CLOUD: text("cloud of a third party", "第三方云环境"),
+}
+_KINDS = {"capture": text("capture of web pages (forensic data)", "网页取证（取证数据）")}
+_MASK = "*"
+
+
+def mask_name(name: str) -> str:
+    """Hides a person's name but for its first character (personal data in public documents, R37)."""
+    name = name.strip()
+    return name[:1] + _MASK * min(max(len(name) - 1, 1), 8) if name else ""
+
+
+def _person(data: CertificateData, name: str | None) -> Html:
+    if not name:
+        return missing()
+    return escape(mask_name(name) if data.issue.mask_names else name)
+
+
+def record(data: CertificateData) -> Html:
+    """What was preserved, by whom it is issued, and how much there is."""
+    session, issue = data.session, data.issue
+    status = text(f"in force as of {issue.issued_at:%Y-%m-%d}", f"有效（截至 {issue.issued_at:%Y-%m-%d} 出具时）")
+    later = text("later correction or revocation: not performed", "事后更正或撤销：未执行核查")
+    kind = _KINDS.get(session.kind, text(session.kind, session.kind))
+    size_known = sum(artifact.size or 0 for artifact in data.artifacts)
+    rows: list[Row] = [
+        (text("Status", "证书状态"), join([both(status), both(later)], "; ")),
+        (text("Issuer", "出具机构"), or_absent(issue.issuer)),
+        (text("Format version", "规范版本"), own(f"evidencekit/manifest {session.spec_version} · {session.tool}")),
+        (text("Custody kind", "保管种类"), both(kind)),
+        (text("Capture mode", "取证方式"), escape(session.mode)),
+        (text("Matter no.", "案件编号"), or_absent(session.matter)),
+        (text("Right", "权利类型"), or_absent(issue.right)),
+        (text("Name of the data", "数据名称"), or_absent(issue.data_name)),
+        (text("Files", "文件数量"), own(str(len(data.artifacts)))),
+        (text("Total size", "总大小"), size(size_known)),
+        (text("Record id", "取证标识"), digest(session.capture_id)),
+    ]
+    return section(text("Record", "存证信息"), field_table(rows))
+
+
+def persons(data: CertificateData) -> Html:
+    """Who asked, who captured, where; names are masked unless the issuer says otherwise."""
+    operator, issue = data.session.operator, data.issue
+    rows: list[Row] = [
+        (text("Applicant", "申请人"), _person(data, issue.applicant)),
+        (text("Identification of the applicant", "身份核验方式"), or_absent(issue.applicant_identification)),
+        (text("Operator", "操作人"), join([_person(data, operator.name), escape(operator.role)], " · ")),
+        (text("Operator's identity", "操作人身份核验"), escape(operator.identity)),
+        (text("Relationship to the matter", "与当事人关系"), both(_RELATIONSHIPS[operator.relationship])),
+        (text("Environment control", "环境类型"), both(_CONTROLS[operator.environment_control])),
+        (text("Witness or notary", "见证人/公证员"), _person(data, issue.witness)),
+        (text("Egress address, place", "取证IP/地点"), or_absent(issue.egress)),
+    ]
+    return section(text("Persons and place", "人员与地点"), field_table(rows))
+
+
+def page_fields(page: PageResult) -> Html:
+    """Fields of one page: addresses, title, answer, times, verdict."""
+    verdict = text("as expected", "正常") if page.verdict == "ok" else page.verdict_reason
+    hops = [join([escape_url(hop.url), own(f" → {hop.status}")]) for hop in page.redirects]
+    rows: list[Row] = [
+        (text("Requested URL", "取证网址"), escape_url(page.requested_url)),
+        (text("Redirects", "跳转"), join(hops, "<br>") if hops else both(text("none", "无"))),
+        (text("Final URL", "最终网址"), escape_url(page.final_url)),
+        (text("Title", "网页标题"), or_absent(page.title, absent=text("empty", "空"))),
+        (
+            text("Answer", "服务器响应"),
+            join([or_absent(None if page.status is None else str(page.status)), or_absent(page.content_type)], " · "),
+        ),
+        (
+            text("Server address, protocol", "服务器IP与协议"),
+            join([or_absent(page.remote_address), or_absent(page.protocol)], " · "),
+        ),
+        (text("Started", "开始"), moment(page.started_at)),
+        (text("Initial view", "初始画面"), moment(page.initial_at)),
+        (text("Finished", "结束"), moment(page.finished_at)),
+        (text("Page size", "页面尺寸"), own(f"{page.width_px} × {page.height_px} px")),
+        (text("Result", "结果"), both(verdict)),
+    ]
+    return Html(f"<h3>{both(text(f'Page {page.id}', f'网页 {page.id}'))}</h3>{field_table(rows)}")
+
+
+def pages(data: CertificateData) -> Html:
+    """Fields of every page of the session."""
+    listed = data.session.pages
+    blocks = [page_fields(page) for page in listed[:PAGE_BLOCKS]]
+    if len(listed) > PAGE_BLOCKS:
+        left = len(listed) - PAGE_BLOCKS
+        blocks.append(paragraph(text(f"{left} more pages: see report.html", f"另有 {left} 个网页，见 report.html")))
+    return section(text("Pages", "取证对象"), *blocks)
