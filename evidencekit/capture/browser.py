@@ -1,0 +1,187 @@
+"""Driving the browser with Playwright: open a page, go to a URL, wait, answer dialogs. Nothing is injected.
+
+The only module that imports Playwright. It never evaluates script in a page and takes no pictures; reading and
+rendering go through our own DevTools session.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+
+from playwright.async_api import Browser, Dialog, Page, async_playwright
+from playwright.async_api import Error as PlaywrightError
+from playwright.async_api import TimeoutError as PlaywrightTimeoutError
+
+from evidencekit.capture.neterrors import navigation_error, net_error
+from evidencekit.errors import BrowserError, NavigationError
+
+DIALOG_LIMIT = 20
+"""After so many dialogs on one page its running script is ended; a page that alerts for ever would never load."""
+
+POPUP_LIMIT = 20
+_CONNECT_TIMEOUT_MS = 30_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PageEvent:
+    """Something that happened to a page without the network: a dialog answered, a popup, a crash, a download."""
+
+    time: datetime
+    kind: str
+    detail: str
+
+
+@dataclass(slots=True)
+class DrivenPage:
+    """A page that Playwright drives.
+
+    Attributes:
+        events: dialogs, popups and crashes in order.
+        crashed: set when the page's process died.
+        stormed: set when the page opened more dialogs than `DIALOG_LIMIT`.
+    """
+
+    page: Page
+    events: list[PageEvent] = field(default_factory=list)
+    crashed: asyncio.Event = field(default_factory=asyncio.Event)
+    stormed: asyncio.Event = field(default_factory=asyncio.Event)
+    downloads: int = 0
+
+    def note(self, kind: str, detail: str) -> None:
+        """Remember an event."""
+        self.events.append(PageEvent(time=datetime.now(UTC), kind=kind, detail=detail[:500]))
+
+    async def goto(self, url: str, *, timeout_s: float) -> int | None:
+        """Navigate until the first byte of the answer is committed.
+
+        Returns:
+            The HTTP status, None when the answer has none.
+
+        Raises:
+            NavigationError: nothing was shown; the sentence says why.
+        """
+        try:
+            response = await self.page.goto(url, timeout=timeout_s * 1000, wait_until="commit")
+        except PlaywrightTimeoutError as error:
+            raise NavigationError(
+                f"{url[:200]}: the server did not answer within {timeout_s:g} s; try again",
+                f"{url[:200]}:服务器在 {timeout_s:g} 秒内没有应答;请重试",
+            ) from error
+        except PlaywrightError as error:
+            if self.downloads or "Download is starting" in error.message:
+                raise _download_error(url) from error
+            raise navigation_error(url, net_error(error.message)) from error
+        return None if response is None else response.status
+
+    async def wait_loaded(self, *, timeout_s: float) -> bool:
+        """Wait for the load event; False when it did not come in time."""
+        try:
+            await self.page.wait_for_load_state("load", timeout=max(timeout_s, 0.001) * 1000)
+        except PlaywrightError:
+            return False
+        return True
+
+    async def close(self) -> None:
+        """Close the page without running its unload handlers."""
+        with suppress(PlaywrightError):
+            await self.page.close(run_before_unload=False)
+
+
+class Driver:
+    """Playwright connected to our browser; pages open in its default context (the fresh profile)."""
+
+    def __init__(self, browser: Browser) -> None:
+        self._context = browser.contexts[0]
+
+    async def open_page(self, on_popup: Callable[[str], None]) -> DrivenPage:
+        """Open an empty tab.
+
+        Raises:
+            BrowserError: the browser does not open one.
+        """
+        try:
+            driven = DrivenPage(await self._context.new_page())
+        except PlaywrightError as error:
+            raise BrowserError(
+                "the browser does not open a tab; capture again", "浏览器无法打开标签页;请重新取证"
+            ) from error
+        page = driven.page
+        page.on("dialog", lambda dialog: _answer(driven, dialog))
+        page.on("crash", lambda _page: (driven.note("crash", "page"), driven.crashed.set()))
+        page.on("popup", lambda popup: _popup(driven, popup, on_popup))
+        page.on("download", lambda _download: _downloaded(driven))
+        return driven
+
+    async def close_others(self, kept: DrivenPage) -> None:
+        """Close every tab but one: the empty first tab, earlier pages and popups."""
+        for page in tuple(self._context.pages):
+            if page is not kept.page:
+                with suppress(PlaywrightError):
+                    await page.close(run_before_unload=False)
+
+
+@asynccontextmanager
+async def drive(endpoint: str) -> AsyncIterator[Driver]:
+    """Start Playwright and connect it to the browser at a DevTools WebSocket address.
+
+    Raises:
+        BrowserError: Playwright does not start or connect.
+    """
+    manager = async_playwright()
+    try:
+        playwright = await manager.start()
+    except (PlaywrightError, OSError) as error:
+        raise BrowserError(
+            "Playwright does not start; reinstall it with pip", "Playwright 无法启动;请用 pip 重新安装"
+        ) from error
+    try:
+        browser = await playwright.chromium.connect_over_cdp(endpoint, timeout=_CONNECT_TIMEOUT_MS)
+        if not browser.contexts:
+            raise BrowserError(
+                "the browser has no profile to open pages in; capture again", "浏览器没有可用的配置;请重新取证"
+            )
+        yield Driver(browser)
+        with suppress(PlaywrightError):
+            await browser.close()
+    except PlaywrightError as error:
+        raise BrowserError(
+            f"the connection between Playwright and the browser failed: {error.message.splitlines()[0][:200]}; capture again",
+            f"Playwright 与浏览器的连接失败:{error.message.splitlines()[0][:200]};请重新取证",
+        ) from error
+    finally:
+        with suppress(PlaywrightError):
+            await playwright.stop()
+
+
+def _download_error(url: str) -> NavigationError:
+    return NavigationError(
+        f"{url[:200]} is a file to download, not a page; use `evidencekit deposit` for files",
+        f"{url[:200]} 是下载文件而不是网页;文件请使用 `evidencekit deposit`",
+    )
+
+
+async def _answer(driven: DrivenPage, dialog: Dialog) -> None:
+    """Answer a dialog as a reader would get past it: OK to alerts and leaving, Cancel to questions."""
+    accept = dialog.type in {"alert", "beforeunload"}
+    driven.note("dialog", f"{dialog.type} {'accepted' if accept else 'dismissed'}: {dialog.message}")
+    if sum(event.kind == "dialog" for event in driven.events) >= DIALOG_LIMIT:
+        driven.stormed.set()
+    with suppress(PlaywrightError):
+        await (dialog.accept() if accept else dialog.dismiss())
+
+
+async def _popup(driven: DrivenPage, popup: Page, on_popup: Callable[[str], None]) -> None:
+    driven.note("popup", popup.url)
+    on_popup(popup.url)
+    if sum(event.kind == "popup" for event in driven.events) > POPUP_LIMIT:
+        with suppress(PlaywrightError):
+            await popup.close(run_before_unload=False)
+
+
+def _downloaded(driven: DrivenPage) -> None:
+    driven.downloads += 1
+    driven.note("download", "refused")

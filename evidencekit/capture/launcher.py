@@ -1,0 +1,368 @@
+"""Finding a browser and starting it with a debugging pipe and a fresh profile.
+
+The browser is started directly, never through a distribution's wrapper script: Debian's `/usr/bin/chromium`
+sources `/etc/chromium.d/*`, which adds flags and extensions that nobody recorded.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import os
+import platform
+import re
+import shutil
+import signal
+import subprocess
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from evidencekit.capture.processes import forget_browser, identify, record_browser
+from evidencekit.errors import BrowserError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+_LINUX_NAMES = (
+    "google-chrome-stable",
+    "google-chrome",
+    "chromium",
+    "chromium-browser",
+    "microsoft-edge-stable",
+    "microsoft-edge",
+)
+_MAC_PATHS = (
+    "/Applications/Google Chrome.app/Contents/MacOS/Google Chrome",
+    "/Applications/Chromium.app/Contents/MacOS/Chromium",
+    "/Applications/Microsoft Edge.app/Contents/MacOS/Microsoft Edge",
+)
+_WINDOWS_PATHS = (
+    "Google/Chrome/Application/chrome.exe",
+    "Chromium/Application/chrome.exe",
+    "Microsoft/Edge/Application/msedge.exe",
+)
+_BEHIND_WRAPPER = (
+    "/opt/google/chrome/chrome",
+    "/usr/lib/chromium/chromium",
+    "/usr/lib/chromium-browser/chromium-browser",
+    "/usr/lib64/chromium-browser/chromium-browser",
+    "/opt/microsoft/msedge/msedge",
+)
+_PLAYWRIGHT_PATTERNS = (
+    "chromium-*/chrome-linux*/chrome",
+    "chromium-*/chrome-mac*/*.app/Contents/MacOS/*",
+    "chromium-*/chrome-win*/chrome.exe",
+    "chromium_headless_shell-*/chrome-*/*headless*shell*",
+)
+_SCRUBBED = ("SSLKEYLOGFILE", "CHROMIUM_FLAGS", "CHROME_WRAPPER", "LD_PRELOAD")
+"""Environment variables that would change what the browser is or leak its keys; probes report them."""
+
+QUIET_FLAGS = (
+    "--no-first-run",
+    "--no-default-browser-check",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--disable-default-apps",
+    "--disable-extensions",
+    "--disable-breakpad",
+    "--disable-domain-reliability",
+    "--disable-client-side-phishing-detection",
+    "--disable-search-engine-choice-screen",
+    "--metrics-recording-only",
+    "--no-pings",
+    "--password-store=basic",
+    "--use-mock-keychain",
+    "--mute-audio",
+    "--hide-scrollbars",
+    # HttpsUpgrades would ask for another URL than the one that was given.
+    "--disable-features=Translate,MediaRouter,OptimizationHints,HttpsUpgrades,AutofillServerCommunication",
+)
+"""Background noise off and nothing the page can see, but for scroll bars. HTTP/3 stays as in a plain visit."""
+
+_SMALL_SHM = 2 << 30
+_VERSION = re.compile(r"\d+(?:\.\d+){1,3}")
+_VERSION_TIMEOUT_S = 20.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BrowserBinary:
+    """The program that will run, not a wrapper; `sha256` is lower-case hex over the file."""
+
+    path: Path
+    name: str
+    version: str
+    sha256: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BrowserOptions:
+    """How to start the browser.
+
+    `extra_args` are recorded. `home` replaces HOME, so that another NSS trust store applies. `sandbox` None means on,
+    except for root, where Chromium refuses it.
+    """
+
+    binary: BrowserBinary | None = None
+    extra_args: tuple[str, ...] = ()
+    home: Path | None = None
+    sandbox: bool | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Launch:
+    """What is given to the browser: its arguments (flags beyond these are none) and environment settings."""
+
+    arguments: tuple[str, ...]
+    environment: Mapping[str, str]
+
+
+def find_browser(environment: Mapping[str, str] | None = None) -> BrowserBinary:
+    """Find a browser: `EVIDENCEKIT_BROWSER`, then an installed Chrome, Chromium or Edge, then Playwright's own.
+
+    Raises:
+        BrowserError: there is none, or the one named does not run.
+    """
+    variables = os.environ if environment is None else environment
+    named = variables.get("EVIDENCEKIT_BROWSER")
+    if named:
+        return _inspect(_unwrapped(Path(named)))
+    for candidate in _candidates(variables):
+        if candidate.is_file() and os.access(candidate, os.X_OK):
+            with suppress(BrowserError):
+                return _inspect(_unwrapped(candidate))
+    raise BrowserError(
+        "no browser was found; install one with `apt-get install chromium` or `playwright install chromium`, "
+        "or name it in EVIDENCEKIT_BROWSER",
+        "没有找到浏览器;请用 `apt-get install chromium` 或 `playwright install chromium` 安装,"
+        "或在 EVIDENCEKIT_BROWSER 中指明路径",
+    )
+
+
+def _candidates(variables: Mapping[str, str]) -> Iterable[Path]:
+    for name in _LINUX_NAMES:
+        found = shutil.which(name, path=variables.get("PATH"))
+        if found:
+            yield Path(found)
+    yield from (Path(path) for path in _MAC_PATHS)
+    for root in ("PROGRAMFILES", "PROGRAMFILES(X86)", "LOCALAPPDATA"):
+        if variables.get(root):
+            yield from (Path(variables[root]) / path for path in _WINDOWS_PATHS)
+    home = Path(variables.get("HOME") or variables.get("USERPROFILE") or "/nonexistent")
+    stores = (
+        home / ".cache/ms-playwright",
+        home / "Library/Caches/ms-playwright",
+        home / "AppData/Local/ms-playwright",
+    )
+    chosen = variables.get("PLAYWRIGHT_BROWSERS_PATH")
+    for store in (Path(chosen),) if chosen and chosen != "0" else stores:
+        for pattern in _PLAYWRIGHT_PATTERNS:
+            yield from sorted(store.glob(pattern), reverse=True)
+
+
+def _unwrapped(path: Path) -> Path:
+    """The binary behind a distribution's wrapper script; the path itself (links resolved) when it is no script."""
+    try:
+        real = path.resolve(strict=True)
+        with real.open("rb") as file:
+            is_script = file.read(2) == b"#!"
+    except OSError as error:
+        raise BrowserError(
+            f"the browser {path} cannot be read: {error.strerror}; correct EVIDENCEKIT_BROWSER or install chromium",
+            f"无法读取浏览器 {path}:{error.strerror};请修正 EVIDENCEKIT_BROWSER 或安装 chromium",
+        ) from error
+    if not is_script:
+        return real
+    beside = real.parent / "chrome"
+    words = real.read_text(errors="replace")[:65536]
+    for behind in (beside, *(Path(name) for name in _BEHIND_WRAPPER)):
+        known = behind == beside or str(behind.parent) in words or behind.name == real.name
+        if known and behind.is_file() and os.access(behind, os.X_OK):
+            return behind.resolve()
+    raise BrowserError(
+        f"{path} is a script, not a browser; set EVIDENCEKIT_BROWSER to the browser's binary itself",
+        f"{path} 是脚本而不是浏览器;请将 EVIDENCEKIT_BROWSER 设为浏览器的可执行文件本身",
+    )
+
+
+def _inspect(path: Path) -> BrowserBinary:
+    try:
+        shown = subprocess.run(  # noqa: S603 (the browser that was named or found)
+            [str(path), "--version"],
+            capture_output=True,
+            text=True,
+            errors="replace",
+            timeout=_VERSION_TIMEOUT_S,
+            check=False,
+            stdin=subprocess.DEVNULL,
+        )
+        with path.open("rb") as file:
+            digest = hashlib.file_digest(file, "sha256").hexdigest()
+    except (OSError, subprocess.SubprocessError) as error:
+        raise BrowserError(
+            f"the browser {path} does not start; install chromium or correct EVIDENCEKIT_BROWSER",
+            f"浏览器 {path} 无法启动;请安装 chromium 或修正 EVIDENCEKIT_BROWSER",
+        ) from error
+    found = _VERSION.search(shown.stdout)
+    if found is None:
+        raise BrowserError(
+            f"{path} does not tell its version, so it is no Chromium; install chromium or correct EVIDENCEKIT_BROWSER",
+            f"{path} 没有给出版本号,不是 Chromium;请安装 chromium 或修正 EVIDENCEKIT_BROWSER",
+        )
+    name = shown.stdout[: found.start()].strip() or path.name
+    return BrowserBinary(path=path, name=name, version=found.group(), sha256=digest)
+
+
+def runs_as_root() -> bool:
+    """Whether this process is root (never on Windows)."""
+    return hasattr(os, "geteuid") and os.geteuid() == 0
+
+
+def prepare_launch(options: BrowserOptions, profile: Path, settings: Iterable[str], timezone: str) -> Launch:
+    """Put together the arguments and environment of the browser.
+
+    Args:
+        options: the caller's.
+        profile: an empty or not yet existing folder for the fresh profile.
+        settings: flags that the capture asks for (window size, languages, resolver rules).
+        timezone: IANA name; given through TZ, so that pages and workers see it without emulation.
+    """
+    sandbox = not runs_as_root() if options.sandbox is None else options.sandbox
+    arguments = [
+        "--headless=new",
+        "--remote-debugging-pipe",
+        f"--user-data-dir={profile}",
+        *QUIET_FLAGS,
+        *([] if sandbox else ["--no-sandbox"]),
+        *(["--disable-dev-shm-usage"] if _little_shared_memory() else []),
+        *settings,
+        *options.extra_args,
+    ]
+    environment = {name: value for name, value in os.environ.items() if name not in _SCRUBBED}
+    environment["TZ"] = timezone
+    if options.home is not None:
+        environment["HOME"] = str(options.home)
+        for name in ("XDG_CONFIG_HOME", "XDG_DATA_HOME", "XDG_CACHE_HOME"):
+            environment.pop(name, None)
+    return Launch(arguments=(*_merge_resolver_rules(arguments), "about:blank"), environment=environment)
+
+
+def _merge_resolver_rules(arguments: Iterable[str]) -> list[str]:
+    """Join all `--host-resolver-rules`, of which Chromium would only take the last."""
+    prefix = "--host-resolver-rules="
+    rules = [argument.removeprefix(prefix) for argument in arguments if argument.startswith(prefix)]
+    others = [argument for argument in arguments if not argument.startswith(prefix)]
+    # The caller's rules come first: the first rule that matches a host decides.
+    return [*others, prefix + ",".join(reversed(rules))] if rules else others
+
+
+def _little_shared_memory() -> bool:
+    try:
+        room = os.statvfs("/dev/shm")  # noqa: S108 (shared memory, not a temporary file)
+    except (OSError, AttributeError):
+        return False
+    return room.f_bavail * room.f_frsize < _SMALL_SHM
+
+
+class BrowserProcess:
+    """The running browser. It ends when our end of the pipe closes, so also when this process is killed."""
+
+    def __init__(self, pid: int, staging: Path, read_fd: int, write_fd: int) -> None:
+        self.pid = pid
+        self.read_fd = read_fd
+        self.write_fd = write_fd
+        self._staging = staging
+        self._ended = False
+
+    @classmethod
+    def start(cls, binary: BrowserBinary, launch: Launch, staging: Path) -> BrowserProcess:
+        """Start the browser and record it in `<staging>/browser.json`; its messages go to `<staging>/browser.log`.
+
+        Raises:
+            BrowserError: the program cannot be started here.
+        """
+        if not hasattr(os, "posix_spawn"):
+            raise BrowserError(
+                f"capturing does not work on {platform.system()} yet; use Linux or macOS",
+                f"目前尚不支持在 {platform.system()} 上取证;请使用 Linux 或 macOS",
+            )
+        child_read, our_write = _pipe_above_standard()
+        our_read, child_write = _pipe_above_standard()
+        log = os.open(staging / "browser.log", os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+        null = os.open(os.devnull, os.O_RDWR | os.O_CLOEXEC)
+        try:
+            pid = os.posix_spawn(
+                binary.path,
+                [str(binary.path), *launch.arguments],
+                dict(launch.environment),
+                # Chromium reads commands from descriptor 3 and writes to 4.
+                file_actions=[
+                    (os.POSIX_SPAWN_DUP2, null, 0),
+                    (os.POSIX_SPAWN_DUP2, log, 1),
+                    (os.POSIX_SPAWN_DUP2, log, 2),
+                    (os.POSIX_SPAWN_DUP2, child_read, 3),
+                    (os.POSIX_SPAWN_DUP2, child_write, 4),
+                ],
+                # Its own group: Ctrl-C on the terminal reaches us, and we close the browser in order.
+                setpgroup=0,
+            )
+        except OSError as error:
+            os.close(our_read)
+            os.close(our_write)
+            raise BrowserError(
+                f"the browser {binary.path} cannot be started: {error.strerror}; run `evidencekit doctor`",
+                f"浏览器 {binary.path} 无法启动:{error.strerror};请运行 `evidencekit doctor`",
+            ) from error
+        finally:
+            for descriptor in (child_read, child_write, log, null):
+                os.close(descriptor)
+        process = cls(pid, staging, our_read, our_write)
+        identity = identify(pid)
+        if identity is not None:
+            record_browser(staging, identity)
+        return process
+
+    def poll(self) -> bool:
+        """Whether the browser has ended; reaps it."""
+        if not self._ended:
+            with suppress(ChildProcessError):
+                self._ended = os.waitpid(self.pid, os.WNOHANG)[0] == self.pid
+                return self._ended
+            self._ended = True
+        return self._ended
+
+    async def end(self, *, patience_s: float = 5.0) -> bool:
+        """Wait for the browser to end; after `patience_s` seconds ask, then force it.
+
+        Returns:
+            True when it ended by itself.
+        """
+        by_itself = await self._ended_within(patience_s)
+        for word in () if by_itself else (signal.SIGTERM, signal.SIGKILL):
+            with suppress(ProcessLookupError):
+                os.kill(self.pid, word)
+            if await self._ended_within(2.0):
+                break
+        forget_browser(self._staging)
+        return by_itself
+
+    async def _ended_within(self, seconds: float) -> bool:
+        deadline = asyncio.get_running_loop().time() + seconds
+        while not self.poll():
+            if asyncio.get_running_loop().time() > deadline:
+                return False
+            await asyncio.sleep(0.02)
+        return True
+
+
+def _pipe_above_standard() -> tuple[int, int]:
+    """A pipe whose descriptors are above 9, so that duplicating onto 3 and 4 never overwrites one."""
+    import fcntl  # noqa: PLC0415 (not on Windows)
+
+    raised = []
+    for descriptor in os.pipe():
+        raised.append(fcntl.fcntl(descriptor, fcntl.F_DUPFD_CLOEXEC, 10))
+        os.close(descriptor)
+    return raised[0], raised[1]
