@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TypeVar
 
 from cryptography import x509
 from cryptography.exceptions import UnsupportedAlgorithm
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.types import CertificatePublicKeyTypes
 
 MAX_CERTIFICATE_BYTES: Final = 1 << 16
+ExtensionT = TypeVar("ExtensionT", bound=x509.ExtensionType)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -102,12 +103,18 @@ def fingerprint(certificate: x509.Certificate) -> str:
     return hashlib.sha256(to_der(certificate)).hexdigest()
 
 
-def subject_key_identifier(certificate: x509.Certificate) -> bytes | None:
-    """Return the subject key identifier extension's value, if there is one."""
+def extension_of(certificate: x509.Certificate, kind: type[ExtensionT]) -> x509.Extension[ExtensionT] | None:
+    """Return the extension of that kind, if there is one."""
     try:
-        return certificate.extensions.get_extension_for_class(x509.SubjectKeyIdentifier).value.digest
+        return certificate.extensions.get_extension_for_class(kind)
     except x509.ExtensionNotFound:
         return None
+
+
+def subject_key_identifier(certificate: x509.Certificate) -> bytes | None:
+    """Return the subject key identifier extension's value, if there is one."""
+    extension = extension_of(certificate, x509.SubjectKeyIdentifier)
+    return None if extension is None else extension.value.digest
 
 
 def name_of(certificate: x509.Certificate) -> str:

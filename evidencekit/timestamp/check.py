@@ -1,0 +1,307 @@
+"""Check a time-stamp offline: every condition is a step of its own (RFC 3161 §2.2, §2.3, §2.4.2).
+
+Two questions are kept apart. *Intact*: is this an unaltered token over this digest, signed with the
+key of the certificate it names? *Trusted*: did that certificate lead to one of the caller's anchors
+at the time the token states, fit for time-stamping and not revoked? Anchors come from the caller
+alone; what the token brings along only helps to find the way.
+
+Steps, in order: `structure`, `status`, `version`, `extensions`, those of `x509.signerinfo`
+(`signer-count`, `signer-certificate`, `signed-attributes`, `message-digest`, `signing-certificate`,
+`algorithm-protection`, `signature`), `imprint-algorithm`, `imprint`, `nonce`, `policy`, `gen-time`,
+`accuracy`; then `path` and `revocation`. Key usages are part of `path`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Final
+
+from evidencekit.errors import FormatError
+from evidencekit.model import Outcome, Text
+from evidencekit.timestamp.authority import SELF_ISSUED_POLICY
+from evidencekit.timestamp.token import GRANTED_WITH_MODS, TimeStampResponse, Token, parse_response, parse_token
+from evidencekit.x509 import checks, der, oids
+from evidencekit.x509.digests import digest as hash_bytes
+from evidencekit.x509.path import Purpose, build_path
+from evidencekit.x509.protection import unaccounted
+from evidencekit.x509.revocation import check_revocation
+from evidencekit.x509.signerinfo import ContentDigest, SignerCheck, check_signer_info
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Sequence
+
+    from cryptography import x509
+
+    from evidencekit.x509.checks import Check
+
+MAX_SKEW: Final = timedelta(minutes=5)
+"""How far a TSA's clock may be ahead of the time of checking."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TokenCheck:
+    """What became of a time-stamp.
+
+    `trusted` is INDETERMINATE without anchors. `gen_time` and `accuracy` are what the token states;
+    they mean nothing unless it is intact. `unaccounted` lists bytes that nothing protects.
+    """
+
+    checks: tuple[Check, ...]
+    intact: bool
+    trusted: Outcome
+    reason: Text
+    token: Token | None
+    token_der: bytes | None
+    """The bare token, DER, also where a whole response was given."""
+    certificate: x509.Certificate | None
+    chain: tuple[x509.Certificate, ...]
+    unaccounted: tuple[Text, ...]
+
+    @property
+    def gen_time(self) -> datetime | None:
+        """The time that the token states."""
+        return None if self.token is None else self.token.gen_time
+
+    @property
+    def accuracy(self) -> timedelta | None:
+        """The deviation that the token claims, `None` when it claims none."""
+        return None if self.token is None else self.token.accuracy
+
+    @property
+    def self_issued(self) -> bool:
+        """Whether the token says that the evidence's maker issued it: not independent."""
+        return self.token is not None and self.token.policy == SELF_ISSUED_POLICY
+
+
+def check_token(  # noqa: PLR0913 - each input of the verdict is the caller's to give, by name
+    token_or_response: bytes,
+    *,
+    digest: bytes,
+    anchors: Sequence[x509.Certificate],
+    at: datetime,
+    algorithm: str = "sha256",
+    nonce: int | None = None,
+    policies: Collection[str] | None = None,
+    intermediates: Sequence[x509.Certificate] = (),
+    crls: Sequence[bytes] = (),
+    ocsp: Sequence[bytes] = (),
+    max_skew: timedelta = MAX_SKEW,
+) -> TokenCheck:
+    """Check a TimeStampToken or a whole TimeStampResp.
+
+    Args:
+        token_or_response: BER or DER.
+        digest: What the stamp must be over.
+        anchors: Certificates the caller trusts for time-stamping; may be empty.
+        at: The time of checking, aware; a later genTime (beyond `max_skew`) is refused.
+        algorithm: Name of the hash function that made `digest`.
+        nonce: The number that the request held, if known.
+        policies: Policies that are acceptable; `None` accepts all.
+        intermediates: Further certificates that may complete the path or be the TSA's.
+        crls: Revocation lists, DER.
+        ocsp: OCSP responses, DER.
+        max_skew: Tolerance for clocks.
+
+    Returns:
+        The steps and the two verdicts. Malformed input is a FAILED step, not an error.
+    """
+    opened = _open(token_or_response)
+    if opened.token is None:
+        return _unreadable(opened)
+    token = opened.token
+    signer = check_signer_info(token.signed_data, content_digest=_content_digest(token), others=intermediates)
+    steps = (
+        *opened.checks,
+        *_check_info(token),
+        *signer.checks,
+        *_check_imprint(token, digest, algorithm),
+        _check_nonce(token, nonce),
+        _check_policy(token, policies),
+        _check_time(token, at, max_skew),
+        _report_accuracy(token),
+    )
+    intact = checks.first_not_passed(steps) is None
+    trust, chain = _check_trust(token, signer, anchors, intermediates, (crls, ocsp))
+    failure = checks.first_not_passed((*steps, *_decisive(trust)))
+    loose = unaccounted(token.signed_data, signer, known=(*chain, *anchors, *intermediates))
+    return TokenCheck(
+        checks=(*steps, *trust),
+        intact=intact,
+        trusted=_trusted(trust) if intact else Outcome.FAILED,
+        reason=failure.reason if failure else Text(en="intact and trusted", zh="完整且可信"),
+        token=token,
+        token_der=opened.token_der,
+        certificate=signer.certificate,
+        chain=chain,
+        unaccounted=(*opened.unaccounted, *loose),
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Opened:
+    """A token taken out of its response, or why there is none."""
+
+    checks: tuple[Check, ...]
+    token: Token | None = None
+    token_der: bytes | None = None
+    unaccounted: tuple[Text, ...] = ()
+
+
+def _unreadable(opened: _Opened) -> TokenCheck:
+    return TokenCheck(
+        checks=opened.checks,
+        intact=False,
+        trusted=Outcome.FAILED,
+        reason=opened.checks[-1].reason,
+        token=None,
+        token_der=opened.token_der,
+        certificate=None,
+        chain=(),
+        unaccounted=opened.unaccounted,
+    )
+
+
+def _open(data: bytes) -> _Opened:
+    try:
+        response = None if _is_bare(data) else parse_response(data)
+    except FormatError as error:
+        return _Opened(checks=(checks.failed("structure", f"malformed: {error.en}", error.zh),))
+    steps = () if response is None else (_check_status(response),)
+    token_der = data if response is None else response.token
+    if token_der is None or (response is not None and not response.granted):
+        return _Opened(checks=steps)
+    try:
+        token = parse_token(token_der)
+    except FormatError as error:
+        return _Opened(checks=(*steps, checks.failed("structure", f"malformed: {error.en}", error.zh)))
+    sound = checks.passed("structure", "a SignedData over a TSTInfo, nothing after it", "结构完整,无多余字节")
+    loose = () if response is None else _loose_response(response)
+    return _Opened(checks=(sound, *steps), token=token, token_der=token_der, unaccounted=loose)
+
+
+def _is_bare(data: bytes) -> bool:
+    """A TimeStampToken begins with an OBJECT IDENTIFIER, a TimeStampResp with a SEQUENCE."""
+    start = 2 if len(data) > 1 and data[1] <= 0x80 else 2 + (data[1] & 0x7F if len(data) > 1 else 0)  # noqa: PLR2004 - long form of a length
+    return data[start : start + 1] == bytes((der.OID,))
+
+
+def _check_status(response: TimeStampResponse) -> Check:
+    if response.granted and response.token is not None:
+        return checks.passed("status", "the TSA granted the time-stamp", "时间戳机构已签发")
+    failure = describe_refusal(response)
+    return checks.failed("status", f"no time-stamp was issued: {failure}", f"未签发时间戳:{failure}")
+
+
+def describe_refusal(response: TimeStampResponse) -> str:
+    """Return the TSA's reasons: status number, failure bits, its own words."""
+    return ", ".join((f"status {response.status}", *response.failure, *(t[:200] for t in response.texts[:3])))
+
+
+def _loose_response(response: TimeStampResponse) -> tuple[Text, ...]:
+    found: list[Text] = []
+    if response.status == GRANTED_WITH_MODS:
+        found.append(Text(en="the status grantedWithMods", zh="状态 grantedWithMods"))
+    if response.texts or response.failure:
+        found.append(Text(en="status texts and failure bits", zh="状态文字与失败位"))
+    if not response.canonical:
+        found.append(Text(en="the encoding of the response is not DER", zh="响应编码不是 DER"))
+    return tuple(found)
+
+
+def _content_digest(token: Token) -> ContentDigest:
+    content = token.signed_data.content or b""
+    return lambda name: hash_bytes(name, content)
+
+
+def _check_info(token: Token) -> tuple[Check, Check]:
+    if token.version == 1:
+        version = checks.passed("version", "TSTInfo version 1", "TSTInfo 版本 1")
+    else:
+        version = checks.failed("version", f"TSTInfo version {token.version}", f"TSTInfo 版本 {token.version}")
+    if not token.critical_extensions:
+        return version, checks.passed("extensions", "no unknown critical extension", "无未知关键扩展")
+    names = ", ".join(token.critical_extensions)
+    return version, checks.failed("extensions", f"unknown critical extensions: {names}", f"含未知关键扩展:{names}")
+
+
+def _check_imprint(token: Token, digest: bytes, algorithm: str) -> tuple[Check, Check]:
+    name = token.imprint.algorithm
+    if name in oids.DIGEST_SIZES:
+        function = checks.passed("imprint-algorithm", f"imprint by {name}", f"摘要算法 {name}")
+    else:
+        function = checks.failed(
+            "imprint-algorithm", f"hash function {name} proves nothing", f"摘要算法 {name} 不具证明力"
+        )
+    if name != algorithm:
+        return function, checks.failed(
+            "imprint", f"the stamp is over a {name} digest, not {algorithm}", f"所盖摘要为 {name},并非 {algorithm}"
+        )
+    if token.imprint.digest != digest:
+        return function, checks.failed("imprint", "the stamp is over other data", "时间戳针对的是其他数据")
+    return function, checks.passed("imprint", "the stamp is over this data", "时间戳针对此数据")
+
+
+def _check_nonce(token: Token, nonce: int | None) -> Check:
+    if nonce is None:
+        return checks.not_performed("nonce", "the request's nonce is not known", "未提供请求随机数")
+    if token.nonce != nonce:
+        return checks.failed("nonce", "the nonce is not the request's: a replay", "随机数与请求不符,可能为重放")
+    return checks.passed("nonce", "the nonce is the request's", "随机数与请求一致")
+
+
+def _check_policy(token: Token, policies: Collection[str] | None) -> Check:
+    if policies is None:
+        return checks.not_performed(
+            "policy", f"policy {token.policy}, any is accepted", f"策略 {token.policy},未作限制"
+        )
+    if token.policy not in policies:
+        return checks.failed("policy", f"policy {token.policy} is not acceptable", f"策略 {token.policy} 不被接受")
+    return checks.passed("policy", f"policy {token.policy}", f"策略 {token.policy}")
+
+
+def _check_time(token: Token, at: datetime, max_skew: timedelta) -> Check:
+    stated = f"{token.gen_time:%Y-%m-%d %H:%M:%S}Z"
+    if token.gen_time - at > max_skew:
+        return checks.failed("gen-time", f"{stated} lies in the future", f"{stated} 晚于核验时间")
+    return checks.passed("gen-time", f"{stated} is not in the future", f"{stated} 不晚于核验时间")
+
+
+def _report_accuracy(token: Token) -> Check:
+    if token.accuracy is None:
+        return checks.not_performed("accuracy", "the token claims no accuracy", "未声明精度")
+    seconds = token.accuracy.total_seconds()
+    return checks.passed("accuracy", f"± {seconds:g} s claimed", f"声明精度 ± {seconds:g} 秒")
+
+
+def _check_trust(
+    token: Token,
+    signer: SignerCheck,
+    anchors: Sequence[x509.Certificate],
+    intermediates: Sequence[x509.Certificate],
+    revocations: tuple[Sequence[bytes], Sequence[bytes]],
+) -> tuple[tuple[Check, Check], tuple[x509.Certificate, ...]]:
+    if signer.certificate is None:
+        missing = ("no certificate is bound to the signature", "签名未绑定证书")
+        return (checks.undecided("path", *missing), checks.not_performed("revocation", *missing)), ()
+    pool = (*signer.embedded, *intermediates)
+    path = build_path(signer.certificate, pool, anchors, at=token.gen_time, purpose=Purpose.TIMESTAMPING)
+    step = checks.Check(id="path", outcome=path.outcome, reason=path.reason)
+    crls, ocsp = revocations
+    revocation = check_revocation(
+        path.chain, at=token.gen_time, purpose=Purpose.TIMESTAMPING, crls=crls, ocsp=ocsp, issuers=pool
+    )
+    return (step, revocation), path.chain
+
+
+def _decisive(trust: tuple[Check, Check]) -> Sequence[Check]:
+    """Open questions about revocation do not decide: without data there would never be trust."""
+    path, revocation = trust
+    return trust if revocation.outcome is Outcome.FAILED else (path,)
+
+
+def _trusted(steps: Sequence[Check]) -> Outcome:
+    """FAILED if anything speaks against it; PASSED when the path holds and nothing was revoked."""
+    if any(step.outcome is Outcome.FAILED for step in steps):
+        return Outcome.FAILED
+    return steps[0].outcome
