@@ -7,10 +7,10 @@ rendering go through our own DevTools session.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from typing import TYPE_CHECKING
 
 from playwright.async_api import Browser, Dialog, Page, async_playwright
 from playwright.async_api import Error as PlaywrightError
@@ -18,6 +18,9 @@ from playwright.async_api import TimeoutError as PlaywrightTimeoutError
 
 from evidencekit.capture.neterrors import navigation_error, net_error
 from evidencekit.errors import BrowserError, NavigationError
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable
 
 DIALOG_LIMIT = 20
 """After so many dialogs on one page its running script is ended; a page that alerts for ever would never load."""
@@ -111,7 +114,7 @@ class Driver:
             ) from error
         page = driven.page
         page.on("dialog", lambda dialog: _answer(driven, dialog))
-        page.on("crash", lambda _page: (driven.note("crash", "page"), driven.crashed.set()))
+        page.on("crash", lambda _page: _crashed(driven))
         page.on("popup", lambda popup: _popup(driven, popup, on_popup))
         page.on("download", lambda _download: _downloaded(driven))
         return driven
@@ -148,9 +151,10 @@ async def drive(endpoint: str) -> AsyncIterator[Driver]:
         with suppress(PlaywrightError):
             await browser.close()
     except PlaywrightError as error:
+        words = error.message.partition("\n")[0][:200]
         raise BrowserError(
-            f"the connection between Playwright and the browser failed: {error.message.splitlines()[0][:200]}; capture again",
-            f"Playwright 与浏览器的连接失败:{error.message.splitlines()[0][:200]};请重新取证",
+            f"the connection between Playwright and the browser failed: {words}; capture again",
+            f"Playwright 与浏览器的连接失败:{words};请重新取证",
         ) from error
     finally:
         with suppress(PlaywrightError):
@@ -180,6 +184,11 @@ async def _popup(driven: DrivenPage, popup: Page, on_popup: Callable[[str], None
     if sum(event.kind == "popup" for event in driven.events) > POPUP_LIMIT:
         with suppress(PlaywrightError):
             await popup.close(run_before_unload=False)
+
+
+def _crashed(driven: DrivenPage) -> None:
+    driven.note("crash", "the page's process died")
+    driven.crashed.set()
 
 
 def _downloaded(driven: DrivenPage) -> None:

@@ -5,13 +5,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from enum import StrEnum
-from pathlib import Path
+from types import MappingProxyType
+from typing import TYPE_CHECKING
 
-from evidencekit.model import JsonValue
+from evidencekit.errors import FormatError
+from evidencekit.hashing.canonical import canonical_bytes, format_time, parse_canonical
+from evidencekit.hashing.fields import Fields, check_version
+
+if TYPE_CHECKING:
+    from datetime import datetime
+    from pathlib import Path
+
+    from evidencekit.model import JsonValue
+
+FILE_NAME = "exchanges.jsonl"
+FORMAT_NAME = "exchanges"
+FILE_LIMIT = 256 << 20
+LINE_LIMIT = 1 << 20
+_LINE_BYTES = 16 << 20
+_SHORT = 64
+_NONE: Mapping[str, Sequence[str]] = MappingProxyType({})
 
 Headers = tuple[tuple[str, str], ...]
 """Names and values in the order received, duplicates kept."""
@@ -75,3 +91,165 @@ class Exchange:
     response: ResponseHead | None
     response_body: Body | None
     encoded_size: int | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExchangeLine:
+    """What one line of `exchanges.jsonl` says: the parts that others count and compare."""
+
+    id: str
+    page: str | None
+    url: str
+    method: str
+    resource_type: str
+    outcome: ExchangeOutcome
+    reason: str | None
+    after_t_capture: bool
+    remote_address: str | None
+    status: int | None
+    body_size: int | None
+    body_sha256: str | None
+    withheld: tuple[str, ...]
+    records: tuple[str, ...]
+
+
+def format_exchanges(
+    capture_id: str,
+    exchanges: Sequence[Exchange],
+    *,
+    withheld: Mapping[str, Sequence[str]] = _NONE,
+    records: Mapping[str, Sequence[str]] = _NONE,
+) -> bytes:
+    """Write `exchanges.jsonl` in order of ids.
+
+    Args:
+        capture_id: 32 hexadecimal characters.
+        exchanges: the public view of every exchange.
+        withheld: reasons by exchange id.
+        records: record ids by exchange id.
+    """
+    header: dict[str, JsonValue] = {
+        "capture_id": capture_id,
+        "count": len(exchanges),
+        "format": f"evidencekit/{FORMAT_NAME}",
+        "version": 1,
+    }
+    lines = [canonical_bytes(header)]
+    for exchange in sorted(exchanges, key=lambda each: each.id):
+        line = _line(exchange, tuple(withheld.get(exchange.id, ())), tuple(records.get(exchange.id, ())))
+        lines.append(canonical_bytes(line))
+    return b"".join(line + b"\n" for line in lines)
+
+
+def _line(exchange: Exchange, withheld: tuple[str, ...], records: tuple[str, ...]) -> dict[str, JsonValue]:
+    request_body = exchange.request_body
+    return {
+        "id": exchange.id,
+        "page": exchange.page,
+        "url": _writable(exchange.url),
+        "method": _writable(exchange.method),
+        "resource_type": exchange.resource_type,
+        "initiator": _writable(exchange.initiator),
+        "target": exchange.target,
+        "outcome": exchange.outcome.value,
+        "reason": None if exchange.reason is None else _writable(exchange.reason),
+        "started": format_time(exchange.started),
+        "finished": None if exchange.finished is None else format_time(exchange.finished),
+        "after_t_capture": exchange.after_t_capture,
+        "from_cache": exchange.from_cache,
+        "from_service_worker": exchange.from_service_worker,
+        "redirected_from": exchange.redirected_from,
+        "redirected_to": exchange.redirected_to,
+        "protocol": exchange.protocol,
+        "remote_address": exchange.remote_address,
+        "security": None if exchange.security is None else {k: _clean(v) for k, v in exchange.security.items()},
+        "request": {
+            "headers": _pairs(exchange.request_headers),
+            "body_size": None if request_body is None else request_body.size,
+            "body_retained": request_body is not None,
+        },
+        "response": _response(exchange),
+        "withheld": withheld,
+        "records": records,
+    }
+
+
+def _response(exchange: Exchange) -> dict[str, JsonValue] | None:
+    head, body = exchange.response, exchange.response_body
+    if head is None:
+        return None
+    return {
+        "status": head.status,
+        "status_text": _writable(head.status_text),
+        "headers": _pairs(head.headers),
+        "mime_type": _writable(head.mime_type),
+        "body_size": None if body is None else body.size,
+        "encoded_size": exchange.encoded_size,
+        "sha256": None if body is None else body.sha256,
+    }
+
+
+def _pairs(headers: Headers) -> list[JsonValue]:
+    return [[_writable(name), _writable(value)] for name, value in headers]
+
+
+def _writable(text: str) -> str:
+    """Text that UTF-8 can carry: a lone surrogate reads U+FFFD."""
+    return text.encode("utf-8", "surrogatepass").decode("utf-8", "replace")
+
+
+def _clean(value: JsonValue) -> JsonValue:
+    if isinstance(value, str):
+        return _writable(value)
+    if isinstance(value, Mapping):
+        return {_writable(name): _clean(member) for name, member in value.items()}
+    if isinstance(value, Sequence):
+        return [_clean(member) for member in value]
+    return value
+
+
+def parse_exchanges(data: bytes) -> tuple[str, tuple[ExchangeLine, ...]]:
+    """Read `exchanges.jsonl`.
+
+    Returns:
+        The capture id and the lines in file order.
+
+    Raises:
+        FormatError: not this format, not canonical, over a limit, a count that is not the number of lines, or an id
+            that comes twice.
+        UnknownVersionError: a newer major version.
+    """
+    if len(data) > FILE_LIMIT or data.count(b"\n") > LINE_LIMIT + 1 or not data.endswith(b"\n"):
+        raise FormatError(
+            f"{FILE_NAME} is over its limit or does not end a line; it is damaged or not ours",
+            f"{FILE_NAME} 超过上限或末行不完整;文件已损坏或不是本程序所写",
+        )
+    first, *rest = data[:-1].split(b"\n")
+    header = Fields(parse_canonical(first, limit=_LINE_BYTES, what=FILE_NAME), FILE_NAME)
+    check_version(header, FORMAT_NAME)
+    lines = tuple(_parse_line(line, number) for number, line in enumerate(rest, start=1))
+    if header.integer("count") != len(lines) or len({line.id for line in lines}) != len(lines):
+        header.refuse("count", "does not agree with the lines, or an id comes twice", "与行数不符,或有重复编号")
+    return header.hex("capture_id", 16), lines
+
+
+def _parse_line(raw: bytes, number: int) -> ExchangeLine:
+    what = f"{FILE_NAME} line {number}"
+    fields = Fields(parse_canonical(raw, limit=_LINE_BYTES, what=what), what)
+    response = fields.optional("response", fields.object)
+    return ExchangeLine(
+        id=fields.text("id", limit=_SHORT),
+        page=fields.optional("page", lambda name: fields.text(name, limit=_SHORT)),
+        url=fields.text("url"),
+        method=fields.text("method"),
+        resource_type=fields.text("resource_type"),
+        outcome=fields.choice("outcome", ExchangeOutcome),
+        reason=fields.optional("reason", fields.text),
+        after_t_capture=fields.flag("after_t_capture"),
+        remote_address=fields.optional("remote_address", fields.text),
+        status=None if response is None else response.integer("status"),
+        body_size=None if response is None else response.optional("body_size", response.integer),
+        body_sha256=None if response is None else response.optional("sha256", lambda name: response.hex(name, 32)),
+        withheld=fields.texts("withheld"),
+        records=fields.texts("records"),
+    )

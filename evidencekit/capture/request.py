@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import math
+import re
 from dataclasses import dataclass, field
 from enum import StrEnum
+from zoneinfo import available_timezones
+
+from evidencekit.errors import UsageError
 
 
 class Mode(StrEnum):
@@ -45,3 +50,56 @@ class CaptureRequest:
     third_party: bool = True
     include_secrets: bool = False
     limits: Limits = field(default_factory=Limits)
+
+
+URL_COUNT_LIMIT = 200
+_LOCALE = re.compile(r"[A-Za-z]{2,3}(?:-[A-Za-z0-9]{2,8}){0,3}", re.ASCII)
+
+
+def check_request(request: CaptureRequest) -> None:
+    """Check everything about a request but its URLs, which `url_policy.check_url` judges one by one.
+
+    Raises:
+        UsageError: a value cannot be used; the sentence names it and its range.
+    """
+    if not 1 <= len(request.urls) <= URL_COUNT_LIMIT:
+        raise UsageError(
+            f"a session captures 1 to {URL_COUNT_LIMIT} pages; {len(request.urls)} were given",
+            f"一次取证可包含 1 至 {URL_COUNT_LIMIT} 个网页;给出了 {len(request.urls)} 个",
+        )
+    _within("width", request.width_px, 200, 7680)
+    _within("height", request.height_px, 200, 4320)
+    _within("device scale", request.device_scale, 0.5, 4)
+    if not _LOCALE.fullmatch(request.locale):
+        raise UsageError(
+            f"{request.locale[:40]!r} is no language tag; give one such as zh-CN",
+            f"{request.locale[:40]!r} 不是语言标记;请使用 zh-CN 这样的写法",
+        )
+    if request.timezone not in available_timezones():
+        raise UsageError(
+            f"{request.timezone[:60]!r} is no time zone; give one such as Asia/Shanghai",
+            f"{request.timezone[:60]!r} 不是时区;请使用 Asia/Shanghai 这样的写法",
+        )
+    _check_limits(request.limits)
+
+
+def _check_limits(limits: Limits) -> None:
+    for name, seconds in (
+        ("navigation limit", limits.navigation_s),
+        ("quiet limit", limits.quiet_s),
+        ("page limit", limits.page_s),
+    ):
+        _within(name, seconds, 0.1, 86_400)
+    _within("scroll steps", limits.scroll_steps, 0, 100_000)
+    _within("page height limit", limits.page_height_px, 200, 1_000_000)
+    _within("request limit", limits.requests, 1, 1 << 19)
+    _within("byte limit", limits.bytes_total, 1 << 10, 1 << 40)
+    _within("body limit", limits.body_bytes, 1 << 10, 1 << 40)
+
+
+def _within(name: str, value: float, least: float, most: float) -> None:
+    if not math.isfinite(value) or not least <= value <= most:
+        raise UsageError(
+            f"{name} is {value:g}; it must lie between {least:g} and {most:g}",
+            f"{name} 的值为 {value:g};须在 {least:g} 与 {most:g} 之间",
+        )

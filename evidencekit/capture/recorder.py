@@ -1,0 +1,413 @@
+"""The recorder: watches `Network` on every target through its own sessions and turns events into exchanges.
+
+Nothing is paused, intercepted or rewritten. Targets are attached before they run (`waitForDebuggerOnStart`), so
+that no early request is missed; `Network.enable` is not awaited before a target is let go, because the browser
+answers it only after that (a known deadlock). Every request that leaves the process ends in exactly one exchange
+with one of five outcomes. Bodies go to disk; memory holds heads only.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from evidencekit.capture.cdp import OwnClient, Params, flag_of, integer_of, mapping_of, number_of, text_of
+from evidencekit.capture.commitment import commit_exchange
+from evidencekit.capture.completion import BodyCollector
+from evidencekit.capture.exchanges import ExchangeOutcome
+from evidencekit.capture.flight import RECORDED_SCHEMES, Flight, build_exchange, remote_address
+from evidencekit.capture.sockets import SocketRecorder
+from evidencekit.capture.targets import TargetRegister, WatchedTarget
+from evidencekit.capture.url_policy import is_private_peer
+from evidencekit.errors import BlockedUrlError, EvidenceError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from pathlib import Path
+
+    from evidencekit.capture.exchanges import Exchange
+    from evidencekit.capture.request import Limits
+    from evidencekit.model import Record
+
+_ENABLE: Params = {
+    "maxTotalBufferSize": 1 << 30,
+    "maxResourceBufferSize": 512 << 20,
+    "maxPostDataSize": 64 << 20,
+    # Bodies are kept as bytes outside the renderer: exact for every charset and alive after navigation.
+    "enableDurableMessages": True,
+}
+_AUTO_ATTACH: Params = {"autoAttach": True, "waitForDebuggerOnStart": True, "flatten": True}
+_NEVER_QUIET = frozenset({"EventSource", "WebSocket", "Ping", "Prefetch", "CSPViolationReport"})
+_HARD_STOP_FACTOR = 2
+_EXTRA_PATIENCE_S = 2.0
+
+
+@dataclass(slots=True)
+class _Extras:
+    """`…ExtraInfo` events of one request id, in order; they may come before or after the events they belong to."""
+
+    requests: list[Params] = field(default_factory=list)
+    responses: list[Params] = field(default_factory=list)
+    arrived: asyncio.Event = field(default_factory=asyncio.Event)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RecorderCallbacks:
+    """What the recorder tells its owner; none may block.
+
+    `breach` gets the error when a connection led to a private address; `limit` the name of a limit reached for the
+    first time; `failed` an error that ends the recording (full disk, lost browser).
+    """
+
+    breach: Callable[[BlockedUrlError], None]
+    limit: Callable[[str], None]
+    failed: Callable[[EvidenceError], None]
+
+
+class Recorder:
+    """Records one browser.
+
+    Attributes:
+        exchanges: finished exchanges in order of completion.
+        records: their commitments in the same order.
+        targets: what is watched.
+        ignored: number of requests that never leave the process (`data:`, `blob:`, …), by scheme.
+        main_documents: ids of main-document hops by page, in order.
+    """
+
+    def __init__(
+        self, client: OwnClient, bodies: Path, limits: Limits, callbacks: RecorderCallbacks, *, allow_private: bool
+    ) -> None:
+        self.exchanges: list[Exchange] = []
+        self.records: list[Record] = []
+        self.targets = TargetRegister()
+        self.ignored: Counter[str] = Counter()
+        self.main_documents: dict[str, list[str]] = {}
+        self.sockets = SocketRecorder(bodies.parent / "websockets.jsonl", limits.body_bytes)
+        self.session = ""
+        self._client = client
+        self._limits = limits
+        self._callbacks = callbacks
+        self._allow_private = allow_private
+        self._collector = BodyCollector(client, bodies, limits.body_bytes)
+        self._flights: dict[str, Flight] = {}
+        self._extras: dict[str, _Extras] = {}
+        self._extra_used: Counter[str] = Counter()
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._count = 0
+        self._bytes = 0
+        self._page: str | None = None
+        self._rooted: set[str | None] = set()
+        self._limits_reached: set[str] = set()
+        self._last_activity = 0.0
+        self._handlers: Mapping[str, Callable[[WatchedTarget, Params], None]] = {
+            "Network.requestWillBeSent": self._on_request,
+            "Network.requestWillBeSentExtraInfo": self._on_request_extra,
+            "Network.responseReceived": self._on_response,
+            "Network.responseReceivedExtraInfo": self._on_response_extra,
+            "Network.requestServedFromCache": self._on_cached,
+            "Network.dataReceived": self._on_data,
+            "Network.loadingFinished": self._on_finished,
+            "Network.loadingFailed": self._on_failed,
+        }
+        client.on_event = self._on_event
+
+    async def start(self) -> None:
+        """Attach to the browser; from now on every target is watched before it runs.
+
+        Raises:
+            BrowserError: the browser does not let us.
+        """
+        attached = await self._client.call("Target.attachToBrowserTarget")
+        self.session = text_of(attached, "sessionId")
+        await self._client.call("Target.setAutoAttach", _AUTO_ATTACH, self.session)
+
+    def begin_page(self, page: str) -> None:
+        """Targets that belong to no page by descent belong to `page` from now on."""
+        self._page = page
+        self.main_documents[page] = []
+
+    def mark_rooted(self, page: str) -> int:
+        """T_capture of `page` is fixed: what ends later is `after_t_capture`. Returns the number of records so far."""
+        self._rooted.update((page, None))
+        return len(self.records)
+
+    def _on_event(self, session: str, method: str, params: Params) -> None:
+        try:
+            if method == "Target.attachedToTarget":
+                self._on_attached(session, params)
+            elif method == "Target.detachedFromTarget":
+                self._on_detached(text_of(params, "sessionId"))
+            else:
+                target = self.targets.of_session(session)
+                handler = self._handlers.get(method)
+                if target is not None and handler is not None:
+                    self._last_activity = asyncio.get_running_loop().time()
+                    handler(target, params)
+                elif target is not None and method.startswith("Network.web"):
+                    self._on_socket(target, method, params)
+        except EvidenceError as error:
+            self._callbacks.failed(error)
+
+    def _on_attached(self, parent: str, params: Params) -> None:
+        session = text_of(params, "sessionId")
+        target = self.targets.attach(parent, params, self._page)
+        if target is not None:
+            self._client.post("Network.enable", _ENABLE, session)
+            self._client.post("Target.setAutoAttach", _AUTO_ATTACH, session)
+            if self._limits_reached:
+                self._client.post("Network.setBlockedURLs", {"urls": ["*"]}, session)
+        if text_of(params, "targetInfo", "type") != "browser":
+            self._client.post("Runtime.runIfWaitingForDebugger", {}, session)
+
+    def _on_detached(self, session: str) -> None:
+        target = self.targets.detach(session)
+        # A page that closes takes its open requests with it; a moved frame's requests go on under another session.
+        if target is not None and target.kind != "iframe":
+            for flight in tuple(self._flights.values()):
+                if flight.session == session and not flight.over:
+                    self._abandon(flight, "target closed")
+
+    def _on_request(self, target: WatchedTarget, params: Params) -> None:
+        request_id, url = text_of(params, "requestId"), text_of(params, "request", "url")
+        scheme = url.partition(":")[0].lower() + ":"
+        if scheme not in RECORDED_SCHEMES:
+            self.ignored[scheme] += 1
+            return
+        before = self._flights.get(request_id)
+        redirect = params.get("redirectResponse")
+        if before is not None and not before.over:
+            if redirect is None:
+                return  # the same request seen from a second session
+            before.response, before.has_extra = mapping_of(redirect), flag_of(params, "redirectHasExtraInfo")
+            before.redirected_to = f"{self._count + 1:06d}"
+        flight = self._open_flight(target, params, url, before if redirect is not None else None)
+        self._flights[request_id] = flight
+        if before is not None and not before.over:
+            self._check_peer(before)
+            self._conclude_soon(before, number_of(params, "timestamp"))
+        self._check_request_count()
+
+    def _open_flight(self, target: WatchedTarget, params: Params, url: str, before: Flight | None) -> Flight:
+        self._count += 1
+        flight = Flight(
+            id=f"{self._count:06d}",
+            request_id=text_of(params, "requestId"),
+            session=target.session,
+            page=target.page,
+            target=target.kind,
+            url=url + text_of(params, "request", "urlFragment"),
+            method=text_of(params, "request", "method"),
+            resource_type=text_of(params, "type") or "Other",
+            initiator=text_of(params, "initiator", "type"),
+            started=_wall_time(number_of(params, "wallTime")),
+            monotonic_s=number_of(params, "timestamp") or 0.0,
+            request=mapping_of(params, "request"),
+            redirected_from=None if before is None else before.id,
+        )
+        flight.main_document = (
+            target.kind == "page"
+            and flight.resource_type == "Document"
+            and text_of(params, "frameId") == target.target_id
+        )
+        if flight.main_document and target.opener is None and target.page is not None:
+            self.main_documents.setdefault(target.page, []).append(flight.id)
+        self._collector.take_request_body(flight)
+        return flight
+
+    def _on_request_extra(self, target: WatchedTarget, params: Params) -> None:
+        del target
+        extras = self._extras_of(params)
+        extras.requests.append(params)
+        extras.arrived.set()
+
+    def _on_response_extra(self, target: WatchedTarget, params: Params) -> None:
+        del target
+        extras = self._extras_of(params)
+        extras.responses.append(params)
+        extras.arrived.set()
+
+    def _extras_of(self, params: Params) -> _Extras:
+        return self._extras.setdefault(text_of(params, "requestId"), _Extras())
+
+    def _on_response(self, target: WatchedTarget, params: Params) -> None:
+        flight = self._flight(params)
+        if flight is None:
+            return
+        flight.session = target.session
+        flight.response = mapping_of(params, "response")
+        flight.has_extra = flag_of(params, "hasExtraInfo")
+        flight.resource_type = text_of(params, "type") or flight.resource_type
+        self._check_peer(flight)
+        self._collector.response_began(flight)
+
+    def _on_cached(self, target: WatchedTarget, params: Params) -> None:
+        del target
+        flight = self._flight(params)
+        if flight is not None:
+            flight.from_cache = True
+
+    def _on_data(self, target: WatchedTarget, params: Params) -> None:
+        flight = self._flight(params)
+        if flight is None:
+            return
+        flight.session = target.session
+        size = max(integer_of(params, "dataLength") or 0, 0)
+        flight.received += size
+        self._bytes += size
+        self._collector.data_came(flight, text_of(params, "data"))
+        if self._bytes > self._limits.bytes_total:
+            self._reach("bytes_total")
+
+    def _on_finished(self, target: WatchedTarget, params: Params) -> None:
+        flight = self._flight(params)
+        if flight is not None:
+            flight.session = target.session
+            flight.encoded_size = integer_of(params, "encodedDataLength")
+            self._conclude_soon(flight, number_of(params, "timestamp"))
+
+    def _on_failed(self, target: WatchedTarget, params: Params) -> None:
+        flight = self._flight(params)
+        if flight is not None:
+            flight.session = target.session
+            reasons = (
+                text_of(params, "errorText"),
+                text_of(params, "blockedReason"),
+                text_of(params, "corsErrorStatus", "corsError"),
+            )
+            flight.error = " ".join(word for word in reasons if word) or "failed"
+            flight.canceled = flag_of(params, "canceled")
+            self._conclude_soon(flight, number_of(params, "timestamp"))
+
+    def _on_socket(self, target: WatchedTarget, method: str, params: Params) -> None:
+        self._last_activity = asyncio.get_running_loop().time()
+        if method in {"Network.webSocketCreated", "Network.webTransportCreated"}:
+            self._count += 1
+            self.sockets.created(f"{self._count:06d}", target, method, params)
+            self._check_request_count()
+        exchange = self.sockets.event(method, params, late=target.page in self._rooted)
+        if exchange is not None:
+            self._keep(exchange)
+
+    def _flight(self, params: Params) -> Flight | None:
+        flight = self._flights.get(text_of(params, "requestId"))
+        return None if flight is None or flight.over else flight
+
+    def _abandon(self, flight: Flight, why: str) -> None:
+        flight.error = why
+        self._conclude_soon(flight, None)
+
+    def _conclude_soon(self, flight: Flight, timestamp: float | None) -> None:
+        flight.over = True
+        flight.finished = flight.time_of(timestamp)
+        index = self._extra_used[flight.request_id]
+        if flight.has_extra:
+            self._extra_used[flight.request_id] += 1
+        task = asyncio.get_running_loop().create_task(self._conclude(flight, index))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _conclude(self, flight: Flight, index: int) -> None:
+        try:
+            if flight.has_extra is not False:
+                await self._await_extras(flight, index)
+            body, outcome, reason = await self._collector.collect(flight)
+            late = flight.page in self._rooted
+            self._keep(build_exchange(flight, body, outcome, reason, late=late))
+        except asyncio.CancelledError:
+            reason = "the browser did not give the body in time"
+            self._keep(build_exchange(flight, None, ExchangeOutcome.NOT_RETRIEVABLE, reason, late=True))
+            raise
+        except EvidenceError as error:
+            self._callbacks.failed(error)
+        finally:
+            flight.request, flight.response, flight.response_extra, flight.request_extra = {}, {}, None, None
+
+    async def _await_extras(self, flight: Flight, index: int) -> None:
+        """Headers as sent and received come in events of their own; a hop without network traffic has none."""
+        extras = self._extras.setdefault(flight.request_id, _Extras())
+        deadline = asyncio.get_running_loop().time() + _EXTRA_PATIENCE_S
+        while flight.has_extra and (len(extras.requests) <= index or len(extras.responses) <= index):
+            extras.arrived.clear()
+            try:
+                await asyncio.wait_for(extras.arrived.wait(), deadline - asyncio.get_running_loop().time())
+            except TimeoutError:
+                break
+        if len(extras.requests) > index:
+            flight.request_extra = extras.requests[index]
+        if len(extras.responses) > index:
+            flight.response_extra = extras.responses[index]
+
+    def _keep(self, exchange: Exchange) -> None:
+        records = commit_exchange(exchange)
+        self.exchanges.append(exchange)
+        self.records.extend(records)
+        self._last_activity = asyncio.get_running_loop().time()
+
+    def _check_peer(self, flight: Flight) -> None:
+        address = remote_address(flight.response or {})
+        if self._allow_private or address is None or not is_private_peer(address):
+            return
+        self._callbacks.breach(
+            BlockedUrlError(
+                f"{flight.url[:200]} led to the private address {address}; nothing of it is kept. "
+                "Use --allow-private if you mean to capture a private server",
+                f"{flight.url[:200]} 指向内网地址 {address},内容未予保存;如确需对内网服务器取证,请使用 --allow-private",
+            )
+        )
+
+    def _check_request_count(self) -> None:
+        if self._count > self._limits.requests:
+            self._reach("requests")
+        if self._count == self._limits.requests * _HARD_STOP_FACTOR:
+            # The page goes on asking although everything is refused: stop its scripts.
+            for page in self.targets.pages():
+                self._client.post("Emulation.setScriptExecutionDisabled", {"value": True}, page.session)
+                self._client.post("Runtime.terminateExecution", {}, page.session)
+
+    def _reach(self, limit: str) -> None:
+        if limit in self._limits_reached:
+            return
+        self._limits_reached.add(limit)
+        self._callbacks.limit(limit)
+        for session in self.targets.sessions():
+            self._client.post("Network.setBlockedURLs", {"urls": ["*"]}, session)
+
+    def open_requests(self) -> int:
+        """Requests under way that will end by themselves."""
+        return sum(not flight.over and flight.resource_type not in _NEVER_QUIET for flight in self._flights.values())
+
+    async def quiet(self, *, idle_s: float, timeout_s: float) -> bool:
+        """Wait until nothing was under way for `idle_s` seconds, at most `timeout_s`; False when it never was."""
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + timeout_s
+        while loop.time() < deadline:
+            busy = self.open_requests() > 0 or bool(self._tasks)
+            if not busy and loop.time() - self._last_activity >= idle_s:
+                return True
+            await asyncio.sleep(0.05)
+        return False
+
+    async def drain(self, *, timeout_s: float) -> bool:
+        """End every open request and wait for all bodies; False when some were cut off by the timeout."""
+        for flight in tuple(self._flights.values()):
+            if not flight.over:
+                self._abandon(flight, "still open when recording ended")
+        for exchange in self.sockets.finish(self._rooted):
+            self._keep(exchange)
+        deadline = asyncio.get_running_loop().time() + timeout_s
+        while self._tasks and asyncio.get_running_loop().time() < deadline:
+            await asyncio.wait(tuple(self._tasks), timeout=0.2)
+        cut_off = tuple(self._tasks)
+        for task in cut_off:
+            task.cancel()
+        return not cut_off
+
+
+def _wall_time(seconds: float | None) -> datetime:
+    if seconds is None or not 0 < seconds < 253_402_300_800:  # noqa: PLR2004 (year 10000)
+        return datetime.now(UTC)
+    return datetime.fromtimestamp(seconds, UTC)
