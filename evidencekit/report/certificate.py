@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 TITLE = text("Electronic Data Preservation Certificate", "电子数据存证证书")
 _PAGES_ON_FRONT = 3
-_FRONT_URL = 300
+_FRONT_URL = 120
 _ISSUES_A_KIND = 30
 _VIEW = text(
     "Verdict that a stranger without any anchors reaches with the record alone, judged at",
@@ -130,7 +130,7 @@ def _markers(data: CertificateData) -> Html:
 
 
 def _issue_item(issue: Issue) -> Html:
-    chinese = f"{'、'.join(name.zh for name in issue.about)}:{issue.reason.zh or issue.reason.en}"
+    chinese = f"{'、'.join(name.zh for name in issue.about)}：{issue.reason.zh or issue.reason.en}"
     english = f"{', '.join(name.en for name in issue.about)}: {issue.reason.en}"
     return Html(f"<li>{both(text(english, chinese))}</li>")
 

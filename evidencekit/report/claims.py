@@ -201,7 +201,7 @@ CLAIMS: tuple[Claim, ...] = (
 
 NOT_NOTARIAL = Text(
     en="This document is not a notarial certificate.",
-    zh="本证书不是公证书。",
+    zh="本文件不是公证书。",
 )
 NOT_BLOCKCHAIN = Text(
     en="The ledger is a signed append-only log; it is not a blockchain.",

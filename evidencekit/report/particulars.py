@@ -39,6 +39,7 @@ _CONTROLS = {
     EnvironmentControl.THIRD_PARTY_CLOUD: text("cloud of a third party", "第三方云环境"),
 }
 _KINDS = {"capture": text("capture of web pages (forensic data)", "网页取证（取证数据）")}
+_SAME_URL = text("the requested URL", "与取证网址相同")
 _MASK = "*"
 
 
@@ -100,7 +101,10 @@ def page_fields(page: PageResult) -> Html:
     rows: list[Row] = [
         (text("Requested URL", "取证网址"), escape_url(page.requested_url)),
         (text("Redirects", "跳转"), join(hops, "<br>") if hops else both(text("none", "无"))),
-        (text("Final URL", "最终网址"), escape_url(page.final_url)),
+        (
+            text("Final URL", "最终网址"),
+            both(_SAME_URL) if page.final_url == page.requested_url else escape_url(page.final_url),
+        ),
         (text("Title", "网页标题"), or_absent(page.title, absent=text("empty", "空"))),
         (
             text("Answer", "服务器响应"),

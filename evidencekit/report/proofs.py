@@ -135,7 +135,7 @@ def environment(data: CertificateData) -> Html:
     ends = text(
         f"{done.requests} requests: {done.recorded} recorded, {done.partial} partial, {done.failed} failed, "
         f"{done.withheld} withheld, {done.not_retrievable} not retrievable",
-        f"共 {done.requests} 次请求：已记录 {done.recorded}，部分 {done.partial}，失败 {done.failed},"
+        f"共 {done.requests} 次请求：已记录 {done.recorded}，部分 {done.partial}，失败 {done.failed}，"
         f"不予公开 {done.withheld}，无法取得 {done.not_retrievable}",
     )
     reasons = "; ".join(f"{reason} × {n}" for reason, n in sorted(done.reasons.items()))

@@ -84,9 +84,9 @@ def _scope_row(judged: Judged) -> tuple[Html, ...]:
     claim = judged.claim
     if judged.granted:
         return both(claim.layer), join([tag("passed", _REACHED), both(claim.says)], " "), both(claim.limits)
-    chinese = [f"{check_of(finding_id).name.zh}:{OUTCOMES[outcome].zh}" for finding_id, outcome in judged.missing]
+    chinese = [f"{check_of(finding_id).name.zh}：{OUTCOMES[outcome].zh}" for finding_id, outcome in judged.missing]
     english = [f"{finding_id}: {OUTCOMES[outcome].en}" for finding_id, outcome in judged.missing]
-    why = both(text("; ".join(english), ";".join(chinese)))
+    why = both(text("; ".join(english), "；".join(chinese)))
     worst = "FAILED" if any(outcome == "FAILED" for _, outcome in judged.missing) else "INDETERMINATE"
     words = KINDS[worst] if worst == "FAILED" else _MISSED
     return both(claim.layer), join([tag(worst, words), why], " "), both(claim.limits)
@@ -109,7 +109,7 @@ def verification(data: CertificateData) -> Html:
     how = text(
         "With your own copy of a verifier and anchor fingerprints obtained elsewhere: `evidencekit verify <file>`, "
         "or by hand with unzip, sha256sum and openssl as VERIFY.md describes.",
-        "请使用自备的核验程序和另行取得的信任锚指纹：`evidencekit verify <文件>`;"
+        "请使用自备的核验程序和另行取得的信任锚指纹：`evidencekit verify <文件>`；"
         "亦可按 VERIFY.zh-CN.md 以 unzip、sha256sum、openssl 逐项核验。",
     )
     rows: list[Row] = [

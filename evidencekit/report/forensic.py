@@ -1,0 +1,261 @@
+"""The forensic report 取证报告: everything the certificate sums up, readable by a notary, inert in a browser.
+
+Links and images point to files of the same bundle by relative path and to nothing else; the content security policy
+forbids scripts, frames and the network. Captured text is escaped like in the certificate.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+from urllib.parse import quote
+
+from evidencekit.report import chronicle, particulars, proofs, scope
+from evidencekit.report.claims import NOT_NOTARIAL
+from evidencekit.report.elements import (
+    badge,
+    both,
+    field_table,
+    grid,
+    label,
+    missing,
+    paragraph,
+    section,
+    tag,
+    template,
+    text,
+)
+from evidencekit.report.issues import KINDS, PARTY_HOST, controlled_by_party, open_issues
+from evidencekit.report.markup import Html, escape, join, own
+from evidencekit.report.wording import check_of
+
+if TYPE_CHECKING:
+    from evidencekit.report.elements import Row
+    from evidencekit.report.fields import ArtifactFacts, CertificateData, EnvironmentFacts, ReportData
+
+TITLE = text("Forensic Capture Report", "取证报告")
+_IMAGE_ROLES = ("screenshot.initial", "screenshot")
+_IMAGE_TYPE = "image/"
+_IMAGES = 100
+_COMMANDS = (
+    "unzip NUMBER.zip -d NUMBER && cd NUMBER",
+    "sha256sum -c SHA256SUMS",
+    (
+        "openssl cms -verify -cades -binary -inform DER -in seal/manifest.p7s -content manifest.json "
+        "-CAfile trust/signer.pem -purpose any -out /dev/null"
+    ),
+)
+
+
+def link(path: str) -> Html:
+    """A link to a member of the same bundle; anything that is not a plain relative path stays text."""
+    if path.startswith("/") or ".." in path.split("/") or ":" in path or "\\" in path:
+        return escape(path)
+    return Html(f'<a href="{quote(path)}">{escape(path)}</a>')
+
+
+def _summary(data: CertificateData) -> Html:
+    issues = open_issues(data)
+    rows: list[Row] = [
+        (text("Certificate no.", "证书编号"), escape(data.session.number)),
+        (
+            text("Verdict of a stranger", "外部核验结论"),
+            join([badge(data.report.overall), both(data.report.headline)], " "),
+        ),
+    ]
+    if controlled_by_party(data.session):
+        rows.append((text("Environment control", "环境控制"), Html(f"<strong>{both(PARTY_HOST)}</strong>")))
+    heads = (text("What", "事项"), text("Kind", "性质"), text("Reason", "原因"))
+    listed = [
+        (join([both(name) for name in issue.about], "<br>"), tag(issue.kind, KINDS[issue.kind]), both(issue.reason))
+        for issue in issues
+    ]
+    return section(text("Summary and warnings", "摘要与警示"), field_table(rows), grid(heads, listed, css="findings"))
+
+
+def _commission(data: CertificateData) -> Html:
+    rows: list[Row] = [
+        (text("Commission", "委托"), missing()),
+        (text("Purpose", "目的"), missing()),
+        (text("Basis of the right", "权利依据"), missing()),
+        (
+            text("Means", "取证手段"),
+            both(
+                text(
+                    f"evidencekit capture, mode {data.session.mode}", f"evidencekit 网页取证，{data.session.mode} 模式"
+                )
+            ),
+        ),
+        (text("Matter no.", "案件编号"), escape(data.session.matter) if data.session.matter else missing()),
+    ]
+    return section(text("Commission and purpose", "委托与目的"), field_table(rows))
+
+
+def _tools(facts: EnvironmentFacts | None) -> Html:
+    title = text("Tools and system", "工具清单与运行环境")
+    if facts is None:
+        return section(title, missing())
+    groups = (
+        (text("Tool", "工具"), facts.tool),
+        (text("Browser", "浏览器"), facts.browser),
+        (text("System", "系统"), facts.system),
+        (text("Clock", "时钟"), facts.clock),
+    )
+    blocks: list[Html] = []
+    for name, pairs in groups:
+        rows = [(text(key, key), escape(value)) for key, value in pairs]
+        blocks += [Html(f"<h3>{both(name)}</h3>"), _pairs(rows) if rows else missing()]
+    return section(title, *blocks)
+
+
+def _pairs(rows: list[Row]) -> Html:
+    body = join([Html(f'<tr><th scope="row">{escape(name.en)}</th><td>{value}</td></tr>') for name, value in rows])
+    return Html(f'<table class="fields"><tbody>{body}</tbody></table>')
+
+
+def _screens(artifacts: tuple[ArtifactFacts, ...]) -> Html:
+    title = text("Screens", "页面呈现")
+    images = [
+        artifact
+        for artifact in artifacts
+        if artifact.role in _IMAGE_ROLES and artifact.media_type.startswith(_IMAGE_TYPE) and artifact.digests
+    ]
+    if not images:
+        return section(title, missing())
+    figures = [_figure(artifact) for artifact in images[:_IMAGES]]
+    parts = [Html(f'<div class="screens">{join(figures)}</div>')]
+    left = len(images) - len(figures)
+    if left > 0:
+        parts.append(paragraph(text(f"{left} more images: see the evidence list", f"另有 {left} 幅，见证据清单")))
+    return section(title, *parts)
+
+
+def _figure(artifact: ArtifactFacts) -> Html:
+    before = artifact.role == "screenshot.initial"
+    words = text("before any interaction", "交互之前") if before else text("whole page", "完整页面")
+    source = quote(artifact.path)
+    return Html(
+        f'<figure><a href="{source}"><img src="{source}" alt="{own(artifact.path)}" loading="lazy"></a>'
+        f"<figcaption>{both(words)}<br>{link(artifact.path)}</figcaption></figure>"
+    )
+
+
+def _transformations(data: CertificateData) -> Html:
+    title = text("Transformations", "变换说明")
+    if not data.session.transformations:
+        return section(title, paragraph(text("none was recorded", "未记录任何变换")))
+    heads = (text("Time", "时间"), text("Kind, page", "类别与网页"), text("What was done", "内容"))
+    rows = [chronicle.transformation_row(step) for step in data.session.transformations[: chronicle.ROWS]]
+    return section(title, grid(heads, rows, css="changes"), chronicle.left_out(len(data.session.transformations)))
+
+
+def _findings(data: CertificateData) -> Html:
+    heads = (text("Finding", "检查项"), text("Outcome", "结果"), text("Reason", "原因"))
+    rows = [
+        (
+            join([both(check_of(finding.id).name), escape(finding.id), escape(finding.subject)], "<br>"),
+            badge(finding.outcome),
+            both(finding.reason),
+        )
+        for finding in data.report.findings[: chronicle.ROWS]
+    ]
+    return section(text("Findings", "核验结果"), grid(heads, rows, css="findings"))
+
+
+def _evidence(data: CertificateData) -> Html:
+    parts = [scope.evidence_list(data)]
+    links = [link(artifact.path) for artifact in data.artifacts[: chronicle.ROWS] if artifact.digests]
+    parts.append(
+        Html(
+            f"<details><summary>{both(text('Open a file', '打开文件'))}</summary><p>{join(links, '<br>')}</p></details>"
+        )
+    )
+    return join(parts)
+
+
+def _privacy(data: CertificateData) -> Html:
+    withheld = "; ".join(f"{reason} × {count}" for reason, count in sorted(data.session.withheld.items()))
+    rows: list[Row] = [
+        (text("Legal basis", "处理依据"), missing()),
+        (text("Withheld values", "未公开的值"), escape(withheld) if withheld else both(text("none", "无"))),
+    ]
+    return section(text("Personal information", "个人信息处理"), field_table(rows))
+
+
+def _appendix(data: CertificateData) -> Html:
+    commands = "\n".join(command.replace("NUMBER", data.session.number) for command in _COMMANDS)
+    note = text(
+        "All steps: VERIFY.md. Use anchors obtained elsewhere.", "全部步骤见 VERIFY.zh-CN.md；信任锚请另行取得。"
+    )
+    files = (
+        "VERIFY.md",
+        "VERIFY.zh-CN.md",
+        "manifest.json",
+        "capture/worklog.jsonl",
+        "capture/exchanges.jsonl",
+        "proof/custody.jsonl",
+    )
+    return section(
+        text("Verification commands and raw logs", "核验命令与原始日志"),
+        paragraph(note),
+        Html(f'<pre class="raw">{escape_lines(commands)}</pre>'),
+        Html(f"<p>{join([link(path) for path in files], ' · ')}</p>"),
+    )
+
+
+def escape_lines(value: str) -> Html:
+    """Foreign text of many lines, each escaped on its own."""
+    return join([escape(line) for line in value.split("\n")[: chronicle.ROWS]], "\n")
+
+
+def _signatures() -> Html:
+    rows: list[Row] = [
+        (text("Operator", "操作人"), missing()),
+        (text("Witness", "见证人"), missing()),
+        (text("Notary", "公证员"), missing()),
+        (text("Date", "日期"), missing()),
+    ]
+    return section(text("Signatures of persons", "签字"), field_table(rows))
+
+
+def render_report(data: ReportData) -> str:
+    """Renders the forensic report as one HTML document for the root of the bundle.
+
+    Args:
+        data: The certificate's facts, the work log, the custody log so far and the exchanges' summary.
+
+    Returns:
+        HTML without script; images and links are relative paths inside the bundle.
+    """
+    facts = data.certificate
+    sections = [
+        _summary(facts),
+        _commission(facts),
+        particulars.persons(facts),
+        _tools(facts.environment),
+        chronicle.probes(facts.environment),
+        chronicle.log(text("Work log", "工作记录"), data.worklog),
+        particulars.pages(facts),
+        chronicle.requests(data.exchanges),
+        _screens(facts.artifacts),
+        proofs.environment(facts),
+        _transformations(facts),
+        _evidence(facts),
+        section(text("Site operator", "站点主体信息"), missing(text("not performed", "未执行"))),
+        proofs.times(facts),
+        proofs.signature(facts),
+        proofs.ledger(facts),
+        chronicle.custody(data.custody),
+        _privacy(facts),
+        _findings(facts),
+        scope.scope(facts),
+        _appendix(facts),
+        _signatures(),
+    ]
+    return template("report.html").substitute(
+        style=template("document.css").template,
+        title=own(f"{TITLE.zh} {TITLE.en}"),
+        heading=label(TITLE),
+        number=escape(facts.session.number),
+        denial=both(NOT_NOTARIAL),
+        body=join(sections, "\n"),
+    )
