@@ -63,6 +63,11 @@ class NoteSigner(Protocol):
     """A private key that signs notes."""
 
     @property
+    def verifier(self) -> NoteVerifier:
+        """The public key that verifies what this key signs."""
+        ...
+
+    @property
     def name(self) -> str:
         """The key name."""
         ...
