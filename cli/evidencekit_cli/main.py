@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import click
 
 from evidencekit.errors import EvidenceError
 from evidencekit.version import __version__
-from evidencekit_cli.bilingual import BilingualContext, BilingualGroup
+from evidencekit_cli.bilingual import BilingualGroup
 from evidencekit_cli.commands.capture import capture
 from evidencekit_cli.commands.config import config
 from evidencekit_cli.commands.doctor import doctor
@@ -23,6 +23,9 @@ from evidencekit_cli.language import Bilingual, language_from_environment
 from evidencekit_cli.options import language_option
 from evidencekit_cli.output import Sentence, Session, both, close_streams, inert, prepare_streams
 from evidencekit_cli.usage import usage_sentence
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 _ERROR = Sentence("error: ", "错误:")
 _INTERRUPTED = Sentence(

@@ -9,13 +9,14 @@ from __future__ import annotations
 import os
 import sys
 import unicodedata
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TextIO
 
 from evidencekit_cli.language import Bilingual, Language, in_language
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
     from evidencekit.model import JsonValue
 
 _UNSAFE_CATEGORIES = frozenset({"Cc", "Cf", "Cs", "Co", "Zl", "Zp"})

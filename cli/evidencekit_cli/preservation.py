@@ -2,28 +2,23 @@
 
 from __future__ import annotations
 
-import shlex
-from collections.abc import Iterable
 from contextlib import ExitStack
-from pathlib import Path
 from typing import TYPE_CHECKING
+
+from evidencekit.home import Home
 
 from evidencekit import notary
 from evidencekit.capture.request import CaptureRequest, Mode
 from evidencekit.errors import EvidenceError, UsageError
-from evidencekit.home import Home
 from evidencekit.model import EnvironmentControl, Operator, Relationship
-from evidencekit.report.machine import report_json
-from evidencekit.report.terminal import render_text
 from evidencekit_cli.exit_codes import ExitCode
 from evidencekit_cli.interruption import stop_requested
-from evidencekit_cli.output import Sentence, Session, both, inert
+from evidencekit_cli.output import Sentence, Session
 from evidencekit_cli.progress import Progress
 from evidencekit_cli.settings import Settings, read_settings
 from evidencekit_cli.urls import gather_urls
 
 if TYPE_CHECKING:
-    from evidencekit.notary import Evidence
     from evidencekit_cli.commands.capture import CaptureOptions
 
 _STOPPING = Sentence(
@@ -99,3 +94,68 @@ def _operator(options: CaptureOptions, settings: Settings) -> Operator:
         ),
         identity=settings.text("operator.identity"),
     )
+
+
+def _tsas(options: CaptureOptions, settings: Settings) -> tuple[str, ...]:
+    """Return what `--tsa` asks for: `("auto",)`, `()` for none, or URLs."""
+    alone = options["demo"] or options["no_third_party"] or not settings.flag("capture.third_party")
+    chosen = options["tsas"] or (() if alone else settings.texts("capture.tsa"))
+    if len(chosen) > 1 and {"auto", "none"} & set(chosen):
+        raise UsageError(
+            "--tsa auto and --tsa none stand alone; give one of them, or URLs",
+            "--tsa auto 与 --tsa none 不能与其他值并用;请只给其一,或给出网址",
+        )
+    if chosen == ("auto",) and alone:
+        raise UsageError(
+            "--tsa auto asks third parties, which --no-third-party and --demo exclude; name a TSA by URL, or leave one out",
+            "--tsa auto 会联系第三方,与 --no-third-party、--demo 相矛盾;请给出时间戳机构网址,或去掉其一",
+        )
+    return () if chosen == ("none",) else tuple(chosen)
+
+
+def _tell(session: Session, evidence: Evidence) -> None:
+    if session.json:
+        session.print_json(
+            {
+                "format": "evidencekit/capture-result",
+                "version": 1,
+                "number": evidence.number,
+                "bundle": str(evidence.bundle),
+                "private": None if evidence.private is None else str(evidence.private),
+                "manifest_sha256": evidence.manifest_sha256,
+                "pending": [both(reason) for reason in evidence.pending],
+                "partial": [both(reason) for reason in evidence.partial],
+                "stranger": report_json(evidence.report),
+            }
+        )
+        return
+    for line in _lines(evidence):
+        session.say(line)
+    session.print("")
+    session.say(Sentence("What a stranger gets who checks it now:", "陌生人此刻核验得到的结论:"))
+    session.print("")
+    session.print(render_text(evidence.report, session.language.value).rstrip("\n"))
+    session.print("")
+    session.say(
+        Sentence(
+            f"Check it again at any time:  evidencekit verify {shlex.quote(str(evidence.bundle))}\n"
+            "Without this program: unzip it and follow VERIFY.md.",
+            f"随时再次核验:evidencekit verify {shlex.quote(str(evidence.bundle))}\n"
+            "不用本程序:解压后按 VERIFY.zh-CN.md 操作。",
+        )
+    )
+
+
+def _lines(evidence: Evidence) -> Iterable[Sentence]:
+    yield Sentence(f"Sealed: {evidence.number}", f"已封存:{evidence.number}")
+    yield Sentence(f"  bundle         {evidence.bundle}", f"  证据包          {evidence.bundle}")
+    if evidence.private is not None:
+        yield Sentence(
+            f"  private        {evidence.private}  (cookies and other secrets, encrypted; keep it, do not hand it over)",
+            f"  私有存档        {evidence.private}(Cookie 等敏感内容,已加密;自行保管,勿外传)",
+        )
+    yield Sentence(f"  manifest       SHA-256 {evidence.manifest_sha256}", f"  清单摘要        SHA-256 {evidence.manifest_sha256}")
+    for reason in evidence.pending:
+        yield Sentence(f"  PENDING        {inert(reason.en)}", f"  待补 PENDING    {inert(reason.zh)}")
+    for reason in evidence.partial:
+        yield Sentence(f"  PARTIAL        {inert(reason.en)}", f"  不完整 PARTIAL  {inert(reason.zh)}")

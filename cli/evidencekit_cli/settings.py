@@ -20,10 +20,14 @@ from __future__ import annotations
 import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 from evidencekit.errors import ConfigError
 
+if TYPE_CHECKING:
+    from pathlib import Path
+
+CONFIG_FILE = "config.toml"
 _LIMIT_BYTES = 1 << 20
 
 MODES = ("standard", "fast", "forensic")

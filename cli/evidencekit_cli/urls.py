@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from evidencekit.errors import UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 ENVIRONMENT_VARIABLE = "EVIDENCEKIT_URL"
 _LIST_LIMIT_BYTES = 1 << 20

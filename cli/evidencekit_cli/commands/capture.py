@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TypedDict, Unpack
+from typing import TYPE_CHECKING, TypedDict, Unpack
 
 import click
 
 from evidencekit_cli.bilingual import command, option
-from evidencekit_cli.exit_codes import ExitCode
 from evidencekit_cli.options import json_option, language_option
-from evidencekit_cli.output import Session
 from evidencekit_cli.settings import ENVIRONMENT_CONTROLS, MODES, RELATIONSHIPS
+
+if TYPE_CHECKING:
+    from evidencekit_cli.exit_codes import ExitCode
+    from evidencekit_cli.output import Session
 
 
 class CaptureOptions(TypedDict):

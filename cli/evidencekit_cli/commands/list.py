@@ -1,0 +1,50 @@
+"""`evidencekit list`: the captures of this home."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+from evidencekit_cli.bilingual import command
+from evidencekit_cli.exit_codes import ExitCode
+from evidencekit_cli.options import json_option, language_option
+from evidencekit_cli.output import Sentence, inert, table
+
+if TYPE_CHECKING:
+    from evidencekit_cli.output import Session
+
+_HEADER = (Sentence("number", "编号"), Sentence("sealed", "封存时间"), Sentence("bundle", "证据包"))
+_NONE = Sentence(
+    "no captures yet; make one with: evidencekit capture URL",
+    "尚无取证记录;新建:evidencekit capture 网址",
+)
+
+
+@command(
+    "list",
+    en="List the captures made with this home, oldest first.",
+    zh="列出本数据目录中的取证记录,最早的在前。",
+)
+@json_option
+@language_option
+@click.pass_obj
+def list_captures(session: Session) -> ExitCode:
+    """Run the command."""
+    from evidencekit.home import Home
+
+    with Home.open(None) as home:
+        captures = home.captures()
+    if session.json:
+        session.print_json(
+            {
+                "format": "evidencekit/capture-list",
+                "version": 1,
+                "captures": [],
+            }
+        )
+        return ExitCode.OK
+    if not captures:
+        session.say(_NONE)
+        return ExitCode.OK
+    return ExitCode.OK

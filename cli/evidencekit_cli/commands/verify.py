@@ -12,10 +12,10 @@ from evidencekit.errors import StorageError, UsageError
 from evidencekit_cli.bilingual import command, option
 from evidencekit_cli.exit_codes import ExitCode
 from evidencekit_cli.options import bundle_argument, json_option, language_option
-from evidencekit_cli.output import Session
 
 if TYPE_CHECKING:
     from evidencekit.model import VerificationReport
+    from evidencekit_cli.output import Session
 
 
 @command(
@@ -57,10 +57,11 @@ def verify(
     session: Session, *, bundle: Path, trust: tuple[str, ...], at: str | None, report: Path | None, verbose: bool
 ) -> ExitCode:
     """Run the command."""
+    from evidencekit.verify.verifier import verify_bundle
+
     from evidencekit.report.machine import report_json
     from evidencekit.report.terminal import render_text
     from evidencekit.verify.trust import load_trust
-    from evidencekit.verify.verifier import verify_bundle
 
     moment = _moment(at)
     verdict = verify_bundle(bundle, trust=load_trust(trust), at=moment)

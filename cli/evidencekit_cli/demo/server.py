@@ -7,11 +7,14 @@ has the stylesheet and the images, as a shop has a CDN. Only the packaged files 
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from importlib.resources import files
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
 
 _TYPES = {
     "css": "text/css; charset=utf-8",
