@@ -15,7 +15,8 @@ EvidenceError                what happened, to what, and what to do next; Englis
 ├── TimestampError           a time-stamp could not be had                     exit 13
 │   ├── TsaUnreachableError  no answer
 │   ├── TsaRejectedError     the TSA said no (PKIFailureInfo)
-│   └── TsaResponseError     an answer that proves nothing
+│   ├── TsaResponseError     an answer that proves nothing
+│   └── TransportError       no complete HTTP answer within the bounds; callers translate it
 ├── LedgerError              the ledger refuses                                exit 14
 │   ├── LedgerLockedError    another process writes
 │   ├── LedgerCorruptError   what is stored does not hash to what was signed
@@ -128,6 +129,12 @@ class TsaResponseError(TimestampError):
     """The TSA answered with something that proves nothing."""
 
     code = "timestamp.response"
+
+
+class TransportError(TimestampError):
+    """No complete HTTP answer within size and time bounds; time-stamping alone uses the network while sealing."""
+
+    code = "timestamp.transport"
 
 
 class LedgerError(EvidenceError):

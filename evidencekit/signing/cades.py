@@ -73,7 +73,7 @@ def sign_detached(digest_sha256: bytes, signer: Signer, *, at: datetime) -> byte
     scheme = _SCHEMES.get(signer.algorithm)
     if scheme is None:
         raise SigningError(
-            f"A document cannot be sealed with {signer.algorithm}; use ECDSA P-256 or RSA: every OpenSSL verifies them.",
+            f"A document cannot be sealed with {signer.algorithm}; use ECDSA P-256 or RSA; every OpenSSL checks them.",
             f"不能以 {signer.algorithm} 签署文件;请使用各版 OpenSSL 均可验证的 ECDSA P-256 或 RSA。",
         )
     template = cms.SignatureTemplate(
