@@ -18,7 +18,7 @@ fi
 #: asic
 listed() {
   tr -d '\r\n' <"$1" | sed 's/<[A-Za-z0-9]*:*DataObjectReference /\n&/g' |
-    sed -n 's/.*DataObjectReference [^>]*URI="\([^"]*\)".*DigestValue>\([^<]*\)<.*/\1 \2/p'
+    sed -n 's/.*DataObjectReference [^>]*URI="\([^"]*\)".*<[A-Za-z0-9:]*DigestValue>\([^<]*\)<.*/\1 \2/p'
 }
 compare() {
   listed "$1" | while read -r name value; do
@@ -74,6 +74,7 @@ check_head() {
       tail -c +5 "$work/line" >"$work/signature"
     fi
   done
+  test "$(sed -n 1p "$work/body")" = "$(cat "$work/name")"
   openssl pkeyutl -verify -pubin -keyform DER -inkey "$work/key.der" -rawin -in "$work/body" -sigfile "$work/signature"
 }
 sha256_hex() { printf "$(printf '%s' "$1" | sed 's/../\\x&/g')" | openssl dgst -sha256 -r | cut -d' ' -f1; }

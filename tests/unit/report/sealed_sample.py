@@ -1,0 +1,284 @@
+"""A small sealed bundle, written member by member with the library's own signer, TSA and log, and zipped by zipfile.
+
+Every format is that of docs/spec; the ZIP's own form is not (`container.form`).
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import zipfile
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
+
+from cryptography.hazmat.primitives.serialization import Encoding
+
+from evidencekit.hashing.canonical import canonical_bytes
+from evidencekit.hashing.merkle import leaf_hash, prove_inclusion, root_of, salted_leaf
+from evidencekit.ledger.checkpoint import Checkpoint, format_checkpoint
+from evidencekit.ledger.proof import TlogProof, format_proof
+from evidencekit.report.instructions import VerifyFacts, render_verify_md
+from evidencekit.signing.cades import sign_detached
+from evidencekit.signing.identity import (
+    Identity,
+    LedgerKey,
+    create_ledger_key,
+    create_sealing_identity,
+    create_tsa_identity,
+    key_id,
+)
+from evidencekit.signing.note import sign_note
+from evidencekit.signing.signer import load_private_key
+from evidencekit.timestamp.authority import Authority
+from evidencekit.timestamp.query import build_query
+from evidencekit.timestamp.token import parse_response
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+NUMBER = "9F3C2026000000172K"
+FILE = f"{NUMBER}.zip"
+NOW = datetime(2026, 11, 23, 3, 4, 5, tzinfo=UTC)
+CAPTURE_ID = "0f" * 16
+TOKENS = (
+    ("seal/open-1.tsr", "seal/open.json"),
+    ("seal/capture-0001-1.tsr", "seal/capture-0001.json"),
+    ("seal/seal-1.tsr", "seal/manifest.p7s"),
+)
+ARTIFACTS = {
+    "capture/exchanges.jsonl": (b'{"capture_id":"x","count":0}\n', "exchanges", "application/jsonl"),
+    "capture/pages/0001/dom.html": ("<h1>示例</h1>".encode() * 50, "dom", "text/html"),
+    "capture/pages/0001/screenshot-initial.png": (b"\x89PNG first" * 40, "screenshot.initial", "image/png"),
+    "capture/pages/0001/screenshot.png": (b"\x89PNG whole" * 400, "screenshot", "image/png"),
+}
+
+
+def sha256(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()
+
+
+def both(data: bytes) -> dict[str, str]:
+    return {"sha256": sha256(data), "sm3": hashlib.new("sm3", data).hexdigest()}
+
+
+def stamp(moment: datetime) -> str:
+    return moment.strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+
+
+@dataclass
+class Office:
+    """Keys of one issuer in a folder, and a clock that the embedded TSA reads."""
+
+    folder: Path
+    sealing: Identity = field(init=False)
+    stamping: Identity = field(init=False)
+    log: LedgerKey = field(init=False)
+    clock: datetime = NOW
+
+    def __post_init__(self) -> None:
+        born = NOW - timedelta(days=1)
+        self.sealing = create_sealing_identity(self.folder, now=born)
+        self.stamping = create_tsa_identity(self.folder, now=born)
+        self.log = create_ledger_key(self.folder)
+
+    def token(self, data: bytes, seconds: int) -> bytes:
+        """A TimeStampResp over `data`, issued `seconds` after NOW."""
+        key = load_private_key(self.stamping.key_file.read_bytes(), self.stamping.key_file)
+        moment = NOW + timedelta(seconds=seconds)
+        authority = Authority(key, self.stamping.signer.certificate, clock=lambda: moment)
+        return authority.reply(build_query(hashlib.sha256(data).digest(), nonce=seconds + 1))
+
+    def seal(self, data: bytes) -> bytes:
+        return sign_detached(hashlib.sha256(data).digest(), self.sealing.signer, at=NOW + timedelta(seconds=60))
+
+    def proof(self, leaves: list[bytes], index: int) -> bytes:
+        checkpoint = Checkpoint(origin=self.log.signer.name, size=len(leaves), root=root_of(leaves))
+        note = sign_note(format_checkpoint(checkpoint), self.log.signer)
+        return format_proof(TlogProof(index=index, path=tuple(prove_inclusion(leaves, index)), checkpoint=note))
+
+
+def commitments(members: dict[str, bytes]) -> tuple[list[dict[str, object]], bytes, dict[str, bytes]]:
+    """Manifest lines, records.jsonl and leaves by path for the artifacts and one committed record."""
+    listed: list[dict[str, object]] = []
+    lines: list[bytes] = []
+    leaves: dict[str, bytes] = {}
+    for number, (path, (data, role, media)) in enumerate(sorted(ARTIFACTS.items())):
+        members[path] = data
+        descriptor = {"kind": "artifact", "path": path, "size": len(data), **both(data)}
+        salt = bytes([number]) * 32
+        leaves[path] = salted_leaf(salt, canonical_bytes(descriptor))
+        listed.append(
+            {
+                "path": path,
+                "media_type": media,
+                "role": role,
+                "page": "0001",
+                "derived_from": [],
+                "hashed_at": stamp(NOW),
+                "leaf": leaves[path].hex(),
+            }
+        )
+        lines.append(canonical_bytes({**descriptor, "leaf": leaves[path].hex(), "salt": salt.hex()}))
+    record = {"kind": "record", "id": "000001.response", "size": 3, **both(b"abc")}
+    leaves["record"] = salted_leaf(b"\x07" * 32, canonical_bytes(record))
+    lines.append(canonical_bytes({**record, "leaf": leaves["record"].hex(), "salt": ("07" * 32)}))
+    header = {
+        "artifacts": len(listed),
+        "capture_id": CAPTURE_ID,
+        "format": "evidencekit/records",
+        "records": 1,
+        "version": 1,
+    }
+    return listed, b"".join(line + b"\n" for line in [canonical_bytes(header), *lines]), leaves
+
+
+def opening(office: Office, members: dict[str, bytes]) -> tuple[bytes, str]:
+    """Writes seal/open.json with its token and the open entry; returns the entry and the salt."""
+    salt = "5a" * 32
+    members["seal/open.json"] = canonical_bytes(
+        {"capture_id": CAPTURE_ID, "format": "evidencekit/open", "request": {}, "salt": salt, "version": 1}
+    )
+    members["seal/open-1.tsr"] = office.token(members["seal/open.json"], 1)
+    commitment = sha256(b"\x00" + bytes.fromhex(salt) + CAPTURE_ID.encode())
+    entry = {
+        "commitment": commitment,
+        "format": "evidencekit/entry",
+        "key_id": key_id(office.sealing.signer.certificate),
+        "kind": "open",
+        "matter": None,
+        "time": stamp(NOW),
+        "version": 1,
+    }
+    return canonical_bytes(entry), salt
+
+
+def manifest_of(office: Office, members: dict[str, bytes], entry: bytes, salt: str) -> bytes:
+    listed, members["capture/records.jsonl"], leaves = commitments(members)
+    shot = leaves["capture/pages/0001/screenshot-initial.png"]
+    dom = leaves["capture/pages/0001/dom.html"]
+    members["seal/capture-0001.json"] = canonical_bytes(
+        {
+            "capture_id": CAPTURE_ID,
+            "format": "evidencekit/capture-root",
+            "initial_dom": dom.hex(),
+            "initial_screenshot": shot.hex(),
+            "page": "0001",
+            "records": 1,
+            "root": root_of([leaves["record"], shot, dom]).hex(),
+            "version": 1,
+        }
+    )
+    members["seal/capture-0001-1.tsr"] = office.token(members["seal/capture-0001.json"], 20)
+    certificate = office.sealing.signer.certificate.public_bytes(Encoding.DER)
+    return canonical_bytes(
+        {
+            "format": "evidencekit/manifest",
+            "version": 1,
+            "kind": "capture",
+            "number": NUMBER,
+            "capture_id": CAPTURE_ID,
+            "open": {"index": 4, "entry": leaf_hash(entry).hex(), "salt": salt, "attempt": 1},
+            "t_open": {
+                "document": "seal/open.json",
+                "sha256": sha256(members["seal/open.json"]),
+                "tokens": [
+                    {"path": "seal/open-1.tsr", "sha256": sha256(members["seal/open-1.tsr"]), "self_issued": True}
+                ],
+                "pending": [],
+            },
+            "t_capture": [
+                {
+                    "page": "0001",
+                    "document": "seal/capture-0001.json",
+                    "sha256": sha256(members["seal/capture-0001.json"]),
+                }
+            ],
+            "pages": [{"id": "0001", "requested_url": "https://shop.example.com/", "initial": stamp(NOW)}],
+            "artifacts": listed,
+            "artifacts_root": root_of([bytes.fromhex(str(line["leaf"])) for line in listed]).hex(),
+            "records": {"count": 1, "root": root_of([leaves["record"]]).hex()},
+            "times": {"started": stamp(NOW), "finished": stamp(NOW + timedelta(seconds=50))},
+            "signer": {"certificate_sha256": sha256(certificate), "self_signed": True},
+            "ledger": {"origin": office.log.signer.name, "key": office.log.vkey},
+        }
+    )
+
+
+def asic_manifest(reference: str, mime: str, members: dict[str, bytes]) -> bytes:
+    lines = [
+        '<?xml version="1.0" encoding="UTF-8" standalone="no"?>',
+        (
+            '<asic:ASiCManifest xmlns:asic="http://uri.etsi.org/02918/v1.2.1#" '
+            'xmlns:ds="http://www.w3.org/2000/09/xmldsig#">'
+        ),
+        f'<asic:SigReference URI="{reference}" MimeType="{mime}"/>',
+    ]
+    for name, data in sorted(members.items()):
+        value = base64.b64encode(hashlib.sha256(data).digest()).decode()
+        lines.append(
+            f'<asic:DataObjectReference URI="{name}" MimeType="application/octet-stream">'
+            '<ds:DigestMethod Algorithm="http://www.w3.org/2001/04/xmlenc#sha256"/>'
+            f"<ds:DigestValue>{value}</ds:DigestValue></asic:DataObjectReference>"
+        )
+    return ("\n".join(lines) + "\n</asic:ASiCManifest>\n").encode()
+
+
+def log_entries(office: Office, members: dict[str, bytes], opened: bytes, size: int) -> None:
+    entry = {
+        "format": "evidencekit/entry",
+        "key_id": key_id(office.sealing.signer.certificate),
+        "kind": "capture",
+        "manifest": both(members["manifest.json"]),
+        "number": NUMBER,
+        "open": 4,
+        "seal": both(members["seal/manifest.p7s"]),
+        "time": stamp(NOW),
+        "timestamp": {"sha256": sha256(members["seal/seal-1.tsr"])},
+        "version": 1,
+    }
+    members["proof/open.json"], members["proof/entry.json"] = opened, canonical_bytes(entry)
+    leaves = [leaf_hash(b"other %d" % number) for number in range(size)]
+    leaves[4], leaves[6] = leaf_hash(opened), leaf_hash(members["proof/entry.json"])
+    members["proof/open.tlog-proof"] = office.proof(leaves, 4)
+    members["proof/entry.tlog-proof"] = office.proof(leaves, 6)
+
+
+def sealed_members(folder: Path, *, size: int = 11) -> dict[str, bytes]:
+    """All members of a sound bundle; `size` is that of the log's tree (at least 7)."""
+    office, members = Office(folder), dict[str, bytes]()
+    opened, salt = opening(office, members)
+    members["manifest.json"] = manifest_of(office, members, opened, salt)
+    members["seal/manifest.p7s"] = office.seal(members["manifest.json"])
+    members["seal/seal-1.tsr"] = office.token(members["seal/manifest.p7s"], 61)
+    log_entries(office, members, opened, size)
+    members["trust/signer.pem"] = office.sealing.certificate_file.read_bytes()
+    members["trust/tsa.pem"] = office.stamping.certificate_file.read_bytes()
+    members["trust/ledger.vkey"] = office.log.vkey.encode() + b"\n"
+    facts = VerifyFacts(number=NUMBER, file=FILE, tokens=TOKENS)
+    members["VERIFY.md"] = render_verify_md("en", facts).encode()
+    members["VERIFY.zh-CN.md"] = render_verify_md("zh", facts).encode()
+    return close(office, members)
+
+
+def close(office: Office, members: dict[str, bytes]) -> dict[str, bytes]:
+    """Adds SUMS and META-INF over everything that is there."""
+    names = sorted(members)
+    sums = "".join(f"{sha256(members[name])}  {name}\n" for name in names)
+    sm3 = "".join(f"SM3 ({name}) = {hashlib.new('sm3', members[name]).hexdigest()}\n" for name in names)
+    members["SHA256SUMS"], members["SM3SUMS"] = sums.encode(), sm3.encode()
+    first = asic_manifest("META-INF/signature001.p7s", "application/pkcs7-signature", members)
+    outer = {"META-INF/ASiCManifest001.xml": first, "META-INF/signature001.p7s": office.seal(first)}
+    second = asic_manifest("META-INF/timestamp001.tst", "application/vnd.etsi.timestamp-token", {**members, **outer})
+    token = parse_response(office.token(second, 70)).token
+    assert token is not None
+    outer |= {"META-INF/ASiCManifest002.xml": second, "META-INF/timestamp001.tst": token}
+    return {"mimetype": b"application/vnd.etsi.asic-e+zip", **members, **outer}
+
+
+def write_zip(members: dict[str, bytes], path: Path) -> Path:
+    with zipfile.ZipFile(path, "w") as archive:
+        for name, data in members.items():
+            method = zipfile.ZIP_STORED if name == "mimetype" else zipfile.ZIP_DEFLATED
+            archive.writestr(zipfile.ZipInfo(name, (1980, 1, 1, 0, 0, 0)), data, method)
+    return path
