@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from evidencekit.errors import FormatError, SigningError
-from evidencekit.model import Text
+from evidencekit.model import Outcome, Text
 from evidencekit.signing.signer import SignatureAlgorithm, Signer
 from evidencekit.x509 import checks, cms, oids
 from evidencekit.x509.protection import unaccounted
@@ -41,13 +41,18 @@ class SealCheck:
     signer's included; whom to trust is `x509.path`'s question. `unaccounted` lists bytes that nothing protects.
     """
 
-    intact: bool
+    integrity: Outcome
     reason: Text
     checks: tuple[Check, ...]
     certificate: x509.Certificate | None
     embedded: tuple[x509.Certificate, ...]
     signing_time: datetime | None
     unaccounted: tuple[Text, ...]
+
+    @property
+    def intact(self) -> bool:
+        """Whether the signature is over this content, with the key of the certificate it names."""
+        return self.integrity is Outcome.PASSED
 
 
 def sign_detached(digest_sha256: bytes, signer: Signer, *, at: datetime) -> bytes:
@@ -111,7 +116,7 @@ def check_detached(seal: bytes, digest_sha256: bytes, *, known: Sequence[x509.Ce
     except FormatError as error:
         step = checks.failed("structure", f"malformed: {error.en}", error.zh)
         return SealCheck(
-            intact=False,
+            integrity=Outcome.FAILED,
             reason=step.reason,
             checks=(step,),
             certificate=None,
@@ -125,7 +130,7 @@ def check_detached(seal: bytes, digest_sha256: bytes, *, known: Sequence[x509.Ce
     sound = checks.passed("structure", "a detached SignedData, nothing after it", "结构完整,无多余字节")
     failure = checks.first_not_passed(signer.checks)
     return SealCheck(
-        intact=failure is None,
+        integrity=checks.summary(signer.checks),
         reason=failure.reason if failure else Text(en="the signature is intact", zh="签名完整"),
         checks=(sound, *signer.checks),
         certificate=signer.certificate,

@@ -48,7 +48,8 @@ class TokenCheck:
     """
 
     checks: tuple[Check, ...]
-    intact: bool
+    integrity: Outcome
+    """INDETERMINATE where something is missing or unsupported, e.g. the TSA's certificate."""
     trusted: Outcome
     reason: Text
     token: Token | None
@@ -57,6 +58,11 @@ class TokenCheck:
     certificate: x509.Certificate | None
     chain: tuple[x509.Certificate, ...]
     unaccounted: tuple[Text, ...]
+
+    @property
+    def intact(self) -> bool:
+        """Whether it is an unaltered token over the digest."""
+        return self.integrity is Outcome.PASSED
 
     @property
     def gen_time(self) -> datetime | None:
@@ -121,14 +127,14 @@ def check_token(  # noqa: PLR0913 - each input of the verdict is the caller's to
         _check_time(token, at, max_skew),
         _report_accuracy(token),
     )
-    intact = checks.first_not_passed(steps) is None
+    integrity = checks.summary(steps)
     trust, chain = _check_trust(token, signer, anchors, intermediates, (crls, ocsp))
     failure = checks.first_not_passed((*steps, *_decisive(trust)))
     loose = unaccounted(token.signed_data, signer, known=(*chain, *anchors, *intermediates))
     return TokenCheck(
         checks=(*steps, *trust),
-        intact=intact,
-        trusted=_trusted(trust) if intact else Outcome.FAILED,
+        integrity=integrity,
+        trusted=checks.summary(_decisive(trust)) if integrity is Outcome.PASSED else integrity,
         reason=failure.reason if failure else Text(en="intact and trusted", zh="完整且可信"),
         token=token,
         token_der=opened.token_der,
@@ -151,7 +157,7 @@ class _Opened:
 def _unreadable(opened: _Opened) -> TokenCheck:
     return TokenCheck(
         checks=opened.checks,
-        intact=False,
+        integrity=Outcome.FAILED,
         trusted=Outcome.FAILED,
         reason=opened.checks[-1].reason,
         token=None,
@@ -298,10 +304,3 @@ def _decisive(trust: tuple[Check, Check]) -> Sequence[Check]:
     """Open questions about revocation do not decide: without data there would never be trust."""
     path, revocation = trust
     return trust if revocation.outcome is Outcome.FAILED else (path,)
-
-
-def _trusted(steps: Sequence[Check]) -> Outcome:
-    """FAILED if anything speaks against it; PASSED when the path holds and nothing was revoked."""
-    if any(step.outcome is Outcome.FAILED for step in steps):
-        return Outcome.FAILED
-    return steps[0].outcome

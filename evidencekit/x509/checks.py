@@ -49,3 +49,9 @@ def first_not_passed(checks: Iterable[Check]) -> Check | None:
         if check.outcome is Outcome.INDETERMINATE and open_step is None:
             open_step = check
     return open_step
+
+
+def summary(checks: Iterable[Check]) -> Outcome:
+    """Return FAILED or INDETERMINATE if a step is, PASSED otherwise; steps that did not run do not count."""
+    worst = first_not_passed(checks)
+    return Outcome.PASSED if worst is None else worst.outcome

@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, TypeAlias
 
 from evidencekit.errors import FormatError
-from evidencekit.model import Outcome
 from evidencekit.x509 import checks, der, oids
 from evidencekit.x509.certificate import encoded_parts, load_certificate, name_of, subject_key_identifier, to_der
 from evidencekit.x509.digests import digest
@@ -40,11 +39,6 @@ class SignerCheck:
     certificate: x509.Certificate | None
     embedded: tuple[x509.Certificate, ...]
     signing_time: datetime | None
-
-    @property
-    def intact(self) -> bool:
-        """Whether every step that must hold for the signature to be intact holds."""
-        return all(check.outcome in {Outcome.PASSED, Outcome.NOT_PERFORMED} for check in self.checks)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
