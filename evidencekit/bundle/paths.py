@@ -1,0 +1,132 @@
+"""Every member name of a bundle, named once (docs/spec/bundle.md), and which names are lawful."""
+
+from __future__ import annotations
+
+import re
+from pathlib import PurePosixPath
+
+MIMETYPE = "mimetype"
+MIMETYPE_CONTENT = b"application/vnd.etsi.asic-e+zip"
+VERIFY_EN = "VERIFY.md"
+VERIFY_ZH = "VERIFY.zh-CN.md"
+CERTIFICATE_PDF = "certificate.pdf"
+CERTIFICATE_HTML = "certificate.html"
+REPORT_HTML = "report.html"
+VERIFY_HTML = "verify.html"
+SHA256SUMS = "SHA256SUMS"
+SM3SUMS = "SM3SUMS"
+MANIFEST = "manifest.json"
+SEAL = "seal/manifest.p7s"
+OPEN_DOCUMENT = "seal/open.json"
+RECORDS = "capture/records.jsonl"
+EXCHANGES = "capture/exchanges.jsonl"
+WORKLOG = "capture/worklog.jsonl"
+ENVIRONMENT = "capture/environment.json"
+ARCHIVE = "capture/page.wacz"
+ENTRY = "proof/entry.json"
+ENTRY_PROOF = "proof/entry.tlog-proof"
+OPEN_ENTRY = "proof/open.json"
+OPEN_PROOF = "proof/open.tlog-proof"
+POLICY = "proof/policy.txt"
+CUSTODY = "proof/custody.jsonl"
+TRUST_SIGNER = "trust/signer.pem"
+TRUST_TSA = "trust/tsa.pem"
+TRUST_LEDGER = "trust/ledger.vkey"
+META_INF = "META-INF/"
+
+MAX_NAME_CHARS = 240
+# Windows opens these as devices in every folder, with any extension.
+_DEVICES = frozenset({"CON", "PRN", "AUX", "NUL", *(f"{port}{n}" for port in ("COM", "LPT") for n in range(10))})
+_NAME = re.compile(r"[A-Za-z0-9._/-]+")
+
+_MEDIA_TYPES = {
+    ".gz": "application/gzip",
+    ".html": "text/html",
+    ".json": "application/json",
+    ".jsonl": "application/x-ndjson",
+    ".md": "text/markdown",
+    ".mhtml": "multipart/related",
+    ".mp4": "video/mp4",
+    ".p7s": "application/pkcs7-signature",
+    ".pdf": "application/pdf",
+    ".pem": "application/x-pem-file",
+    ".png": "image/png",
+    ".tsr": "application/timestamp-reply",
+    ".tst": "application/vnd.etsi.timestamp-token",
+    ".txt": "text/plain",
+    ".wacz": "application/wacz",
+    ".xml": "text/xml",
+    ".zip": "application/zip",
+}
+
+
+def open_token(n: int) -> str:
+    """Name the n-th T_open reply, from 1."""
+    return f"seal/open-{n}.tsr"
+
+
+def capture_document(page: str) -> str:
+    """Name the document that T_capture of a page stamps."""
+    return f"seal/capture-{page}.json"
+
+
+def capture_token(page: str, n: int) -> str:
+    """Name the n-th T_capture reply of a page, from 1."""
+    return f"seal/capture-{page}-{n}.tsr"
+
+
+def seal_token(n: int) -> str:
+    """Name the n-th T_seal reply, from 1."""
+    return f"seal/seal-{n}.tsr"
+
+
+def asic_manifest(n: int) -> str:
+    """Name the n-th ASiC manifest, from 1; 1 is signed, 2 is time-stamped, later ones grow the bundle."""
+    return f"META-INF/ASiCManifest{n:03d}.xml"
+
+
+def asic_signature(n: int) -> str:
+    """Name the n-th signature over an ASiC manifest, from 1."""
+    return f"META-INF/signature{n:03d}.p7s"
+
+
+def asic_timestamp(n: int) -> str:
+    """Name the n-th time-stamp over an ASiC manifest, from 1."""
+    return f"META-INF/timestamp{n:03d}.tst"
+
+
+def evidence_record_manifest(n: int) -> str:
+    """Name the manifest of the n-th evidence record (RFC 4998), from 1."""
+    return f"META-INF/ASiCEvidenceRecordManifest{n:03d}.xml"
+
+
+def evidence_record(n: int) -> str:
+    """Name the n-th evidence record (RFC 4998), from 1."""
+    return f"META-INF/evidencerecord{n:03d}.ers"
+
+
+def lawful_name(name: str) -> bool:
+    """Tell whether a member may have this name: safe to unpack on every system, and written one way only."""
+    if len(name) > MAX_NAME_CHARS or not _NAME.fullmatch(name):
+        return False
+    return all(_lawful_segment(segment) for segment in name.split("/"))
+
+
+def _lawful_segment(segment: str) -> bool:
+    # A final dot is dropped by Windows, so two names would become one; `.` and `..` fall under it.
+    return segment != "" and not segment.endswith(".") and segment.partition(".")[0].upper() not in _DEVICES
+
+
+def in_sums(name: str) -> bool:
+    """Tell whether SHA256SUMS and SM3SUMS list this member."""
+    return name not in {MIMETYPE, SHA256SUMS, SM3SUMS} and not name.startswith(META_INF)
+
+
+def container_order(name: str) -> tuple[bool, str]:
+    """Give the sort key of a member's place in the ZIP: `mimetype` first, then by bytes."""
+    return name != MIMETYPE, name
+
+
+def media_type(name: str) -> str:
+    """Give the media type that ASiC manifests state for a member, by its extension."""
+    return _MEDIA_TYPES.get(PurePosixPath(name).suffix, "application/octet-stream")
