@@ -31,7 +31,7 @@ _CONNECT_TIMEOUT_MS = 30_000
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PageEvent:
-    """Something that happened to a page without the network: a dialog answered, a popup, a crash, a download."""
+    """Something that happened to a page without the network: a dialog answered, a popup, a crash."""
 
     time: datetime
     kind: str
@@ -52,7 +52,6 @@ class DrivenPage:
     events: list[PageEvent] = field(default_factory=list)
     crashed: asyncio.Event = field(default_factory=asyncio.Event)
     stormed: asyncio.Event = field(default_factory=asyncio.Event)
-    downloads: int = 0
 
     def note(self, kind: str, detail: str) -> None:
         """Remember an event."""
@@ -75,8 +74,6 @@ class DrivenPage:
                 f"{url[:200]}:服务器在 {timeout_s:g} 秒内没有应答;请重试",
             ) from error
         except PlaywrightError as error:
-            if self.downloads or "Download is starting" in error.message:
-                raise _download_error(url) from error
             raise navigation_error(url, net_error(error.message)) from error
         return None if response is None else response.status
 
@@ -116,7 +113,6 @@ class Driver:
         page.on("dialog", lambda dialog: _answer(driven, dialog))
         page.on("crash", lambda _page: _crashed(driven))
         page.on("popup", lambda popup: _popup(driven, popup, on_popup))
-        page.on("download", lambda _download: _downloaded(driven))
         return driven
 
     async def close_others(self, kept: DrivenPage) -> None:
@@ -161,13 +157,6 @@ async def drive(endpoint: str) -> AsyncIterator[Driver]:
             await playwright.stop()
 
 
-def _download_error(url: str) -> NavigationError:
-    return NavigationError(
-        f"{url[:200]} is a file to download, not a page; use `evidencekit deposit` for files",
-        f"{url[:200]} 是下载文件而不是网页;文件请使用 `evidencekit deposit`",
-    )
-
-
 async def _answer(driven: DrivenPage, dialog: Dialog) -> None:
     """Answer a dialog as a reader would get past it: OK to alerts and leaving, Cancel to questions."""
     accept = dialog.type in {"alert", "beforeunload"}
@@ -189,8 +178,3 @@ async def _popup(driven: DrivenPage, popup: Page, on_popup: Callable[[str], None
 def _crashed(driven: DrivenPage) -> None:
     driven.note("crash", "the page's process died")
     driven.crashed.set()
-
-
-def _downloaded(driven: DrivenPage) -> None:
-    driven.downloads += 1
-    driven.note("download", "refused")

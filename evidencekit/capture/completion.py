@@ -163,9 +163,9 @@ def _judge(flight: Flight, body: Body | None, missing: str | None, limit: int) -
         why = flight.error or missing or "no body"
         return None, ExchangeOutcome.NOT_RETRIEVABLE, why
     if flight.cut or (size == limit and flight.received > limit):
-        return body, ExchangeOutcome.PARTIAL, f"cut at the limit of {limit} bytes"
+        return body, ExchangeOutcome.PARTIAL, "cut at the body limit"
     if flight.received and size != flight.received:
-        return body, ExchangeOutcome.PARTIAL, f"{size} of {flight.received} bytes"
+        return body, ExchangeOutcome.PARTIAL, "fewer bytes than the browser counted"
     if flight.error and flight.declared_length != size:
         return body, ExchangeOutcome.PARTIAL, flight.error
     return body, ExchangeOutcome.RECORDED, None

@@ -33,6 +33,7 @@ WITHHELD_METHODS = frozenset(
         "Page.setFontFamilies",
         "Emulation.setEmulatedMedia",
         "Emulation.setFocusEmulationEnabled",
+        "Emulation.setUserAgentOverride",
         "Browser.setDownloadBehavior",
     }
 )

@@ -75,7 +75,7 @@ class Recorder:
         records: their commitments in the same order.
         targets: what is watched.
         ignored: number of requests that never leave the process (`data:`, `blob:`, …), by scheme.
-        main_documents: ids of main-document hops by page, in order.
+        main_documents: (exchange id, URL) of main-document hops by page, in order.
     """
 
     def __init__(
@@ -85,7 +85,7 @@ class Recorder:
         self.records: list[Record] = []
         self.targets = TargetRegister()
         self.ignored: Counter[str] = Counter()
-        self.main_documents: dict[str, list[str]] = {}
+        self.main_documents: dict[str, list[tuple[str, str]]] = {}
         self.sockets = SocketRecorder(bodies.parent / "websockets.jsonl", limits.body_bytes)
         self.session = ""
         self._client = client
@@ -214,7 +214,7 @@ class Recorder:
             and text_of(params, "frameId") == target.target_id
         )
         if flight.main_document and target.opener is None and target.page is not None:
-            self.main_documents.setdefault(target.page, []).append(flight.id)
+            self.main_documents.setdefault(target.page, []).append((flight.id, flight.url))
         self._collector.take_request_body(flight)
         return flight
 

@@ -122,7 +122,7 @@ def _exchange(socket: _Socket, *, late: bool) -> Exchange:
     elif socket.response is None:
         outcome, reason = ExchangeOutcome.FAILED, socket.error or "no handshake response"
     elif socket.left_out:
-        outcome, reason = ExchangeOutcome.PARTIAL, f"{socket.left_out} frames beyond the limit"
+        outcome, reason = ExchangeOutcome.PARTIAL, "frames beyond the body limit"
     return Exchange(
         id=socket.id,
         page=socket.target.page,

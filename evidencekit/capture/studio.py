@@ -1,0 +1,152 @@
+"""The browser with everything around it that one capture needs, opened and closed in the right order."""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from evidencekit.capture.browser import Driver, drive
+from evidencekit.capture.cdp import CdpSession, OwnClient, Params, integer_of, text_of
+from evidencekit.capture.devtools import PipeMultiplexer
+from evidencekit.capture.gate import Gate
+from evidencekit.capture.launcher import BrowserBinary, BrowserOptions, BrowserProcess, Launch, prepare_launch
+from evidencekit.capture.methodlog import MethodLog
+from evidencekit.capture.recorder import Recorder, RecorderCallbacks
+from evidencekit.capture.url_policy import host_resolver_rules
+from evidencekit.errors import BrowserError
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+    from pathlib import Path
+
+    from evidencekit.capture.request import CaptureRequest
+    from evidencekit.capture.staging import Staging
+    from evidencekit.capture.supervision import Supervisor
+
+_START_TIMEOUT_S = 30.0
+
+
+@dataclass(slots=True, kw_only=True)
+class Studio:
+    """What works together while a session runs.
+
+    Attributes:
+        version: `Browser.getVersion` product and the protocol's version.
+        limits_reached: names of the limits reached, in order.
+    """
+
+    binary: BrowserBinary
+    launch: Launch
+    process: BrowserProcess
+    client: OwnClient
+    log: MethodLog
+    recorder: Recorder
+    driver: Driver
+    version: str
+    limits_reached: list[str] = field(default_factory=list)
+
+    def session_of(self, session_id: str) -> CdpSession:
+        """One of our sessions, for rendering."""
+        return CdpSession(self.client, session_id)
+
+    async def set_size(self, target_id: str, width_px: int, height_px: int) -> None:
+        """Give the window of a page the size of the picture that was asked for: a real window, no emulation.
+
+        Raises:
+            BrowserError: the browser does not do it.
+        """
+        own = self.session_of(self.recorder.session)
+        window = integer_of(await own.call("Browser.getWindowForTarget", {"targetId": target_id}), "windowId")
+        await own.call("Browser.setContentsSize", {"windowId": window, "width": width_px, "height": height_px})
+
+
+def settings_of(request: CaptureRequest) -> tuple[str, ...]:
+    """Flags that a request asks for: window, scale, languages, resolver rules, certificate errors."""
+    primary = request.locale.partition("-")[0]
+    languages = request.locale if primary == request.locale else f"{request.locale},{primary}"
+    settings = [
+        f"--window-size={request.width_px},{request.height_px}",
+        f"--lang={request.locale}",
+        f"--accept-lang={languages}",
+    ]
+    if request.device_scale != 1:
+        settings.append(f"--force-device-scale-factor={request.device_scale:g}")
+    if not request.allow_private:
+        settings.append(f"--host-resolver-rules={host_resolver_rules()}")
+    if request.allow_tls_errors:
+        settings.append("--ignore-certificate-errors")
+    return tuple(settings)
+
+
+@asynccontextmanager
+async def open_studio(
+    request: CaptureRequest, binary: BrowserBinary, options: BrowserOptions, staging: Staging, supervisor: Supervisor
+) -> AsyncIterator[Studio]:
+    """Start the browser, take its pipe, start recording, then let Playwright in; undo all of it at the end.
+
+    Raises:
+        BrowserError: the browser or Playwright does not start.
+    """
+    launch = prepare_launch(options, staging.profile, settings_of(request), request.timezone)
+    process = await asyncio.to_thread(BrowserProcess.start, binary, launch, staging.root)
+    log = MethodLog()
+    mux = PipeMultiplexer(log)
+    async with AsyncExitStack() as stack:
+        stack.push_async_callback(_end, mux, process, staging.profile)
+        await mux.open(process.read_fd, process.write_fd)
+        client = OwnClient(mux)
+        mux.join(client)
+        client.on_disconnect = lambda: supervisor.fail(_died(staging.root))
+        limits: list[str] = []
+        callbacks = RecorderCallbacks(breach=supervisor.fail, limit=limits.append, failed=supervisor.fail)
+        recorder = Recorder(client, staging.bodies, request.limits, callbacks, allow_private=request.allow_private)
+        # Events of the root session are ours until Playwright comes, and nothing but our own attachment causes any.
+        mux.root = client
+        version = text_of(await _first_answer(client, staging.root), "product")
+        await recorder.start()
+        await client.call("Browser.setDownloadBehavior", {"behavior": "deny"}, recorder.session)
+        gate = await stack.enter_async_context(Gate(mux))
+        driver = await stack.enter_async_context(drive(gate.url))
+        yield Studio(
+            binary=binary,
+            launch=launch,
+            process=process,
+            client=client,
+            log=log,
+            recorder=recorder,
+            driver=driver,
+            version=version,
+            limits_reached=limits,
+        )
+        client.on_disconnect = None
+
+
+async def _first_answer(client: OwnClient, root: Path) -> Params:
+    try:
+        return await client.call("Browser.getVersion", timeout_s=_START_TIMEOUT_S)
+    except BrowserError as error:
+        raise _died(root) from error
+
+
+def _died(root: Path) -> BrowserError:
+    """The error for a browser that ended by itself, with its last words."""
+    words = ""
+    with suppress(OSError):
+        lines = (root / "browser.log").read_text(errors="replace")[-4000:].strip().splitlines()
+        words = lines[-1][:300] if lines else ""
+    said = f"; its last words: {words}" if words else ""
+    said_zh = f";最后的输出:{words}" if words else ""
+    return BrowserError(
+        f"the browser ended unexpectedly{said}. Run `evidencekit doctor` and capture again",
+        f"浏览器意外退出{said_zh}。请运行 `evidencekit doctor` 后重新取证",
+    )
+
+
+async def _end(mux: PipeMultiplexer, process: BrowserProcess, profile: Path) -> None:
+    """Close the pipe, which ends the browser, and remove the profile with its cookies."""
+    mux.close()
+    await process.end()
+    await asyncio.to_thread(shutil.rmtree, profile, ignore_errors=True)
