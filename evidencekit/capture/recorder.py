@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
@@ -18,6 +18,7 @@ from evidencekit.capture.cdp import OwnClient, Params, flag_of, integer_of, mapp
 from evidencekit.capture.commitment import commit_exchange
 from evidencekit.capture.completion import BodyCollector
 from evidencekit.capture.exchanges import ExchangeOutcome
+from evidencekit.capture.extraheaders import ExtraHeaders
 from evidencekit.capture.flight import RECORDED_SCHEMES, Flight, build_exchange, remote_address
 from evidencekit.capture.sockets import SocketRecorder
 from evidencekit.capture.targets import TargetRegister, WatchedTarget
@@ -42,16 +43,6 @@ _ENABLE: Params = {
 _AUTO_ATTACH: Params = {"autoAttach": True, "waitForDebuggerOnStart": True, "flatten": True}
 _NEVER_QUIET = frozenset({"EventSource", "WebSocket", "Ping", "Prefetch", "CSPViolationReport"})
 _HARD_STOP_FACTOR = 2
-_EXTRA_PATIENCE_S = 2.0
-
-
-@dataclass(slots=True)
-class _Extras:
-    """`…ExtraInfo` events of one request id, in order; they may come before or after the events they belong to."""
-
-    requests: list[Params] = field(default_factory=list)
-    responses: list[Params] = field(default_factory=list)
-    arrived: asyncio.Event = field(default_factory=asyncio.Event)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,8 +85,7 @@ class Recorder:
         self._allow_private = allow_private
         self._collector = BodyCollector(client, bodies, limits.body_bytes)
         self._flights: dict[str, Flight] = {}
-        self._extras: dict[str, _Extras] = {}
-        self._extra_used: Counter[str] = Counter()
+        self._extras = ExtraHeaders()
         self._tasks: set[asyncio.Task[None]] = set()
         self._count = 0
         self._bytes = 0
@@ -220,18 +210,11 @@ class Recorder:
 
     def _on_request_extra(self, target: WatchedTarget, params: Params) -> None:
         del target
-        extras = self._extras_of(params)
-        extras.requests.append(params)
-        extras.arrived.set()
+        self._extras.add_request(params)
 
     def _on_response_extra(self, target: WatchedTarget, params: Params) -> None:
         del target
-        extras = self._extras_of(params)
-        extras.responses.append(params)
-        extras.arrived.set()
-
-    def _extras_of(self, params: Params) -> _Extras:
-        return self._extras.setdefault(text_of(params, "requestId"), _Extras())
+        self._extras.add_response(params)
 
     def _on_response(self, target: WatchedTarget, params: Params) -> None:
         flight = self._flight(params)
@@ -303,17 +286,14 @@ class Recorder:
     def _conclude_soon(self, flight: Flight, timestamp: float | None) -> None:
         flight.over = True
         flight.finished = flight.time_of(timestamp)
-        index = self._extra_used[flight.request_id]
-        if flight.has_extra:
-            self._extra_used[flight.request_id] += 1
+        index = self._extras.claim(flight)
         task = asyncio.get_running_loop().create_task(self._conclude(flight, index))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
     async def _conclude(self, flight: Flight, index: int) -> None:
         try:
-            if flight.has_extra is not False:
-                await self._await_extras(flight, index)
+            await self._extras.complete(flight, index)
             body, outcome, reason = await self._collector.collect(flight)
             late = flight.page in self._rooted
             self._keep(build_exchange(flight, body, outcome, reason, late=late))
@@ -325,21 +305,6 @@ class Recorder:
             self._callbacks.failed(error)
         finally:
             flight.request, flight.response, flight.response_extra, flight.request_extra = {}, {}, None, None
-
-    async def _await_extras(self, flight: Flight, index: int) -> None:
-        """Headers as sent and received come in events of their own; a hop without network traffic has none."""
-        extras = self._extras.setdefault(flight.request_id, _Extras())
-        deadline = asyncio.get_running_loop().time() + _EXTRA_PATIENCE_S
-        while flight.has_extra and (len(extras.requests) <= index or len(extras.responses) <= index):
-            extras.arrived.clear()
-            try:
-                await asyncio.wait_for(extras.arrived.wait(), deadline - asyncio.get_running_loop().time())
-            except TimeoutError:
-                break
-        if len(extras.requests) > index:
-            flight.request_extra = extras.requests[index]
-        if len(extras.responses) > index:
-            flight.response_extra = extras.responses[index]
 
     def _keep(self, exchange: Exchange) -> None:
         records = commit_exchange(exchange)

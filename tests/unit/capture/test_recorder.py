@@ -42,7 +42,8 @@ for (const path of ["/bom", "/binary", "/chunked", "/big", "/redirect", "/cut", 
 fetch("/none204"); fetch("/head", {method: "HEAD"});
 fetch("/post", {method: "POST", body: "name=\xe5\xbc\xa0", headers: {"X-Asked": "yes"}}).then(drop);
 const stop = new AbortController();
-fetch("/endless", {signal: stop.signal}).then(async r => { await r.body.getReader().read(); stop.abort(); }).catch(() => 0);
+fetch("/endless", {signal: stop.signal}).then(async r => { await r.body.getReader().read(); stop.abort(); })
+  .catch(() => 0);
 new EventSource("/events");
 new Worker("/worker.js"); new SharedWorker("/shared.js");
 navigator.serviceWorker.register("/service.js");

@@ -141,11 +141,12 @@ def test_credentials_are_not_repeated_in_the_error() -> None:
 
 @given(st.text())
 def test_any_text_is_either_let_through_or_refused_in_words(url: str) -> None:
+    refusal = None
     try:
         check_url(url, allow_private=False)
     except BlockedUrlError as error:
-        assert error.en
-        assert error.zh
+        refusal = error
+    assert refusal is None or (refusal.en and refusal.zh)
 
 
 @given(st.ip_addresses(v=4))
@@ -155,9 +156,9 @@ def test_every_notation_of_an_address_is_read_as_that_address(address: ipaddress
         str(address),
         str(number),
         hex(number),
-        "0" + oct(number)[2:] if number else "0",
+        f"0{number:o}",
         ".".join(hex(int(part)) for part in parts),
-        ".".join("0" + oct(int(part))[2:] for part in parts),
+        ".".join(f"0{int(part):o}" for part in parts),
         f"{parts[0]}.{number & 0xFFFFFF}",
         f"{parts[0]}.{parts[1]}.{number & 0xFFFF}",
     ]
