@@ -93,12 +93,16 @@ class Frontier:
         self.size = index + 1
         return index
 
-    def root(self) -> bytes:
-        """Compute the Merkle tree hash of all leaves so far (32 bytes)."""
+    def root(self, tail: bytes | None = None) -> bytes:
+        """Compute the Merkle tree hash of all leaves so far (32 bytes).
+
+        `tail` is the root of a smaller tree that follows, when these leaves are themselves roots of equal subtrees.
+        """
         if not self._peaks:
-            return EMPTY_ROOT
-        node = self._peaks[-1]
-        for peak in reversed(self._peaks[:-1]):
+            return EMPTY_ROOT if tail is None else tail
+        nodes = self._peaks if tail is None else [*self._peaks, tail]
+        node = nodes[-1]
+        for peak in reversed(nodes[:-1]):
             node = node_hash(peak, node)
         return node
 

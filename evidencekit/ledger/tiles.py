@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from evidencekit.errors import FormatError, UsageError
-from evidencekit.hashing.merkle import HASH_BYTES, leaf_hash, root_of
+from evidencekit.hashing.merkle import HASH_BYTES, root_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -171,58 +171,3 @@ def check_entry_length(entry: bytes) -> None:
             f"An entry of {len(entry)} bytes is over the limit of {MAX_ENTRY_BYTES}; log digests, not content.",
             f"条目长 {len(entry)} 字节,超过上限 {MAX_ENTRY_BYTES};请登记摘要而非内容。",
         )
-
-
-class Edge:
-    """The right edge of a growing tree: on each level the hashes of the tile that is not full yet."""
-
-    __slots__ = ("levels", "size")
-
-    def __init__(self, size: int = 0, levels: Iterable[Sequence[bytes]] = ()) -> None:
-        """Take up a tree of `size` leaves again.
-
-        Raises:
-            FormatError: the levels do not have as many hashes as a tree of this size leaves open.
-        """
-        self.size = size
-        self.levels = [list(level) for level in levels]
-        if [len(level) for level in self.levels] != [partial for _, partial in tile_widths(size)]:
-            raise FormatError(f"The edge is not that of a tree of {size} leaves.", f"右边缘与大小 {size} 的树不符。")
-
-    def copy(self) -> Edge:
-        """Copy the edge, to try an extension that may yet fail."""
-        return Edge(self.size, self.levels)
-
-    def extend(self, leaves: Sequence[bytes]) -> list[tuple[Tile, bytes]]:
-        """Append leaves and return the tiles that became full, with their bytes."""
-        full: list[tuple[Tile, bytes]] = []
-        hashes = list(leaves)
-        index = self.size
-        self.size += len(hashes)
-        level = 0
-        while hashes:
-            if level == len(self.levels):
-                self.levels.append([])
-            tile = index // WIDTH
-            open_tile = self.levels[level] + hashes
-            whole = len(open_tile) // WIDTH
-            groups = [open_tile[at * WIDTH : (at + 1) * WIDTH] for at in range(whole)]
-            full += [(Tile(level=level, index=tile + at), b"".join(group)) for at, group in enumerate(groups)]
-            self.levels[level] = open_tile[whole * WIDTH :]
-            hashes = [root_of(group) for group in groups]
-            index //= WIDTH
-            level += 1
-        return full
-
-    def root(self) -> bytes:
-        """Compute the Merkle tree hash of all leaves."""
-        tail: list[bytes] = []
-        for level in self.levels:
-            if level or tail:
-                tail = [root_of(level + tail)]
-        return root_of(tail)
-
-
-def leaves_of(entries: Iterable[bytes]) -> list[bytes]:
-    """Hash entries into leaves."""
-    return [leaf_hash(entry) for entry in entries]

@@ -1,0 +1,199 @@
+"""Ledger entries: small RFC 8785 documents of digests, docs/spec/entry.md (version 1).
+
+An append-only log cannot delete, so an entry never holds content, URLs or personal data.
+"""
+
+from __future__ import annotations
+
+import hmac
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final, TypeAlias
+
+from evidencekit.errors import FormatError, UsageError
+from evidencekit.hashing.canonical import canonical_bytes, format_time, parse_canonical
+from evidencekit.hashing.fields import Fields, check_version
+from evidencekit.hashing.merkle import salted_leaf
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from evidencekit.model import Digests, JsonValue
+
+MAX_ENTRY_BYTES: Final = 4096
+PENDING: Final = "pending"
+NONE: Final = "none"
+_WHAT: Final = "ledger entry"
+_NUMBER_CHARS: Final = 64
+_NUMBER: Final = re.compile(r"[A-Za-z0-9._/-]{1,64}")
+_REASON: Final = re.compile(r"[a-z][a-z0-9._]{0,63}")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OpenEntry:
+    """An attempt is announced before it begins.
+
+    `commitment` and `matter` are 32 bytes in hex; `key_id` is SHA-256 of the sealing certificate in hex.
+    """
+
+    commitment: str
+    key_id: str
+    matter: str | None
+    time: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CaptureEntry:
+    """A sealed capture: `manifest` digests manifest.json, `seal` digests seal/manifest.p7s.
+
+    `timestamp` is the SHA-256 of seal/seal-1.tsr in hex, or `pending`, or `none`; `open` is the open entry's index.
+    """
+
+    key_id: str
+    manifest: Digests
+    number: str
+    open: int
+    seal: Digests
+    time: datetime
+    timestamp: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AbandonedEntry:
+    """An announced attempt that came to nothing; `reason` is `interrupted` or the code of an error (`errors`)."""
+
+    key_id: str
+    open: int
+    reason: str
+    time: datetime
+
+
+Entry: TypeAlias = OpenEntry | CaptureEntry | AbandonedEntry
+
+
+def open_commitment(salt: bytes, capture_id: str) -> str:
+    """Commit to a capture's id before it begins: SHA-256(0x00 ‖ salt ‖ capture id) in hex.
+
+    Raises:
+        UsageError: the salt is not 32 bytes, or the id is not ASCII.
+    """
+    if not capture_id.isascii():
+        raise UsageError(f"The capture id {capture_id!r} is not ASCII.", f"采集编号 {capture_id!r} 不是 ASCII。")
+    return salted_leaf(salt, capture_id.encode("ascii")).hex()
+
+
+def matter_tag(key: bytes, matter: str) -> str:
+    """Name a matter so that its attempts can be counted but not guessed: HMAC-SHA-256 in hex, key from the home."""
+    return hmac.digest(key, matter.encode("utf-8", "surrogatepass"), "sha256").hex()
+
+
+def format_open_entry(entry: OpenEntry) -> bytes:
+    """Write an open entry.
+
+    Raises:
+        UsageError: a field is not of its form.
+    """
+    return _format("open", entry, {"commitment": entry.commitment, "matter": entry.matter})
+
+
+def format_capture_entry(entry: CaptureEntry) -> bytes:
+    """Write a capture entry.
+
+    Raises:
+        UsageError: a field is not of its form.
+    """
+    timestamp: JsonValue = entry.timestamp if entry.timestamp in (PENDING, NONE) else {"sha256": entry.timestamp}
+    members: dict[str, JsonValue] = {
+        "manifest": _digests(entry.manifest),
+        "number": entry.number,
+        "open": entry.open,
+        "seal": _digests(entry.seal),
+        "timestamp": timestamp,
+    }
+    return _format("capture", entry, members)
+
+
+def format_abandoned_entry(entry: AbandonedEntry) -> bytes:
+    """Write the entry of an attempt that came to nothing.
+
+    Raises:
+        UsageError: a field is not of its form.
+    """
+    return _format("abandoned", entry, {"open": entry.open, "reason": entry.reason})
+
+
+def parse_entry(data: bytes) -> Entry:
+    """Read an entry of any kind known here.
+
+    Raises:
+        FormatError: not canonical, over 4,096 bytes, of an unknown kind, or a field is not of its form.
+        UnknownVersionError: a newer major version.
+    """
+    fields = Fields(parse_canonical(data, limit=MAX_ENTRY_BYTES, what=_WHAT), _WHAT)
+    check_version(fields, "entry")
+    match fields.text("kind"):
+        case "open":
+            return OpenEntry(
+                commitment=fields.hex("commitment", 32),
+                key_id=fields.hex("key_id", 32),
+                matter=fields.optional("matter", lambda name: fields.hex(name, 32)),
+                time=fields.time("time"),
+            )
+        case "capture":
+            return CaptureEntry(
+                key_id=fields.hex("key_id", 32),
+                manifest=fields.object("manifest").digests(),
+                number=_matching(fields, "number", _NUMBER),
+                open=fields.integer("open"),
+                seal=fields.object("seal").digests(),
+                time=fields.time("time"),
+                timestamp=_timestamp(fields),
+            )
+        case "abandoned":
+            return AbandonedEntry(
+                key_id=fields.hex("key_id", 32),
+                open=fields.integer("open"),
+                reason=_matching(fields, "reason", _REASON),
+                time=fields.time("time"),
+            )
+        case _:
+            fields.refuse("kind", "is one that this program does not know", "为本程序未知的类型")
+
+
+def _format(kind: str, entry: Entry, members: dict[str, JsonValue]) -> bytes:
+    head: dict[str, JsonValue] = {
+        "format": "evidencekit/entry",
+        "key_id": entry.key_id,
+        "kind": kind,
+        "time": format_time(entry.time),
+        "version": 1,
+    }
+    data = canonical_bytes(head | members)
+    # Reading back what was written holds the writer to the reader's rules, so neither can drift.
+    try:
+        parse_entry(data)
+    except FormatError as error:
+        raise UsageError(
+            f"This {kind} entry cannot be logged: {error.en}", f"无法登记该 {kind} 条目:{error.zh}"
+        ) from error
+    return data
+
+
+def _digests(digests: Digests) -> JsonValue:
+    return {"sha256": digests.sha256, "sm3": digests.sm3}
+
+
+def _timestamp(fields: Fields) -> str:
+    value = fields.value("timestamp")
+    if isinstance(value, str):
+        if value not in (PENDING, NONE):
+            fields.refuse("timestamp", f"is neither {PENDING!r} nor {NONE!r}", f"既不是 {PENDING!r} 也不是 {NONE!r}")
+        return value
+    return fields.object("timestamp").hex("sha256", 32)
+
+
+def _matching(fields: Fields, name: str, pattern: re.Pattern[str]) -> str:
+    value = fields.text(name, limit=_NUMBER_CHARS)
+    if not pattern.fullmatch(value):
+        fields.refuse(name, f"is {value!r}, which is not of the form it must have", f"为 {value!r},形式不符")
+    return value

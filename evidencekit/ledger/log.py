@@ -1,0 +1,339 @@
+"""The ledger: append, and get an index in a tree that is signed and on disk.
+
+with Ledger.open(path, key, create=True) as ledger:
+appended = ledger.append(entry)
+proof = ledger.prove(appended.index)
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Final, Self
+
+from evidencekit.errors import (
+    FormatError,
+    LedgerCorruptError,
+    LedgerError,
+    LedgerRollbackError,
+    UsageError,
+)
+from evidencekit.hashing.merkle import check_inclusion, consistency_ranges, inclusion_ranges, leaf_hash
+from evidencekit.ledger.checkpoint import Checkpoint, format_checkpoint, open_checkpoint, parse_checkpoint
+from evidencekit.ledger.proof import TlogProof, format_proof
+from evidencekit.ledger.sequencer import Sequencer, Submission
+from evidencekit.ledger.stores.sqlite import SqliteStore
+from evidencekit.ledger.stores.store import Head
+from evidencekit.ledger.tiles import check_entry_length, subtree_root
+from evidencekit.ledger.waiters import LoopWaiters, submit_and_wait
+from evidencekit.signing.note import sign_note, split_note
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+    from pathlib import Path
+    from types import TracebackType
+
+    from evidencekit.ledger.stores.store import Committed, Snapshot, Store
+    from evidencekit.signing.note import NoteSigner
+
+_CHUNK: Final = 1024
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Appended:
+    """Where an entry stands: `index`, its `leaf` hash, and the `size` of a signed tree on disk that holds it."""
+
+    index: int
+    leaf: bytes
+    size: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LedgerOptions:
+    """How long to wait for other processes, and how much may queue and commit at once."""
+
+    lock_timeout_s: float = 10.0
+    queue_entries: int = 100_000
+    max_batch: int = 10_000
+
+
+def utc_now() -> datetime:
+    """Read the system clock."""
+    return datetime.now(UTC)
+
+
+class Ledger:
+    """An append-only log in one file, for many threads, asyncio, and several processes at once."""
+
+    __slots__ = ("_clock", "_key", "_options", "_pid", "_seen", "_sequencer", "_store", "_waiters", "origin")
+
+    def __init__(
+        self,
+        store: Callable[[Ledger], Store],
+        key: NoteSigner,
+        *,
+        clock: Callable[[], datetime],
+        options: LedgerOptions,
+    ) -> None:
+        """Use `Ledger.open`; `store` opens the store with this ledger's `sign_tree`."""
+        self.origin = key.name
+        self._key = key
+        self._clock = clock
+        self._options = options
+        self._pid = os.getpid()
+        self._seen: Head | None = None
+        self._store = store(self)
+        try:
+            with self._store.snapshot() as snapshot:
+                self._check_head(snapshot.head)
+        except BaseException:
+            self._store.close()
+            raise
+        self._sequencer = Sequencer(self._commit, capacity=options.queue_entries, max_batch=options.max_batch)
+        self._waiters = LoopWaiters()
+
+    @classmethod
+    def open(
+        cls,
+        path: Path,
+        key: NoteSigner,
+        *,
+        origin: str | None = None,
+        create: bool = False,
+        clock: Callable[[], datetime] = utc_now,
+        options: LedgerOptions | None = None,
+    ) -> Self:
+        """Open the ledger at `path`, or make it when `create` is true and there is none.
+
+        Args:
+            path: the SQLite file; a `.lock` file and SQLite's own stand beside it.
+            key: signs the checkpoints; its name is the log's origin.
+            origin: what the caller expects the origin to be.
+            create: whether to make a ledger that is not there.
+            clock: gives aware times; a time before the last checkpoint is refused.
+            options: waits and sizes.
+
+        Raises:
+            UsageError: the key's name is not the origin.
+            LedgerError: there is no ledger and `create` is false, or the file is something else.
+            LedgerLockedError: another process holds the file for too long.
+            LedgerCorruptError: what is stored does not hash to what was signed, or another key signed it.
+            StorageError: the disk or the permissions do not allow it, or a newer version wrote the file.
+        """
+        if origin is not None and origin != key.name:
+            raise UsageError(
+                f"The ledger key is named {key.name!r}, not {origin!r}; a log signs under its origin.",
+                f"账本密钥名为 {key.name!r},而不是 {origin!r};日志须以其来源名签名。",
+            )
+        options = options or LedgerOptions()
+        timeout_s = options.lock_timeout_s
+        return cls(
+            lambda ledger: SqliteStore(path, sign=ledger.sign_tree, create=create, lock_timeout_s=timeout_s),
+            key,
+            clock=clock,
+            options=options,
+        )
+
+    def append(self, entry: bytes) -> Appended:
+        """Append one entry of at most 65,535 bytes; return when it is durable and in a signed tree.
+
+        The same bytes again return their first index. Safe from many threads.
+
+        Raises:
+            UsageError: the entry is too long.
+            LedgerBusyError: the queue is full.
+            LedgerLockedError: another process holds the ledger for too long.
+            LedgerError: closed, stopped after a failure, or the clock is behind the last checkpoint.
+            LedgerCorruptError: what is stored does not hash to what was signed.
+            StorageError: the disk failed; the ledger stops.
+        """
+        return self.append_many((entry,))[0]
+
+    def append_many(self, entries: Sequence[bytes]) -> list[Appended]:
+        """Append entries in order, in as few commits as the batch limit allows; see `append`.
+
+        Entries of an earlier commit stay appended when a later one fails.
+        """
+        appended: list[Appended] = []
+        for start in range(0, len(entries), self._options.max_batch):
+            chunk = tuple(entries[start : start + self._options.max_batch])
+            leaves = self._leaves(chunk)
+            done = submit_and_wait(self._sequencer, chunk, leaves)
+            appended += _appended(done)
+        return appended
+
+    async def append_async(self, entry: bytes) -> Appended:
+        """Append one entry without blocking the running event loop; see `append`."""
+        entries = (entry,)
+        done = await self._waiters.submit(self._sequencer, entries, self._leaves(entries))
+        return _appended(done)[0]
+
+    @property
+    def size(self) -> int:
+        """The number of entries in the newest signed tree."""
+        with self._store.snapshot() as snapshot:
+            return snapshot.head.size
+
+    def checkpoint(self) -> bytes:
+        """Give the newest checkpoint: a signed note."""
+        with self._store.snapshot() as snapshot:
+            return snapshot.head.checkpoint
+
+    def entry(self, index: int) -> bytes:
+        """Give one entry.
+
+        Raises:
+            UsageError: there is no such entry.
+        """
+        with self._store.snapshot() as snapshot:
+            _check_index(index, snapshot.head.size)
+            return next(iter(snapshot.entries(index, index + 1)))
+
+    def entries(self, start: int = 0, stop: int | None = None) -> Iterator[bytes]:
+        """Give the entries `[start, stop)` in order, as many as there are now when `stop` is None; memory stays flat.
+
+        Raises:
+            UsageError: the range is not within the ledger.
+        """
+        size = self.size
+        stop = size if stop is None else stop
+        if not 0 <= start <= stop <= size:
+            raise UsageError(
+                f"The ledger has {size} entries; [{start}, {stop}) is not within it.",
+                f"账本共有 {size} 条;区间 [{start}, {stop}) 超出范围。",
+            )
+        for chunk in range(start, stop, _CHUNK):
+            with self._store.snapshot() as snapshot:
+                entries = list(snapshot.entries(chunk, min(chunk + _CHUNK, stop)))
+            yield from entries
+
+    def prove(self, index: int) -> bytes:
+        """Prove that entry `index` is in the newest signed tree: a C2SP tlog-proof, from one snapshot, checked.
+
+        Raises:
+            UsageError: there is no such entry.
+            LedgerCorruptError: the stored tiles do not prove it.
+        """
+        with self._store.snapshot() as snapshot:
+            head = snapshot.head
+            _check_index(index, head.size)
+            path = _subtrees(snapshot, inclusion_ranges(index, head.size))
+            leaf = leaf_hash(next(iter(snapshot.entries(index, index + 1))))
+        root = parse_checkpoint(split_note(head.checkpoint)[0]).root
+        if not check_inclusion(leaf, index, head.size, path, root):
+            raise LedgerCorruptError(
+                f"Entry {index} is not proved by the stored tiles; run fsck and restore a copy.",
+                f"已存数据块无法证明第 {index} 条;请运行 fsck 并从副本恢复。",
+            )
+        return format_proof(TlogProof(index=index, path=tuple(path), checkpoint=head.checkpoint))
+
+    def prove_consistency(self, old_size: int) -> tuple[list[bytes], bytes]:
+        """Prove that the newest tree extends the one of `old_size`: the hashes, and the checkpoint they lead to.
+
+        Raises:
+            UsageError: the ledger is not that large.
+        """
+        with self._store.snapshot() as snapshot:
+            path = _subtrees(snapshot, consistency_ranges(old_size, snapshot.head.size))
+            return path, snapshot.head.checkpoint
+
+    def close(self) -> None:
+        """Commit what is queued and close the file."""
+        self._sequencer.close()
+        self._store.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def sign_tree(self, previous: Head | None, size: int, root: bytes) -> Head:
+        """Sign a grown tree, inside the store's transaction: nobody sees the signature before it is on disk.
+
+        Raises:
+            LedgerError: the clock is behind the last checkpoint.
+            LedgerRollbackError: the ledger is smaller than this process has seen it.
+            LedgerCorruptError: the previous checkpoint is not this key's.
+        """
+        now = int(self._clock().timestamp())
+        if previous is not None:
+            self._check_head(previous)
+            if now < previous.signed_at:
+                raise LedgerError(
+                    f"This machine's clock ({_utc(now)}) is behind the ledger's last checkpoint "
+                    f"({_utc(previous.signed_at)}); set the clock right.",
+                    f"本机时钟({_utc(now)})早于账本最后检查点({_utc(previous.signed_at)});请校正时钟。",
+                )
+        text = format_checkpoint(Checkpoint(origin=self.origin, size=size, root=root))
+        return Head(size=size, checkpoint=sign_note(text, self._key), signed_at=now)
+
+    def _commit(self, entries: Sequence[bytes], leaves: Sequence[bytes]) -> Committed:
+        return self._store.commit(entries, leaves, self.sign_tree)
+
+    def _leaves(self, entries: Sequence[bytes]) -> list[bytes]:
+        if os.getpid() != self._pid:
+            # A forked child has neither the writer's thread nor SQLite's locks.
+            raise LedgerError(
+                "This ledger was opened by the parent process; open it again in this one.",
+                "该账本由父进程打开;请在本进程中重新打开。",
+            )
+        for entry in entries:
+            check_entry_length(entry)
+        return [leaf_hash(entry) for entry in entries]
+
+    def _check_head(self, head: Head) -> None:
+        """Accept a head that another process wrote only if this key signed it and it does not go back."""
+        if head == self._seen:
+            return
+        try:
+            opened = open_checkpoint(head.checkpoint, [self._key.verifier])
+        except FormatError as error:
+            raise LedgerCorruptError(
+                f"The ledger's checkpoint is malformed: {error.en} Run fsck and restore a copy.",
+                f"账本检查点格式错误:{error.zh} 请运行 fsck 并从副本恢复。",
+            ) from error
+        if not opened.is_log_signed or opened.checkpoint.size != head.size:
+            raise LedgerCorruptError(
+                f"The checkpoint of {opened.checkpoint.origin!r} at size {head.size} is not signed by the ledger key "
+                f"{self._key.name!r}; open the ledger with its own key.",
+                f"大小为 {head.size} 的检查点({opened.checkpoint.origin!r})不是由账本密钥 {self._key.name!r} "
+                "签署;请使用该账本自己的密钥。",
+            )
+        if self._seen is not None and head.size < self._seen.size:
+            raise LedgerRollbackError(
+                f"The ledger went back from {self._seen.size} to {head.size} entries; restore the newer file.",
+                f"账本从 {self._seen.size} 条退回到 {head.size} 条;请恢复较新的文件。",
+            )
+        self._seen = head
+
+
+def _appended(done: Submission) -> list[Appended]:
+    placed = zip(done.indices, done.leaves, strict=True)
+    return [Appended(index=index, leaf=leaf, size=done.size) for index, leaf in placed]
+
+
+def _subtrees(snapshot: Snapshot, ranges: list[tuple[int, int]]) -> list[bytes]:
+    tiles: dict[tuple[int, int], Sequence[bytes]] = {}
+
+    def hashes(level: int, index: int) -> Sequence[bytes]:
+        key = (level, index)
+        if key not in tiles:
+            tiles[key] = snapshot.hashes(level, index)
+        return tiles[key]
+
+    return [subtree_root(hashes, start, stop) for start, stop in ranges]
+
+
+def _check_index(index: int, size: int) -> None:
+    if not 0 <= index < size:
+        raise UsageError(
+            f"The ledger has {size} entries; there is no entry {index}.", f"账本共有 {size} 条;不存在第 {index} 条。"
+        )
+
+
+def _utc(seconds: int) -> str:
+    return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%dT%H:%M:%SZ}"

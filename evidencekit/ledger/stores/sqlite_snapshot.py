@@ -1,0 +1,82 @@
+"""Reading a SQLite ledger: every value of one snapshot belongs to the same head."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from evidencekit.errors import FormatError, LedgerCorruptError
+from evidencekit.ledger.stores.store import Head
+from evidencekit.ledger.tiles import WIDTH, split_hashes
+
+if TYPE_CHECKING:
+    import sqlite3
+    from collections.abc import Iterator, Sequence
+    from pathlib import Path
+
+
+class SqliteSnapshot:
+    """An open read transaction."""
+
+    __slots__ = ("_connection", "_path", "head")
+
+    def __init__(self, connection: sqlite3.Connection, path: Path) -> None:
+        self._connection = connection
+        self._path = path
+        self.head = read_head(connection, path)
+
+    def hashes(self, level: int, index: int) -> Sequence[bytes]:
+        """Read a tile, full or partial.
+
+        Raises:
+            LedgerCorruptError: the tile is missing or malformed.
+        """
+        full, partial = divmod(self.head.size >> 8 * level, WIDTH)
+        if index < full:
+            cursor = self._connection.execute("SELECT data FROM tile WHERE level = ? AND idx = ?", (level, index))
+        else:
+            cursor = self._connection.execute("SELECT data FROM edge WHERE level = ?", (level,))
+        row = cursor.fetchone()
+        try:
+            hashes = split_hashes(row[0]) if row else []
+        except FormatError as error:
+            raise damaged(self._path, f"tile {index} of level {level} is malformed") from error
+        if len(hashes) != (WIDTH if index < full else partial):
+            raise damaged(self._path, f"tile {index} of level {level} is missing hashes")
+        return hashes
+
+    def entries(self, start: int, stop: int) -> Iterator[bytes]:
+        """Read the entries `[start, stop)`.
+
+        Raises:
+            LedgerCorruptError: one is missing.
+        """
+        query = "SELECT idx, data FROM entry WHERE idx >= ? AND idx < ? ORDER BY idx"
+        expected = start
+        for index, data in self._connection.execute(query, (start, stop)):
+            if index != expected:
+                break
+            expected += 1
+            yield data
+        if expected < stop:
+            raise damaged(self._path, f"entry {expected} is missing")
+
+
+def read_head(connection: sqlite3.Connection, path: Path) -> Head:
+    """Read the head.
+
+    Raises:
+        LedgerCorruptError: there is none.
+    """
+    row = connection.execute("SELECT size, checkpoint, signed_at FROM head WHERE id = 0").fetchone()
+    if row is None:
+        raise damaged(path, "it has no head")
+    size, checkpoint, signed_at = row
+    return Head(size=size, checkpoint=checkpoint, signed_at=signed_at)
+
+
+def damaged(path: Path, why: str) -> LedgerCorruptError:
+    """Say what is wrong with the ledger at `path`."""
+    return LedgerCorruptError(
+        f"The ledger {path} is damaged: {why}. Keep the file, run fsck, restore a copy.",
+        f"账本 {path} 已损坏:{why}。请保留该文件、运行 fsck,并从副本恢复。",
+    )
