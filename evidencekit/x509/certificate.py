@@ -21,6 +21,17 @@ if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.types import CertificatePublicKeyTypes
 
 MAX_CERTIFICATE_BYTES: Final = 1 << 16
+MALFORMED: Final = (
+    ValueError,
+    TypeError,
+    OverflowError,
+    UnsupportedAlgorithm,
+    x509.DuplicateExtension,
+    x509.InvalidVersion,
+    x509.UnsupportedGeneralNameType,
+    Warning,
+)
+"""What `cryptography` raises for structures from strangers; warnings where the caller turned them into errors."""
 ExtensionT = TypeVar("ExtensionT", bound=x509.ExtensionType)
 
 
@@ -44,7 +55,7 @@ def load_certificate(data: bytes) -> x509.Certificate:
     der.parse(data, limit=MAX_CERTIFICATE_BYTES)
     try:
         certificate = x509.load_der_x509_certificate(data)
-    except (ValueError, TypeError, OverflowError, Warning) as error:
+    except MALFORMED as error:
         raise FormatError(f"certificate cannot be read: {error}") from error
     require_readable(certificate)
     return certificate
@@ -60,7 +71,7 @@ def require_readable(certificate: x509.Certificate) -> None:
         _ = (certificate.version, certificate.serial_number, certificate.subject, certificate.issuer)
         _ = (certificate.not_valid_before_utc, certificate.not_valid_after_utc, certificate.extensions)
         public_key_of(certificate)
-    except (ValueError, TypeError, OverflowError, x509.DuplicateExtension, UnsupportedAlgorithm, Warning) as error:
+    except MALFORMED as error:
         raise FormatError(f"certificate has a part that cannot be read: {error}") from error
     encoded_parts(certificate)
 
@@ -88,9 +99,11 @@ def encoded_parts(certificate: x509.Certificate) -> EncodedParts:
     body.take(der.SEQUENCE)
     subject = body.take(der.SEQUENCE)
     key = body.take(der.SEQUENCE)
-    return EncodedParts(
-        issuer=issuer.raw, subject=subject.raw, public_key=key.raw, algorithm=outer.take(der.SEQUENCE).raw
-    )
+    algorithm, signature = outer.take(der.SEQUENCE), outer.take(der.BIT_STRING)
+    outer.end()
+    if signature.content[:1] != b"\0":
+        raise FormatError("Certificate: the signature does not fill whole octets")
+    return EncodedParts(issuer=issuer.raw, subject=subject.raw, public_key=key.raw, algorithm=algorithm.raw)
 
 
 def to_der(certificate: x509.Certificate) -> bytes:

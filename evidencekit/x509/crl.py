@@ -5,13 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from cryptography import x509
-from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.x509.oid import ExtensionOID
 
 from evidencekit.errors import FormatError
 from evidencekit.model import Outcome
 from evidencekit.x509 import der
-from evidencekit.x509.certificate import extension_of
+from evidencekit.x509.certificate import MALFORMED, extension_of
 from evidencekit.x509.signature import check_signature, parse_algorithm
 from evidencekit.x509.status import Answer, Revocation, is_conclusive
 
@@ -33,7 +32,7 @@ def load_crl(data: bytes) -> x509.CertificateRevocationList:
     try:
         crl = x509.load_der_x509_crl(data)
         _ = (crl.issuer, crl.last_update_utc, crl.next_update_utc, crl.extensions, crl.signature)
-    except (ValueError, TypeError, OverflowError, UnsupportedAlgorithm, x509.DuplicateExtension, Warning) as error:
+    except MALFORMED as error:
         raise FormatError(f"revocation list cannot be read: {error}") from error
     return crl
 
@@ -108,5 +107,5 @@ def _entry(crl: x509.CertificateRevocationList, serial: int) -> Revocation | Non
                 case _:
                     continue
         return Revocation(time=entry.revocation_date_utc, reason=reason, invalid_since=invalid_since)
-    except (ValueError, OverflowError, x509.DuplicateExtension, Warning) as error:
+    except MALFORMED as error:
         raise FormatError(f"entry of a revocation list cannot be read: {error}") from error

@@ -5,14 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from cryptography import x509
-from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.x509 import ocsp
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
 from evidencekit.errors import FormatError
 from evidencekit.model import Outcome
 from evidencekit.x509 import der, oids
-from evidencekit.x509.certificate import encoded_parts, extension_of, require_readable
+from evidencekit.x509.certificate import MALFORMED, encoded_parts, extension_of, require_readable
 from evidencekit.x509.digests import digest
 from evidencekit.x509.signature import certificate_signed_by, check_signature, parse_algorithm
 from evidencekit.x509.status import Answer, Revocation, is_conclusive
@@ -36,7 +35,7 @@ def ask_ocsp(data: bytes, certificate: x509.Certificate, issuer: x509.Certificat
         if response is None or not _is_signed(data, response, issuer):
             return None
         return _find(response, certificate, issuer, at)
-    except (FormatError, ValueError, OverflowError, UnsupportedAlgorithm, x509.DuplicateExtension, Warning):
+    except (FormatError, IndexError, *MALFORMED):
         return None
 
 

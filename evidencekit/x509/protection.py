@@ -77,10 +77,10 @@ def _loose_certificates(signed: SignedData, signer: SignerCheck, known: Sequence
         found.append(Text(en="a certificate that is there twice", zh="重复的证书"))
     if len(signer.embedded) != len(signed.certificates):
         found.append(Text(en="a certificate that cannot be read", zh="无法读取的证书"))
-    pool = tuple(dict.fromkeys((*signer.embedded, *known)))
-    vouched = _vouched(pool)
-    for certificate in signer.embedded:
-        if to_der(certificate) not in trusted and certificate not in vouched:
+    loose = [c for c in signer.embedded if to_der(c) not in trusted]
+    vouched = _vouched(tuple(dict.fromkeys((*signer.embedded, *known)))) if loose else set()
+    for certificate in loose:
+        if certificate not in vouched:
             name = name_of(certificate)
             found.append(Text(en=f"certificate of {name}: its issuer is not here", zh=f"证书 {name} 无签发者"))
     return found

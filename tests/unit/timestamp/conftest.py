@@ -14,7 +14,7 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from evidencekit.timestamp.authority import Authority, PrivateKey
 
-ROOT_KEY = ec.generate_private_key(ec.SECP384R1())
+ROOT_KEY = ec.generate_private_key(ec.SECP256R1())
 
 
 def named(common_name: str) -> x509.Name:
@@ -48,7 +48,7 @@ def make_root() -> x509.Certificate:
         .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
         .add_extension(usage(sign=False, ca=True), critical=True)
         .add_extension(x509.SubjectKeyIdentifier.from_public_key(ROOT_KEY.public_key()), critical=False)
-        .sign(ROOT_KEY, hashes.SHA384())
+        .sign(ROOT_KEY, hashes.SHA256())
     )
 
 
