@@ -8,6 +8,7 @@ from __future__ import annotations
 import hmac
 import re
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Final, TypeAlias
 
 from evidencekit.errors import FormatError, UsageError
@@ -16,6 +17,7 @@ from evidencekit.hashing.fields import Fields, check_version
 from evidencekit.hashing.merkle import salted_leaf
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
     from datetime import datetime
 
     from evidencekit.model import Digests, JsonValue
@@ -131,33 +133,45 @@ def parse_entry(data: bytes) -> Entry:
     """
     fields = Fields(parse_canonical(data, limit=MAX_ENTRY_BYTES, what=_WHAT), _WHAT)
     check_version(fields, "entry")
-    match fields.text("kind"):
-        case "open":
-            return OpenEntry(
-                commitment=fields.hex("commitment", 32),
-                key_id=fields.hex("key_id", 32),
-                matter=fields.optional("matter", lambda name: fields.hex(name, 32)),
-                time=fields.time("time"),
-            )
-        case "capture":
-            return CaptureEntry(
-                key_id=fields.hex("key_id", 32),
-                manifest=fields.object("manifest").digests(),
-                number=_matching(fields, "number", _NUMBER),
-                open=fields.integer("open"),
-                seal=fields.object("seal").digests(),
-                time=fields.time("time"),
-                timestamp=_timestamp(fields),
-            )
-        case "abandoned":
-            return AbandonedEntry(
-                key_id=fields.hex("key_id", 32),
-                open=fields.integer("open"),
-                reason=_matching(fields, "reason", _REASON),
-                time=fields.time("time"),
-            )
-        case _:
-            fields.refuse("kind", "is one that this program does not know", "为本程序未知的类型")
+    read = _READERS.get(fields.text("kind"))
+    if read is None:
+        fields.refuse("kind", "is one that this program does not know", "为本程序未知的类型")
+    return read(fields)
+
+
+def _read_open(fields: Fields) -> OpenEntry:
+    return OpenEntry(
+        commitment=fields.hex("commitment", 32),
+        key_id=fields.hex("key_id", 32),
+        matter=fields.optional("matter", lambda name: fields.hex(name, 32)),
+        time=fields.time("time"),
+    )
+
+
+def _read_capture(fields: Fields) -> CaptureEntry:
+    return CaptureEntry(
+        key_id=fields.hex("key_id", 32),
+        manifest=fields.object("manifest").digests(),
+        number=_matching(fields, "number", _NUMBER),
+        open=fields.integer("open"),
+        seal=fields.object("seal").digests(),
+        time=fields.time("time"),
+        timestamp=_timestamp(fields),
+    )
+
+
+def _read_abandoned(fields: Fields) -> AbandonedEntry:
+    return AbandonedEntry(
+        key_id=fields.hex("key_id", 32),
+        open=fields.integer("open"),
+        reason=_matching(fields, "reason", _REASON),
+        time=fields.time("time"),
+    )
+
+
+_READERS: Final[Mapping[str, Callable[[Fields], Entry]]] = MappingProxyType(
+    {"open": _read_open, "capture": _read_capture, "abandoned": _read_abandoned}
+)
 
 
 def _format(kind: str, entry: Entry, members: dict[str, JsonValue]) -> bytes:

@@ -54,6 +54,11 @@ class NoteVerifier(Protocol):
         """The 4-byte key ID."""
         ...
 
+    @property
+    def public_key(self) -> bytes:
+        """The raw public key, which is the same whatever name it is given."""
+        ...
+
     def verify(self, text: bytes, signature: bytes) -> bool:
         """Tell whether `signature` (without key ID) signs the note text; never raises on foreign bytes."""
         ...
