@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import copy
+import importlib
 from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
 import click
 
-from evidencekit_cli.language import Language
+from evidencekit_cli.language import Language, in_language
 from evidencekit_cli.output import Session
 
 Function = TypeVar("Function", bound=Callable[..., object])
@@ -32,6 +33,24 @@ class ChineseFormatter(click.HelpFormatter):
     def write_heading(self, heading: str) -> None:
         """Write a section's heading."""
         super().write_heading(_HEADINGS.get(heading, heading))
+
+
+class Member:
+    """One command of a group: where it is defined (`module:name`), and its line in the list of commands."""
+
+    __slots__ = ("_place", "en", "name", "zh")
+
+    def __init__(self, name: str, place: str, *, en: str, zh: str) -> None:
+        self.name = name
+        self.en = en
+        self.zh = zh
+        self._place = place
+
+    def load(self) -> click.Command:
+        """Import the command's module and return the command."""
+        module, _, name = self._place.partition(":")
+        loaded: click.Command = getattr(importlib.import_module(module), name)
+        return loaded
 
 
 class BilingualContext(click.Context):
@@ -85,25 +104,30 @@ class BilingualCommand(click.Command):
             option.help = "显示本说明。"
         return option
 
-    def short_help_in(self, language: Language, limit: int) -> str:
-        """Return the first sentence of the description, for the list of commands."""
-        if language is not Language.ZH:
-            return self.get_short_help_str(limit)
-        return self.zh.strip().partition("\n")[0]
-
 
 class BilingualGroup(BilingualCommand, click.Group):
-    """The program itself: a group whose list of commands follows the session's language."""
+    """A group of commands that are imported when they are called, or described by one line until then.
+
+    To import all of them would double what `--help` costs.
+    """
+
+    def __init__(self, name: str | None, *, zh: str, members: Sequence[Member] = (), **attributes: Any) -> None:  # noqa: ANN401
+        super().__init__(name, zh=zh, **attributes)
+        self.members = {member.name: member for member in members}
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002  click's signature
+        """Return the commands' names in the order of their usefulness."""
+        return list(self.members)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
+        """Import and return a command."""
+        member = self.members.get(cmd_name)
+        return None if member is None else member.load()
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """Write the list of commands in the order in which they were added."""
+        """Write the list of commands."""
         language = language_of(ctx)
-        limit = formatter.width - 6 - max(len(name) for name in self.commands)
-        rows = [
-            (name, command.short_help_in(language, limit))
-            for name, command in self.commands.items()
-            if isinstance(command, BilingualCommand)
-        ]
+        rows = [(member.name, in_language(member, language)) for member in self.members.values()]
         with formatter.section("Commands"):
             formatter.write_dl(rows)
 

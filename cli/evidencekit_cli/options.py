@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from pathlib import Path
 from typing import TypeVar
 
 import click
@@ -11,6 +10,14 @@ import click
 from evidencekit_cli.bilingual import option
 from evidencekit_cli.language import Language
 from evidencekit_cli.output import Session
+
+MODES = ("standard", "fast", "forensic")
+RELATIONSHIPS = ("party", "counsel", "notary", "third_party")
+ENVIRONMENT_CONTROLS = ("party_host", "notary_host", "notary_cloud", "third_party_cloud")
+"""Values of `evidencekit.capture.request.Mode` and of the enumerations in `evidencekit.model`; a test compares.
+
+Importing those modules costs more than `--help` may.
+"""
 
 Function = TypeVar("Function", bound=Callable[..., object])
 
@@ -58,4 +65,6 @@ def bundle_argument(function: Function) -> Function:
 
     Whether it exists is for the library to say, in both languages.
     """
+    from pathlib import Path
+
     return click.argument("bundle", type=click.Path(path_type=Path), metavar="BUNDLE")(function)

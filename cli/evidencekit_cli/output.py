@@ -8,8 +8,6 @@ from __future__ import annotations
 
 import os
 import sys
-import unicodedata
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, TextIO
 
 from evidencekit_cli.language import Bilingual, Language, in_language
@@ -37,9 +35,11 @@ def inert(text: str, limit: int = 2000) -> str:
 
     At most `limit` characters of it are shown; a cut is marked.
     """
+    from unicodedata import category
+
     shown = text if len(text) <= limit else text[:limit] + "…"
     return "".join(
-        character if unicodedata.category(character) not in _UNSAFE_CATEGORIES else f"\\u{{{ord(character):x}}}"
+        character if category(character) not in _UNSAFE_CATEGORIES else f"\\u{{{ord(character):x}}}"
         for character in shown
     )
 
@@ -69,12 +69,17 @@ def _write(stream: TextIO, text: str) -> None:
         os.close(nowhere)
 
 
-@dataclass(slots=True, kw_only=True)
 class Session:
-    """What one run of the program knows about its user: language, and whether a machine reads."""
+    """What one run of the program knows about its user: language, and whether a machine reads.
 
-    language: Language
-    json: bool = False
+    No dataclass, because making one costs a tenth of what `--help` may.
+    """
+
+    __slots__ = ("json", "language")
+
+    def __init__(self, *, language: Language, json: bool = False) -> None:
+        self.language = language
+        self.json = json
 
     def text(self, sentence: Bilingual) -> str:
         """Return `sentence` in the user's language."""
@@ -119,7 +124,9 @@ def table(rows: Sequence[Sequence[str]]) -> str:
 
 
 def _cells(text: str) -> int:
-    return sum(2 if unicodedata.east_asian_width(character) in "WF" else 1 for character in text)
+    from unicodedata import east_asian_width
+
+    return sum(2 if east_asian_width(character) in "WF" else 1 for character in text)
 
 
 def _pad(text: str, width: int) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
@@ -11,14 +12,20 @@ from evidencekit import notary
 from evidencekit.capture.request import CaptureRequest, Mode
 from evidencekit.errors import EvidenceError, UsageError
 from evidencekit.model import EnvironmentControl, Operator, Relationship
+from evidencekit.report.machine import report_json
+from evidencekit.report.terminal import render_text
 from evidencekit_cli.exit_codes import ExitCode
 from evidencekit_cli.interruption import stop_requested
-from evidencekit_cli.output import Sentence, Session
+from evidencekit_cli.output import Sentence, Session, both, inert
 from evidencekit_cli.progress import Progress
-from evidencekit_cli.settings import Settings, read_settings
+from evidencekit_cli.settings import CONFIG_FILE, Settings, read_settings
 from evidencekit_cli.urls import gather_urls
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from evidencekit.notary import Evidence
+
     from evidencekit_cli.commands.capture import CaptureOptions
 
 _STOPPING = Sentence(
@@ -33,7 +40,7 @@ def preserve(session: Session, options: CaptureOptions) -> ExitCode:
         home = stack.enter_context(Home.open(None))
         for lost in home.recover():
             session.note(lost)
-        settings = read_settings(home.path / "config.toml")
+        settings = read_settings(home.path / CONFIG_FILE)
         urls = _urls(options, stack)
         request = _request(options, settings, urls)
         cancel = stack.enter_context(stop_requested(lambda: session.note(_STOPPING)))
@@ -107,7 +114,8 @@ def _tsas(options: CaptureOptions, settings: Settings) -> tuple[str, ...]:
         )
     if chosen == ("auto",) and alone:
         raise UsageError(
-            "--tsa auto asks third parties, which --no-third-party and --demo exclude; name a TSA by URL, or leave one out",
+            "--tsa auto asks third parties, which --no-third-party and --demo exclude; "
+            "name a TSA by its URL, or leave one of them out",
             "--tsa auto 会联系第三方,与 --no-third-party、--demo 相矛盾;请给出时间戳机构网址,或去掉其一",
         )
     return () if chosen == ("none",) else tuple(chosen)
@@ -154,7 +162,9 @@ def _lines(evidence: Evidence) -> Iterable[Sentence]:
             f"  private        {evidence.private}  (cookies and other secrets, encrypted; keep it, do not hand it over)",
             f"  私有存档        {evidence.private}(Cookie 等敏感内容,已加密;自行保管,勿外传)",
         )
-    yield Sentence(f"  manifest       SHA-256 {evidence.manifest_sha256}", f"  清单摘要        SHA-256 {evidence.manifest_sha256}")
+    yield Sentence(
+        f"  manifest       SHA-256 {evidence.manifest_sha256}", f"  清单摘要        SHA-256 {evidence.manifest_sha256}"
+    )
     for reason in evidence.pending:
         yield Sentence(f"  PENDING        {inert(reason.en)}", f"  待补 PENDING    {inert(reason.zh)}")
     for reason in evidence.partial:

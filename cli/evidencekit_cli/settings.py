@@ -23,6 +23,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from evidencekit.errors import ConfigError
+from evidencekit_cli.options import ENVIRONMENT_CONTROLS, MODES, RELATIONSHIPS
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -30,9 +31,6 @@ if TYPE_CHECKING:
 CONFIG_FILE = "config.toml"
 _LIMIT_BYTES = 1 << 20
 
-MODES = ("standard", "fast", "forensic")
-RELATIONSHIPS = ("party", "counsel", "notary", "third_party")
-ENVIRONMENT_CONTROLS = ("party_host", "notary_host", "notary_cloud", "third_party_cloud")
 
 SettingValue = str | bool | tuple[str, ...]
 

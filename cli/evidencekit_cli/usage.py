@@ -24,7 +24,11 @@ def _chinese(error: click.ClickException, english: str) -> str:
     if isinstance(error, click.MissingParameter) and error.param is not None:
         return f"缺少参数 {_name(error.param)}"
     if isinstance(error, click.BadParameter) and error.param is not None:
+        if isinstance(error.param.type, click.Choice):
+            return f"{_name(error.param)} 应为 {'、'.join(str(choice) for choice in error.param.type.choices)} 之一"
         return f"{_name(error.param)} 的值不可用:{inert(error.message)}"
+    if english.startswith("No such command"):
+        return "没有命令" + english.removeprefix("No such command")
     return f"命令行有误:{english}"
 
 

@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING, TypedDict, Unpack
 import click
 
 from evidencekit_cli.bilingual import command, option
-from evidencekit_cli.options import json_option, language_option
-from evidencekit_cli.settings import ENVIRONMENT_CONTROLS, MODES, RELATIONSHIPS
+from evidencekit_cli.options import ENVIRONMENT_CONTROLS, MODES, RELATIONSHIPS, json_option, language_option
 
 if TYPE_CHECKING:
     from evidencekit_cli.exit_codes import ExitCode
@@ -46,8 +45,10 @@ class CaptureOptions(TypedDict):
     """,
     zh="""把网页固定为一个证据包。
 
-    用全新的浏览器打开网址,记录全部请求,计算摘要、签名、加盖时间戳并写入账本,生成一个任何人都能离线核验的
-    ZIP 文件;最后给出陌生人核验时得到的结论。退出状态 3:已封存,但有待补或不完整的项目。
+    \b
+    用全新的浏览器打开网址,记录全部请求,计算摘要、签名、加盖时间戳并写入账本,
+    生成一个任何人都能离线核验的 ZIP 文件,最后给出陌生人核验时得到的结论。
+    退出状态 3:已封存,但有待补或不完整的项目。
     """,
 )
 @click.argument("urls", nargs=-1, metavar="[URL]...")
@@ -61,7 +62,13 @@ class CaptureOptions(TypedDict):
     en="Write the bundle to PATH.",
     zh="证据包写到此处。",
 )
-@option("--mode", type=click.Choice(MODES), en="How much is recorded.", zh="记录的详尽程度。")
+@option(
+    "--mode",
+    type=click.Choice(MODES),
+    metavar="MODE",
+    en=f"How much is recorded: {', '.join(MODES)}.",
+    zh=f"记录的详尽程度:{'、'.join(MODES)}。",
+)
 @option(
     "--tsa",
     "tsas",
@@ -72,12 +79,19 @@ class CaptureOptions(TypedDict):
 )
 @option("--matter", metavar="ID", en="Matter the capture belongs to.", zh="所属案件编号。")
 @option("--operator", metavar="NAME", en="Who captures.", zh="操作人姓名。")
-@option("--relationship", type=click.Choice(RELATIONSHIPS), en="Operator's relation to it.", zh="操作人与案件的关系。")
+@option(
+    "--relationship",
+    type=click.Choice(RELATIONSHIPS),
+    metavar="WHO",
+    en=f"Operator's relation to the matter: {', '.join(RELATIONSHIPS)}.",
+    zh=f"操作人与案件的关系:{'、'.join(RELATIONSHIPS)}。",
+)
 @option(
     "--environment-control",
     type=click.Choice(ENVIRONMENT_CONTROLS),
-    en="Who controls this machine.",
-    zh="本机由谁控制。",
+    metavar="WHO",
+    en=f"Who controls this machine: {', '.join(ENVIRONMENT_CONTROLS)}.",
+    zh=f"本机由谁控制:{'、'.join(ENVIRONMENT_CONTROLS)}。",
 )
 @option("--allow-private", is_flag=True, en="Allow loopback and private addresses.", zh="允许本机与内网地址。")
 @option("--allow-tls-errors", is_flag=True, en="Capture in spite of TLS errors.", zh="证书有误时仍然取证并注明。")

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from evidencekit_cli.bilingual import BilingualGroup, command
+from evidencekit_cli.bilingual import BilingualGroup, Member, command
 from evidencekit_cli.exit_codes import ExitCode
 from evidencekit_cli.options import json_option, language_option
 from evidencekit_cli.output import Sentence, Session, inert, table
@@ -21,16 +21,6 @@ _SOURCES = {
     "environment": Sentence("environment", "环境变量"),
 }
 _HEADER = (Sentence("setting", "设置"), Sentence("source", "来源"), Sentence("value", "值"))
-
-
-@click.group(
-    "config",
-    cls=BilingualGroup,
-    help="Show the standing settings (config.toml in the home).",
-    zh="查看长期设置(数据目录中的 config.toml)。",
-)
-def config() -> None:
-    """Hold the sub-commands."""
 
 
 @command(
@@ -67,9 +57,6 @@ def show(session: Session) -> ExitCode:
     return ExitCode.OK
 
 
-config.add_command(show)
-
-
 def _source_of(variable: str) -> str:
     return "environment" if os.environ.get(variable) else "default"
 
@@ -80,3 +67,18 @@ def _shown(value: JsonValue) -> str:
     if isinstance(value, tuple):
         return ", ".join(inert(str(item)) for item in value)
     return inert(str(value))
+
+
+config = BilingualGroup(
+    "config",
+    help="Show the standing settings (config.toml in the home).",
+    zh="查看长期设置(数据目录中的 config.toml)。",
+    members=(
+        Member(
+            "show",
+            "evidencekit_cli.commands.config:show",
+            en="Print every setting, its value and where it comes from.",
+            zh="列出全部设置、其值与来源。",
+        ),
+    ),
+)

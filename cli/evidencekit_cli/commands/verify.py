@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,6 +13,8 @@ from evidencekit_cli.exit_codes import ExitCode
 from evidencekit_cli.options import bundle_argument, json_option, language_option
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from evidencekit.model import VerificationReport
     from evidencekit_cli.output import Session
 
@@ -28,8 +29,9 @@ if TYPE_CHECKING:
     """,
     zh="""以陌生人的身份离线核验证据包。
 
-    BUNDLE 为证据包文件或解开后的文件夹。只信任 --trust 指定的信任锚;不指定时,签署人与时间无从判定(退出状态 3)。
-    退出状态 1 只表示证据未通过核验。
+    \b
+    BUNDLE 为证据包文件或解开后的文件夹。只信任 --trust 指定的信任锚;
+    不指定时,签署人与时间无从判定(退出状态 3)。退出状态 1 只表示证据未通过核验。
     """,
 )
 @bundle_argument
@@ -80,6 +82,8 @@ def exit_code_for_verdict(report: VerificationReport) -> ExitCode:
 
 
 def _moment(text: str | None) -> datetime:
+    from datetime import UTC, datetime
+
     if text is None:
         return datetime.now(UTC)
     try:
