@@ -1,0 +1,74 @@
+"""The web archive: every WARC block is one that was committed, and the WACZ agrees with itself."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, BinaryIO, cast
+
+from evidencekit.bundle import paths
+from evidencekit.bundle.warc import WarcBlock, read_blocks
+from evidencekit.errors import FormatError
+from evidencekit.verify.tally import Tally
+from evidencekit.verify.wacz import check_package
+from evidencekit.verify.waczsignature import check_wacz_signature
+
+if TYPE_CHECKING:
+    from evidencekit.hashing.records import RecordOpening
+    from evidencekit.model import Finding
+    from evidencekit.verify.case import Case
+    from evidencekit.verify.wacz import Wacz
+
+
+def check_archive_records(case: Case) -> Finding:
+    """`archive.records`: the blocks of the archive and the opened records are the same, each once."""
+    tally = Tally("archive.records", paths.ARCHIVE)
+    opened = {line.id: line for line in case.records.records if not line.withheld}
+    blocks = 0
+    with case.open_wacz() as wacz:
+        for name in wacz.archives:
+            try:
+                blocks += _take_blocks(wacz, name, opened, tally)
+            except FormatError as error:
+                tally.fail(f"{name}: {error.en}", f"{name}:{error.zh}")
+    for identifier in opened:
+        tally.fail(
+            f"record {identifier} was committed, but the archive lacks it", f"记录 {identifier} 已承诺,但归档中没有"
+        )
+    tally.details["blocks"] = blocks
+    return tally.close(f"{blocks} blocks equal the records that were committed", f"{blocks} 个块与所承诺的记录一致")
+
+
+def check_archive_wacz(case: Case) -> Finding:
+    """`archive.wacz`: every digest that the WACZ states, the parts it needs, and its own signature if it has one."""
+    tally = Tally("archive.wacz", paths.ARCHIVE)
+    with case.open_wacz() as wacz:
+        problems, signed = check_package(wacz)
+        tally.details["members"] = len(wacz.names)
+    for problem in problems:
+        tally.fail(problem, f"WACZ 不自洽:{problem}")
+    tally.details["signature"] = "none" if signed is None else "verified"
+    if signed is not None and not check_wacz_signature(signed):
+        tally.details["signature"] = "wrong"
+        tally.fail("the WACZ's own signature is wrong", "WACZ 自带的签名不正确")
+    return tally.close("the WACZ's own digests agree", "WACZ 自带摘要一致")
+
+
+def _take_blocks(wacz: Wacz, name: str, opened: dict[str, RecordOpening], tally: Tally) -> int:
+    """Strike every block of one WARC file off the opened records, and note those that are not there to strike."""
+    count = 0
+    with wacz.open(name) as stream:
+        for block in read_blocks(cast("BinaryIO", stream)):
+            if block.declared_sha256 not in {None, block.digests.sha256}:
+                tally.fail(f"{_named(block)} has another digest than it states", f"{_named(block)} 与其声明的摘要不符")
+            if block.record_id is None:
+                continue
+            count += 1
+            line = opened.pop(block.record_id, None)
+            if line is None:
+                tally.fail(f"{_named(block)} was never committed", f"{_named(block)} 未经承诺")
+            elif (line.size, line.digests) != (block.size, block.digests):
+                tally.fail(f"{_named(block)} does not equal what was committed", f"{_named(block)} 与承诺不符")
+    return count
+
+
+def _named(block: WarcBlock) -> str:
+    return f"record {block.record_id or block.warc_id}"

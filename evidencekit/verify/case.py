@@ -1,0 +1,273 @@
+"""What is verified: a bundle whose every member was read and hashed once, with the caller's arguments.
+
+Members are streamed; only small ones stay in memory. Documents are parsed once, and a document that cannot be read
+fails its own check alone: the checks that merely need it are not performed, with that reason.
+"""
+
+from __future__ import annotations
+
+import json
+from contextlib import contextmanager
+from functools import cached_property
+from tempfile import SpooledTemporaryFile
+from typing import IO, TYPE_CHECKING, Final, TypeVar, cast
+
+from cryptography.hazmat.primitives.serialization import Encoding
+
+from evidencekit.bundle import paths
+from evidencekit.errors import FormatError, UnknownVersionError, UsageError
+from evidencekit.hashing.digest import MultiHasher
+from evidencekit.hashing.manifest import MAX_MANIFEST_BYTES, parse_manifest
+from evidencekit.hashing.records import MAX_FILE_BYTES, parse_records
+from evidencekit.model import Digests, Outcome, Text
+from evidencekit.verify.tally import InputMissingError
+from evidencekit.verify.trust import Trust, trust_from_files
+from evidencekit.verify.wacz import Wacz
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from datetime import datetime
+
+    from evidencekit.bundle.reader import Bundle
+    from evidencekit.hashing.manifest import Manifest
+    from evidencekit.hashing.records import Records
+
+SMALL_BYTES: Final = 16 << 20
+_KEPT_BYTES: Final = 1 << 20
+_KEPT_TOTAL: Final = 64 << 20
+_SPOOL_BYTES: Final = 32 << 20
+"""The web archive is a ZIP of its own and needs random access: up to this size in memory, on disk beyond it."""
+_MAX_NUMBERED: Final = 1000
+_MAX_VERSION_PEEK: Final = 64 << 10
+_T = TypeVar("_T")
+
+
+class Case:
+    """One bundle under verification. Reading it hashes every member with both algorithms."""
+
+    def __init__(self, bundle: Bundle, name: str, *, trust: Trust, at: datetime) -> None:
+        self.bundle = bundle
+        self.name = name
+        self.at = at
+        self.names = bundle.names()
+        self.sizes: dict[str, int] = {}
+        self.digests: dict[str, Digests] = {}
+        self.broken: dict[str, FormatError] = {}
+        self._kept: dict[str, bytes] = {}
+        self._kept_total = 0
+        self._spool: SpooledTemporaryFile[bytes] = SpooledTemporaryFile(max_size=_SPOOL_BYTES)  # noqa: SIM115 - closed by `close`
+        for member in self.names:
+            self._hash_member(member)
+        self.trust = self._with_own(trust)
+        self.crls = tuple(crl.public_bytes(Encoding.DER) for crl in self.trust.crls)
+
+    def close(self) -> None:
+        """Let the copy of the web archive go."""
+        self._spool.close()
+
+    def has(self, name: str) -> bool:
+        """Tell whether there is such a member and it can be read."""
+        return name in self.digests
+
+    def digest_of(self, name: str) -> Digests:
+        """Return the digests of a member.
+
+        Raises:
+            InputMissingError: it is missing or cannot be read.
+        """
+        if name not in self.digests:
+            raise self._missing(name)
+        return self.digests[name]
+
+    def sha256(self, name: str) -> bytes:
+        """Return the SHA-256 of a member, 32 bytes.
+
+        Raises:
+            InputMissingError: it is missing or cannot be read.
+        """
+        return bytes.fromhex(self.digest_of(name).sha256)
+
+    def data(self, name: str, *, limit: int = SMALL_BYTES) -> bytes:
+        """Return the bytes of a member that has at most `limit`.
+
+        Raises:
+            FormatError: it is larger.
+            InputMissingError: it is missing or cannot be read.
+        """
+        if name not in self.digests:
+            raise self._missing(name)
+        if self.sizes[name] > limit:
+            raise FormatError(
+                f"{name}: {self.sizes[name]} bytes, more than the {limit} allowed",
+                f"{name}:{self.sizes[name]} 字节,超过上限 {limit}",
+            )
+        return self._kept[name] if name in self._kept else b"".join(self._stream(name))
+
+    def lines(self, name: str, *, limit: int, longest: int) -> Iterator[bytes]:
+        """Give the lines of a member one by one, without their LF.
+
+        Raises:
+            FormatError: it or one of its lines is longer than allowed, or the last line has no LF.
+            InputMissingError: it is missing or cannot be read.
+        """
+        if self.has(name) and self.sizes[name] <= limit:
+            rest = b""
+            for chunk in self._stream(name):
+                *whole, rest = (rest + chunk).split(b"\n")
+                yield from whole
+                if len(rest) > longest:
+                    raise FormatError(f"{name}: a line is over {longest} bytes", f"{name}:有一行超过 {longest} 字节")
+            if rest:
+                raise FormatError(f"{name}: the last line is torn", f"{name}:最后一行不完整")
+            return
+        self.data(name, limit=limit)
+
+    def numbered(self, stem: str, suffix: str) -> tuple[str, ...]:
+        """Name the members `stem-1suffix`, `stem-2suffix`, … in order."""
+        wanted = (f"{stem}-{number}{suffix}" for number in range(1, _MAX_NUMBERED))
+        return tuple(name for name in wanted if name in self.digests)
+
+    @contextmanager
+    def open_wacz(self) -> Iterator[Wacz]:
+        """Open the web archive.
+
+        Raises:
+            FormatError: it is no WACZ.
+            InputMissingError: it is missing or cannot be read.
+        """
+        if not self.has(paths.ARCHIVE):
+            raise self._missing(paths.ARCHIVE)
+        self._spool.seek(0)
+        yield Wacz(cast("IO[bytes]", self._spool))
+
+    def read_manifest(self) -> Manifest:
+        """Parse `manifest.json`.
+
+        Raises:
+            FormatError: it is not one.
+            InputMissingError: it is missing or cannot be read.
+        """
+        return parse_manifest(self.data(paths.MANIFEST, limit=MAX_MANIFEST_BYTES))
+
+    def read_records(self) -> Records:
+        """Parse `capture/records.jsonl`.
+
+        Raises:
+            FormatError: it is not one.
+            InputMissingError: it is missing or cannot be read.
+        """
+        return parse_records(self.data(paths.RECORDS, limit=MAX_FILE_BYTES))
+
+    @property
+    def manifest(self) -> Manifest:
+        """The manifest, for checks that need it.
+
+        Raises:
+            InputMissingError: it cannot be read; `manifest.form` says why.
+        """
+        return _demand(self._manifest)
+
+    @property
+    def records(self) -> Records:
+        """The openings, for checks that need them.
+
+        Raises:
+            InputMissingError: they cannot be read; `manifest.artifacts` says why.
+        """
+        return _demand(self._records)
+
+    @cached_property
+    def _manifest(self) -> Manifest | InputMissingError:
+        return _attempt(self.read_manifest, paths.MANIFEST)
+
+    @cached_property
+    def _records(self) -> Records | InputMissingError:
+        return _attempt(self.read_records, paths.RECORDS)
+
+    def newer(self) -> dict[str, Text]:
+        """Name the documents that state a newer major version than this program reads."""
+        found: dict[str, Text] = {}
+        for name in self.names:
+            if name.endswith((".json", ".jsonl")) and self.has(name):
+                version = _stated_version(self._peek(name))
+                if version is not None and version > 1:
+                    text = Text(en=f"version {version} needs a newer verifier", zh=f"第 {version} 版需要更新的验证程序")
+                    found[name] = text
+        return found
+
+    def _peek(self, name: str) -> bytes:
+        """Return the first line of a member, or all of a small document."""
+        if name in self._kept:
+            return self._kept[name].split(b"\n", 1)[0]
+        if self.sizes[name] <= SMALL_BYTES and name.endswith(".json"):
+            return self.data(name)
+        return next(iter(self._stream(name)), b"")[:_MAX_VERSION_PEEK].split(b"\n", 1)[0]
+
+    def _hash_member(self, name: str) -> None:
+        hasher = MultiHasher()
+        keep = self.bundle.size(name) <= _KEPT_BYTES and self._kept_total < _KEPT_TOTAL
+        chunks: list[bytes] = []
+        try:
+            for chunk in self._stream(name):
+                hasher.update(chunk)
+                if keep:
+                    chunks.append(chunk)
+                if name == paths.ARCHIVE:
+                    self._spool.write(chunk)
+        except FormatError as error:
+            self.broken[name] = error
+            return
+        self.sizes[name], self.digests[name] = hasher.size, hasher.digests()
+        if keep:
+            self._kept[name] = b"".join(chunks)
+            self._kept_total += hasher.size
+
+    def _stream(self, name: str) -> Iterator[bytes]:
+        return self.bundle.stream(name)
+
+    def _missing(self, name: str) -> InputMissingError:
+        if name in self.broken:
+            error = self.broken[name]
+            return InputMissingError(
+                Outcome.FAILED,
+                Text(en=f"{name} cannot be read: {error.en}", zh=f"无法读取 {name}:{error.zh}"),
+            )
+        return InputMissingError(Outcome.NOT_PERFORMED, Text(en=f"{name} is not there", zh=f"缺少 {name}"))
+
+    def _with_own(self, trust: Trust) -> Trust:
+        if not trust.self_bundle:
+            return trust
+        folder = [name for name in self.names if name.startswith("trust/") and self.has(name)]
+        try:
+            return trust.merged(trust_from_files((name, self.data(name)) for name in folder))
+        except (UsageError, FormatError):
+            return trust
+
+
+def _attempt(read: Callable[[], _T], what: str) -> _T | InputMissingError:
+    try:
+        return read()
+    except UnknownVersionError as error:
+        return InputMissingError(Outcome.INDETERMINATE, Text(en=error.en, zh=error.zh))
+    except FormatError:
+        reason = Text(en=f"{what} cannot be read, so this was not checked", zh=f"{what} 不可读,故未核对")
+        return InputMissingError(Outcome.NOT_PERFORMED, reason)
+    except InputMissingError as error:
+        return InputMissingError(Outcome.NOT_PERFORMED, error.reason)
+
+
+def _demand(found: _T | InputMissingError) -> _T:
+    if isinstance(found, InputMissingError):
+        raise InputMissingError(found.outcome, found.reason)
+    return found
+
+
+def _stated_version(line: bytes) -> int | None:
+    try:
+        value = json.loads(line)
+    except (ValueError, RecursionError):
+        return None
+    if not isinstance(value, dict) or not str(value.get("format", "")).startswith("evidencekit/"):
+        return None
+    version = value.get("version")
+    return version if isinstance(version, int) else None

@@ -1,0 +1,137 @@
+"""Whether every request of the session ends in exactly one line (docs/spec/exchanges.md)."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Final
+
+from evidencekit.bundle import paths
+from evidencekit.errors import FormatError
+from evidencekit.hashing.canonical import parse_canonical
+from evidencekit.hashing.fields import Fields, check_version
+from evidencekit.verify.tally import Tally
+
+if TYPE_CHECKING:
+    from evidencekit.model import Completeness, Finding
+    from evidencekit.verify.case import Case
+
+MAX_BYTES: Final = 256 << 20
+MAX_LINES: Final = 1 << 20
+MAX_LINE_BYTES: Final = 8 << 20
+_OUTCOMES: Final = ("recorded", "partial", "failed", "withheld", "not-retrievable")
+
+
+@dataclass(slots=True, kw_only=True)
+class _Seen:
+    """What the lines add up to."""
+
+    ids: set[str] = field(default_factory=set)
+    records: Counter[str] = field(default_factory=Counter)
+    outcomes: Counter[str] = field(default_factory=Counter)
+    links: set[tuple[str, str]] = field(default_factory=set)
+    back_links: set[tuple[str, str]] = field(default_factory=set)
+    repeated: int = 0
+    after_t_capture: int = 0
+
+
+def check_exchanges(case: Case) -> Finding:
+    """`exchanges.complete`: ids once, counts as in the manifest, and exactly the records that were committed."""
+    tally = Tally("exchanges.complete", paths.EXCHANGES)
+    seen, stated = _read(case, tally)
+    lines = seen.outcomes.total()
+    if lines != stated:
+        tally.fail(
+            f"the header announces {stated} requests, {lines} are there", f"表头声明 {stated} 个请求,实有 {lines} 个"
+        )
+    if seen.repeated:
+        tally.fail(f"{seen.repeated} ids occur more than once", f"{seen.repeated} 个编号重复")
+    _check_counts(tally, seen, case.manifest.completeness)
+    _check_links(tally, seen)
+    _check_records(tally, seen, case)
+    tally.details["requests"] = lines
+    return tally.close(
+        f"each of {lines} requests ends once, as the manifest counts",
+        f"{lines} 个请求各有且仅有一个结果,与清单计数一致",
+    )
+
+
+def _read(case: Case, tally: Tally) -> tuple[_Seen, int]:
+    seen, stated = _Seen(), 0
+    for number, line in enumerate(case.lines(paths.EXCHANGES, limit=MAX_BYTES, longest=MAX_LINE_BYTES)):
+        if number > MAX_LINES:
+            raise FormatError(f"{paths.EXCHANGES} has over {MAX_LINES} lines")
+        row = Fields(
+            parse_canonical(line, limit=MAX_LINE_BYTES, what=paths.EXCHANGES), f"{paths.EXCHANGES} line {number}"
+        )
+        if number:
+            _add(seen, row)
+            continue
+        check_version(row, "exchanges")
+        stated = row.integer("count")
+        if row.text("capture_id") != case.manifest.capture_id:
+            tally.fail("the list is of another capture", "该列表属于另一次取证")
+    return seen, stated
+
+
+def _add(seen: _Seen, row: Fields) -> None:
+    identifier, outcome = row.text("id", limit=64), row.text("outcome", limit=64)
+    if outcome not in _OUTCOMES:
+        row.refuse("outcome", f"is not one of {', '.join(_OUTCOMES)}", "不是规定的结果之一")
+    seen.repeated += identifier in seen.ids
+    seen.ids.add(identifier)
+    seen.outcomes[outcome] += 1
+    seen.after_t_capture += row.flag("after_t_capture")
+    origin = row.optional("redirected_from", row.text)
+    target = row.optional("redirected_to", row.text)
+    if origin is not None:
+        seen.back_links.add((origin, identifier))
+    if target is not None:
+        seen.links.add((identifier, target))
+    records = row.texts("records")
+    if any(name.partition(".")[0] != identifier for name in records):
+        row.refuse("records", "names a record of another request", "包含其他请求的记录")
+    seen.records.update(records)
+
+
+def _check_counts(tally: Tally, seen: _Seen, stated: Completeness) -> None:
+    found = seen.outcomes
+    pairs = {
+        "requests": (stated.requests, found.total()),
+        "recorded": (stated.recorded, found["recorded"]),
+        "partial": (stated.partial, found["partial"]),
+        "failed": (stated.failed, found["failed"]),
+        "withheld": (stated.withheld, found["withheld"]),
+        "not_retrievable": (stated.not_retrievable, found["not-retrievable"]),
+        "after_t_capture": (stated.after_t_capture, seen.after_t_capture),
+    }
+    for name, (wanted, counted) in pairs.items():
+        if wanted != counted:
+            tally.fail(
+                f"the manifest counts {name} {wanted}, the lines give {counted}",
+                f"清单中 {name} 为 {wanted},逐行统计为 {counted}",
+            )
+
+
+def _check_links(tally: Tally, seen: _Seen) -> None:
+    """A redirect is named from both ends, and both ends are there."""
+    for origin, target in sorted(seen.links ^ seen.back_links):
+        tally.fail(
+            f"the redirect {origin} to {target} is named from one end only", f"重定向 {origin} → {target} 只有一端记载"
+        )
+    for origin, target in sorted(seen.links & seen.back_links):
+        if origin not in seen.ids or target not in seen.ids:
+            tally.fail(
+                f"the redirect {origin} to {target} leads to a request that is not there",
+                f"重定向 {origin} → {target} 指向不存在的请求",
+            )
+
+
+def _check_records(tally: Tally, seen: _Seen, case: Case) -> None:
+    committed = Counter(
+        line.id.removesuffix(".public") for line in case.records.records if not line.id.endswith(".public")
+    )
+    for name in sorted((committed - seen.records).keys()):
+        tally.fail(f"record {name} was committed, but no request names it", f"记录 {name} 已承诺,但没有请求引用它")
+    for name in sorted((seen.records - committed).keys()):
+        tally.fail(f"record {name} is named more often than it was committed", f"记录 {name} 的引用次数多于承诺次数")

@@ -1,0 +1,113 @@
+"""Which signatures the verifier's user demands over the whole bundle (design §5: assistant, notary, witness).
+
+A policy file is one JSON object, each field optional:
+`{"format":"evidencekit/policy","version":1,"signers":2,"certificates":["<SHA-256 of a certificate>",…]}`. `signers` is
+how many different certificates must have signed, the issuer's included; `certificates` are those that must be among
+them. A signature counts when it is intact and its certificate leads to an anchor for signers.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from evidencekit.errors import ConfigError, FormatError, UsageError
+from evidencekit.hashing.fields import Fields, check_version
+from evidencekit.model import Outcome
+from evidencekit.verify.tally import Tally
+from evidencekit.x509.certificate import fingerprint, name_of
+from evidencekit.x509.path import Purpose, build_path
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from evidencekit.model import Finding
+    from evidencekit.verify.case import Case
+    from evidencekit.verify.outer import OuterChecks
+
+MAX_BYTES: Final = 1 << 20
+_MAX_SIGNERS: Final = 100
+_HEX_CHARS: Final = 64
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Policy:
+    """`signers` different certificates, among them `certificates` (SHA-256 in hex); demands nothing by default."""
+
+    signers: int = 0
+    certificates: tuple[str, ...] = ()
+
+    @property
+    def asks(self) -> bool:
+        """Whether it demands anything."""
+        return self.signers > 0 or bool(self.certificates)
+
+
+def load_policy(path: Path) -> Policy:
+    """Read a policy file.
+
+    Raises:
+        UsageError: it cannot be read or is not a policy.
+    """
+    try:
+        with path.open("rb") as file:
+            return parse_policy(file.read(MAX_BYTES + 1))
+    except OSError as error:
+        raise UsageError(
+            f"The policy {path} cannot be read ({error}); check the path.", f"无法读取策略 {path}({error});请检查路径。"
+        ) from error
+    except FormatError as error:
+        raise ConfigError(
+            f"{path} is not a policy ({error.en}); see the documentation of --policy.",
+            f"{path} 不是策略文件({error.zh});请参阅 --policy 的说明。",
+        ) from error
+
+
+def parse_policy(data: bytes) -> Policy:
+    """Read a policy.
+
+    Raises:
+        FormatError: not JSON, not a policy, or over 1 MiB.
+    """
+    try:
+        value = json.loads(data) if len(data) <= MAX_BYTES else None
+    except (ValueError, RecursionError) as error:
+        raise FormatError(f"policy: not JSON: {error}", f"策略:不是 JSON:{error}") from error
+    fields = Fields(value, "policy")
+    check_version(fields, "policy")
+    certificates = fields.texts("certificates") if fields.has("certificates") else ()
+    for certificate in certificates:
+        if len(certificate) != _HEX_CHARS or not set(certificate) <= set("0123456789abcdef"):
+            fields.refuse(
+                "certificates",
+                "holds something else than SHA-256 in lower-case hex",
+                "含有非小写十六进制 SHA-256 的内容",
+            )
+    signers = fields.integer("signers", 0, _MAX_SIGNERS) if fields.has("signers") else 0
+    return Policy(signers=signers, certificates=tuple(certificates))
+
+
+def check_policy(case: Case, outer: OuterChecks, policy: Policy) -> Finding:
+    """`policy.signatures`: enough different certificates signed, and the demanded ones are among them."""
+    tally = Tally("policy.signatures", "META-INF/signature*.p7s")
+    counted: dict[str, str] = {}
+    for signature in outer.signatures:
+        certificate = signature.check.certificate
+        if certificate is None or not signature.check.intact:
+            continue
+        path = build_path(
+            certificate, signature.check.embedded, case.trust.signers, at=outer.moment, purpose=Purpose.SEALING
+        )
+        if path.outcome is Outcome.PASSED:
+            counted[fingerprint(certificate)] = name_of(certificate)
+    tally.details["signers"] = dict(counted)
+    if len(counted) < policy.signers:
+        tally.doubt(
+            f"{len(counted)} signers you trust, {policy.signers} are demanded",
+            f"您信任的签署人有 {len(counted)} 个,要求 {policy.signers} 个",
+        )
+    for wanted in policy.certificates:
+        if wanted not in counted:
+            tally.doubt(f"no counted signature by {wanted}", f"没有 {wanted} 的有效签名")
+    return tally.close(f"{len(counted)} signers, as demanded", f"{len(counted)} 个签署人,符合要求")

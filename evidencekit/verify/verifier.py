@@ -1,0 +1,165 @@
+"""From a bundle to its findings: every check by name, none skipped, no network, no browser, no home.
+
+A check whose input is missing or broken ends as a finding that says so, and the later checks still run. The result is
+a function of the bundle's bytes, the anchors, the time and the policy.
+"""
+
+from __future__ import annotations
+
+from contextlib import closing
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeAlias
+
+from evidencekit.bundle import paths
+from evidencekit.bundle.reader import open_bundle
+from evidencekit.errors import FormatError, UnknownVersionError, UsageError
+from evidencekit.model import Finding, Outcome, Text, VerificationReport
+from evidencekit.verify import archive, container, environment, exchanges, record, worklogs
+from evidencekit.verify.case import Case
+from evidencekit.verify.ledger import LedgerChecks
+from evidencekit.verify.outcome import overall
+from evidencekit.verify.outer import OuterChecks
+from evidencekit.verify.policy import Policy, check_policy
+from evidencekit.verify.seals import SealChecks
+from evidencekit.verify.tally import InputMissingError, finding
+from evidencekit.verify.timestamps import TimeChecks
+from evidencekit.verify.trust import Trust
+from evidencekit.verify.wording import headline
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+Check: TypeAlias = "tuple[str, Callable[[], Finding]]"
+
+
+def verify_bundle(
+    path: Path | str,
+    *,
+    trust: Trust | None = None,
+    at: datetime | None = None,
+    policy: Policy | None = None,
+) -> VerificationReport:
+    """Verify a bundle.
+
+    Args:
+        path: The ZIP, or the folder that it was unpacked to.
+        trust: Anchors; `None` judges as a stranger does.
+        at: Aware time of verification; now by default. It is in the report.
+        policy: Role signatures to demand; `None` demands none.
+
+    Returns:
+        All findings, in the order of docs/spec/findings.md.
+
+    Raises:
+        FormatError: there is nothing to verify: not a ZIP, or none of ours.
+        StorageError: the file cannot be read.
+        UsageError: `at` has no time zone.
+    """
+    moment = datetime.now(UTC) if at is None else at
+    if moment.tzinfo is None:
+        raise UsageError(
+            "The time of verification has no time zone; give an aware time.", "核验时间缺少时区;请给出带时区的时间。"
+        )
+    name = Path(path).name
+    with open_bundle(Path(path)) as bundle:
+        if paths.MANIFEST not in bundle and paths.SEAL not in bundle:
+            raise FormatError(
+                f"{name} holds neither manifest.json nor seal/manifest.p7s: it is no evidence bundle.",
+                f"{name} 中既无 manifest.json 也无 seal/manifest.p7s:不是证据包。",
+            )
+        with closing(Case(bundle, name, trust=trust or Trust.stranger(), at=moment)) as case:
+            return _report(case, policy or Policy())
+
+
+def checks_of(case: Case, policy: Policy) -> tuple[Check, ...]:
+    """List the checks of a bundle by finding id, in the order of docs/spec/findings.md."""
+    times = TimeChecks(case)
+    outer, seals, ledger = OuterChecks(case, times), SealChecks(case, times), LedgerChecks(case)
+    return (
+        ("container.form", lambda: container.check_form(case)),
+        ("container.members", lambda: container.check_members(case)),
+        ("format.version", lambda: container.check_version(case)),
+        ("sums.sha256", lambda: container.check_sha256sums(case)),
+        ("sums.sm3", lambda: container.check_sm3sums(case)),
+        ("outer.manifest", outer.check_manifest),
+        ("outer.signature", outer.check_signature),
+        ("outer.signer", lambda: outer.check_signer(seals)),
+        ("outer.timestamp", outer.check_timestamp),
+        ("manifest.form", lambda: record.check_form(case)),
+        ("manifest.artifacts", lambda: record.check_artifacts(case)),
+        ("manifest.records", lambda: record.check_records(case)),
+        ("manifest.minimum", lambda: record.check_minimum(case)),
+        ("archive.records", lambda: archive.check_archive_records(case)),
+        ("archive.wacz", lambda: archive.check_archive_wacz(case)),
+        ("exchanges.complete", lambda: exchanges.check_exchanges(case)),
+        ("worklog.chain", lambda: worklogs.check_worklog(case)),
+        ("custody.chain", lambda: worklogs.check_custody(case)),
+        ("environment.report", lambda: environment.check_environment(case)),
+        ("devtools.exclusive", lambda: environment.check_devtools(case)),
+        ("seal.signature", seals.check_signature),
+        ("seal.identity", seals.check_identity),
+        ("seal.validity", seals.check_validity),
+        ("seal.revocation", seals.check_revocation),
+        ("time.open", times.check_open),
+        ("time.capture", times.check_capture),
+        ("time.seal", times.check_seal),
+        ("time.order", times.check_order),
+        ("time.independent", lambda: times.check_independent(outer.stamps)),
+        ("ledger.entry", ledger.check_entry),
+        ("ledger.inclusion", ledger.check_inclusion),
+        ("ledger.checkpoint", ledger.check_checkpoint),
+        ("ledger.open", ledger.check_open),
+        ("ledger.independent", lambda: ledger.check_independent(outer.stamps)),
+        *((("policy.signatures", lambda: check_policy(case, outer, policy)),) if policy.asks else ()),
+        *((("trust.self", _trust_self),) if case.trust.self_bundle else ()),
+        ("status.current", _status_current),
+    )
+
+
+def _report(case: Case, policy: Policy) -> VerificationReport:
+    findings = tuple(_run(identifier, check) for identifier, check in checks_of(case, policy))
+    outcome = overall(findings, policy_asks=policy.asks)
+    try:
+        number = case.manifest.number
+    except InputMissingError:
+        number = ""
+    return VerificationReport(
+        bundle=case.name,
+        number=number,
+        at=case.at,
+        trust=case.trust.describe("en"),
+        overall=outcome,
+        headline=headline(outcome, findings),
+        findings=findings,
+    )
+
+
+def _run(identifier: str, check: Callable[[], Finding]) -> Finding:
+    """Run one check; what stops it becomes its finding."""
+    try:
+        found = check()
+    except InputMissingError as error:
+        return finding(identifier, error.outcome, error.reason)
+    except UnknownVersionError as error:
+        return finding(identifier, Outcome.INDETERMINATE, Text(en=error.en, zh=error.zh))
+    except FormatError as error:
+        return finding(identifier, Outcome.FAILED, Text(en=error.en, zh=error.zh))
+    return replace(found, id=identifier)
+
+
+def _trust_self() -> Finding:
+    reason = Text(
+        en="the anchors came from the bundle itself: nothing was checked against the outside",
+        zh="信任锚取自证据包自身:未与任何外部依据核对",
+    )
+    return finding("trust.self", Outcome.INDETERMINATE, reason)
+
+
+def _status_current() -> Finding:
+    reason = Text(
+        en="whether it was corrected or revoked later needs a newer ledger",
+        zh="其后是否被更正或撤销,需要更新的日志才能判断",
+    )
+    return finding("status.current", Outcome.NOT_PERFORMED, reason)
