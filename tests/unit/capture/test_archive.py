@@ -95,8 +95,8 @@ def _site(tmp_path: Path) -> list[Exchange]:
     return [page, post, picture, ranged, failed, lost, _get(tmp_path, 7, "data:text/plain,x", b"x")]
 
 
-def _archive(tmp_path: Path, exchanges: list[MaskedExchange], name: str = "data.warc.gz") -> ArchiveResult:
-    return write_warc(tmp_path / name, exchanges, _INFO)
+def _archive(tmp_path: Path, exchanges: list[MaskedExchange]) -> ArchiveResult:
+    return write_warc(tmp_path / "data.warc.gz", exchanges, _INFO)
 
 
 def _open(exchanges: list[Exchange]) -> list[MaskedExchange]:
@@ -159,11 +159,6 @@ def test_headers_of_the_records(tmp_path: Path) -> None:
 
 def test_the_same_exchanges_give_the_same_bytes(tmp_path: Path) -> None:
     site = _open(_site(tmp_path))
-    assert (
-        _archive(tmp_path, site).path.read_bytes()
-        == _archive(tmp_path, site, "data2.warc.gz").path.read_bytes()[: _archive(tmp_path, site).size]
-        or True
-    )
     (tmp_path / "again").mkdir()
     again = write_warc(tmp_path / "again" / "data.warc.gz", site, _INFO)
     assert again.path.read_bytes() == _archive(tmp_path, site).path.read_bytes()
