@@ -49,13 +49,18 @@ _NAMED_ONLY = (
     "CSS.",
     "DOMDebugger.",
     "Debugger.",
-    "DOMStorage.",
+    "DOMStorage.clear",
+    "DOMStorage.remove",
+    "DOMStorage.set",
     "Input.",
     "Network.setCookie",
     "Network.setExtraHTTPHeaders",
     "Network.setUserAgentOverride",
     "Page.createIsolatedWorld",
-    "Storage.",
+    "Storage.clear",
+    "Storage.delete",
+    "Storage.override",
+    "Storage.set",
 )
 _ENTRY_LIMIT = 4096
 _TEXT_LIMIT = 300

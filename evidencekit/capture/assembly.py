@@ -1,0 +1,113 @@
+"""After the browser has closed: the recording becomes archive, logs and the `Capture` value."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from evidencekit.capture.archive import ArchiveInfo
+from evidencekit.capture.originals import keep_originals
+from evidencekit.capture.pageresult import page_result
+from evidencekit.capture.publicview import PublicView, build_public_view, count_outcomes
+from evidencekit.capture.transformations import transformations_of
+from evidencekit.capture.wacz import WaczInfo, write_wacz
+from evidencekit.capture.withholding import mask_text
+from evidencekit.model import Capture, CaptureRoot, PageResult, Text
+from evidencekit.version import __version__
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
+
+    from evidencekit.capture.exchanges import Exchange
+    from evidencekit.capture.methodlog import MethodLog
+    from evidencekit.capture.visitnotes import Desk, VisitNotes
+    from evidencekit.model import Record
+
+WACZ_PATH = "capture/page.wacz"
+EXCHANGES_PATH = "capture/exchanges.jsonl"
+WEBSOCKETS_PATH = "capture/websockets.jsonl"
+_SOFTWARE = f"evidencekit {__version__}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Recording:
+    """What is known when the browser has closed; `chains` holds PEM bytes by bundle path."""
+
+    visits: Sequence[VisitNotes]
+    exchanges: Sequence[Exchange]
+    records: Sequence[Record]
+    chains: Mapping[str, bytes]
+    websockets: Path | None
+    log: MethodLog
+    partial: Sequence[Text]
+
+
+async def assemble(desk: Desk, recording: Recording, *, capture_id: str, started_at: datetime) -> Capture:
+    """Write archive and logs and put the `Capture` together.
+
+    Raises:
+        StorageError: the disk refuses.
+    """
+    staging, secrets = desk.staging, desk.privacy.secrets
+    info = ArchiveInfo(capture_id=capture_id, software=_SOFTWARE, created=recording.visits[0].started_at)
+    warc = staging.work / "data.warc.gz"
+    view = await asyncio.to_thread(
+        build_public_view, warc, recording.exchanges, recording.records, secrets, info, staging.work
+    )
+    pages = tuple(page_result(notes, recording.exchanges, secrets) for notes in recording.visits)
+    await asyncio.to_thread(_write_files, desk, recording, view, pages)
+    await asyncio.to_thread(keep_originals, staging, recording, view, info)
+    transformations = [
+        *transformations_of(recording.log),
+        *(each for notes in recording.visits for each in notes.transformations),
+    ]
+    return Capture(
+        capture_id=capture_id,
+        started_at=started_at,
+        finished_at=datetime.now(UTC),
+        pages=pages,
+        artifacts=tuple(staging.artifacts),
+        records=view.records,
+        roots=tuple(_root(notes) for notes in recording.visits),
+        transformations=tuple(sorted(transformations, key=lambda each: each.time)),
+        completeness=count_outcomes(recording.exchanges),
+        partial=(*recording.partial, *(text for notes in recording.visits for text in notes.partial)),
+        withheld=_sum(view.withheld, desk.privacy.reasons),
+        private_files=dict(staging.private_files),
+        not_performed=tuple(text for notes in recording.visits for text in notes.not_performed),
+    )
+
+
+def _sum(*counts: Mapping[str, int]) -> Mapping[str, int]:
+    total: dict[str, int] = {}
+    for reason, count in (pair for each in counts for pair in each.items()):
+        total[reason] = total.get(reason, 0) + count
+    return total
+
+
+def _root(notes: VisitNotes) -> CaptureRoot:
+    if notes.root is None:
+        raise MinimumError(
+            "a page has no capture root; this is a defect, report it", "有页面缺少取证根哈希;请报告此缺陷"
+        )
+    return notes.root
+
+
+def _write_files(desk: Desk, recording: Recording, view: PublicView, pages: Sequence[PageResult]) -> None:
+    staging, secrets = desk.staging, desk.privacy.secrets
+    title = pages[0].title or pages[0].final_url
+    info = WaczInfo(title=title, software=_SOFTWARE, created=pages[0].started_at)
+    write_wacz(staging.place(WACZ_PATH), view.archive, pages, info)
+    staging.register(WACZ_PATH, role="archive", media_type="application/wacz")
+    staging.write(EXCHANGES_PATH, view.log, role="exchanges", media_type="application/x-ndjson")
+    if recording.websockets is not None:
+        frames, _ = mask_text(recording.websockets.read_bytes(), secrets)
+        staging.write(WEBSOCKETS_PATH, frames, role="other", media_type="application/x-ndjson")
+    for path, pem in recording.chains.items():
+        staging.write(path, pem, role="tls", media_type="application/x-pem-file")
+    desk.journal.border(
+        "session.archive", blocks=len(view.archive.blocks), bytes=view.archive.size, exchanges=len(view.exchanges)
+    )

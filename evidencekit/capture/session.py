@@ -1,0 +1,149 @@
+"""A capture session: one browser, one to many pages, and everything that hashing needs afterwards (design §3)."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from evidencekit.capture.assembly import Recording, assemble
+from evidencekit.capture.captureroot import root_document
+from evidencekit.capture.journal import Journal, bare_url
+from evidencekit.capture.launcher import BrowserOptions, find_browser
+from evidencekit.capture.privacy import PrivateTexts
+from evidencekit.capture.request import check_request
+from evidencekit.capture.staging import Staging
+from evidencekit.capture.studio import open_studio
+from evidencekit.capture.supervision import Supervisor
+from evidencekit.capture.tlschain import certificate_chain, chain_path, pem_chain, tls_origins
+from evidencekit.capture.url_policy import check_url
+from evidencekit.capture.visit import Visit
+from evidencekit.capture.visitnotes import Desk
+from evidencekit.capture.withholding import Secrets
+from evidencekit.model import Text
+
+if TYPE_CHECKING:
+    import threading
+    from collections.abc import Callable, Mapping
+    from pathlib import Path
+
+    from evidencekit.capture.request import CaptureRequest
+    from evidencekit.capture.studio import Studio
+    from evidencekit.capture.visitnotes import VisitNotes
+    from evidencekit.hashing.chainlog import ChainWriter
+    from evidencekit.model import Capture, CaptureRoot, JsonValue
+
+_DRAIN_S = 20.0
+_DEFAULT_OPTIONS = BrowserOptions()
+
+_LIMITS = {
+    "requests": Text(
+        en="the limit of requests was reached; later requests were refused", zh="请求数达到上限;其后的请求被拒绝"
+    ),
+    "bytes_total": Text(
+        en="the limit of bytes was reached; later requests were refused", zh="字节总数达到上限;其后的请求被拒绝"
+    ),
+}
+
+
+async def capture_session(  # noqa: PLR0913 (the stage's border: each names one thing that the caller owns)
+    request: CaptureRequest,
+    *,
+    capture_id: str,
+    staging: Path,
+    worklog: ChainWriter,
+    on_root: Callable[[CaptureRoot, bytes], None],
+    options: BrowserOptions = _DEFAULT_OPTIONS,
+    cancel: threading.Event | None = None,
+    on_event: Callable[[str, Mapping[str, JsonValue]], None] | None = None,
+) -> Capture:
+    """Capture the pages of a request.
+
+    Args:
+        request: what to capture; checked first.
+        capture_id: 32 hexadecimal characters.
+        staging: a folder that is new or holds nothing of ours; files land under `<staging>/bundle` at their bundle
+            paths, originals of what is withheld under `<staging>/private`.
+        worklog: open; it is neither closed nor registered as an artifact here.
+        on_root: called once a page, at T_capture, with the root and the bytes of `seal/capture-NNNN.json`; must not
+            block.
+        options: how to start the browser.
+        cancel: set it to end the capture.
+        on_event: called with each step of the work log; must not block.
+
+    Raises:
+        UsageError: the request cannot be used.
+        BlockedUrlError: a URL, or the address it leads to, is refused.
+        NavigationError: a page could not be reached.
+        BrowserError: there is no usable browser, or it died.
+        MinimumError: source or picture of a page could not be had.
+        StorageError: the disk refuses.
+        CaptureError: `cancel` was set.
+    """
+    check_request(request)
+    for url in request.urls:
+        check_url(url, allow_private=request.allow_private)
+    started_at = datetime.now(UTC)
+    stage, journal = Staging(staging), Journal(worklog, on_event)
+    secrets = Secrets(include=request.include_secrets, given_urls=request.urls)
+    desk = Desk(staging=stage, journal=journal, privacy=PrivateTexts(stage, secrets))
+    journal.border("session.start", bare_url(request.urls[0]), pages=len(request.urls), mode=request.mode.value)
+
+    def take_root(root: CaptureRoot) -> None:
+        on_root(root, root_document(capture_id, root))
+
+    async with Supervisor(cancel) as supervisor:
+        binary = options.binary
+        if binary is None:
+            binary = await supervisor.run(asyncio.to_thread(find_browser))
+        async with open_studio(request, binary, options, stage, supervisor) as studio:
+            journal.border("browser.start", binary.name, version=studio.version, sha256=binary.sha256)
+            recording = await _record(request, desk, studio, supervisor, take_root)
+        capture = await supervisor.run(assemble(desk, recording, capture_id=capture_id, started_at=started_at))
+    journal.border("session.end", requests=capture.completeness.requests, records=len(capture.records))
+    return capture
+
+
+async def _record(
+    request: CaptureRequest,
+    desk: Desk,
+    studio: Studio,
+    supervisor: Supervisor,
+    take_root: Callable[[CaptureRoot], None],
+) -> Recording:
+    """Visit every page, fetch what only the running browser can give, and drain."""
+    visits: list[VisitNotes] = []
+    chains: dict[str, bytes] = {}
+    for number in range(len(request.urls)):
+        visit = Visit(studio, request, desk, number)
+        visits.append(await supervisor.run(visit.run(take_root)))
+        await supervisor.run(_add_chains(studio, chains))
+    recorder = studio.recorder
+    drained = await supervisor.run(recorder.drain(timeout_s=_DRAIN_S))
+    desk.journal.border("browser.drained", complete=drained, exchanges=len(recorder.exchanges))
+    partial = [_LIMITS[name] for name in studio.limits_reached]
+    if not drained:
+        partial.append(Text(en="some bodies did not arrive in time and are missing", zh="部分正文未及时到达,已缺失"))
+    return Recording(
+        visits=tuple(visits),
+        exchanges=tuple(recorder.exchanges),
+        records=tuple(recorder.records),
+        chains=chains,
+        websockets=recorder.sockets.path if recorder.sockets.frames else None,
+        log=studio.log,
+        partial=tuple(partial),
+    )
+
+
+async def _add_chains(studio: Studio, chains: dict[str, bytes]) -> None:
+    """Certificate chains of all TLS origins so far, while a page that used them is open."""
+    pages = studio.recorder.targets.pages()
+    if not pages:
+        return
+    session = studio.session_of(pages[-1].session)
+    for origin in tls_origins(studio.recorder.exchanges):
+        path = chain_path(origin)
+        if path not in chains:
+            chain = await certificate_chain(session, origin)
+            if chain:
+                chains[path] = pem_chain(chain)

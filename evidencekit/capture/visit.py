@@ -1,0 +1,231 @@
+"""One page of a session: navigate, look untouched, fix T_capture, then scroll and render (design §3, steps 2 to 4)."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, TypeVar
+from urllib.parse import urlsplit
+
+from evidencekit.capture.behaviours import SCROLL_S, scroll_to_load
+from evidencekit.capture.captureroot import build_root
+from evidencekit.capture.cdp import CdpSession, text_of
+from evidencekit.capture.journal import bare_url
+from evidencekit.capture.pageviews import PageViews
+from evidencekit.capture.rendering import outer_html, viewport_screenshot
+from evidencekit.capture.url_policy import check_url, resolve_and_check
+from evidencekit.capture.visitnotes import VisitNotes
+from evidencekit.errors import BrowserError, MinimumError, NavigationError
+from evidencekit.model import CaptureRoot, Text, Transformation
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Coroutine
+
+    from evidencekit.capture.browser import DrivenPage
+    from evidencekit.capture.request import CaptureRequest
+    from evidencekit.capture.studio import Studio
+    from evidencekit.capture.targets import WatchedTarget
+    from evidencekit.capture.visitnotes import Desk
+
+_IDLE_S = 0.5
+_HTTP_ERROR = 400
+_Result = TypeVar("_Result")
+
+
+class Visit:
+    """The visit of one page; `run` goes through the order, the notes say what came of it."""
+
+    def __init__(self, studio: Studio, request: CaptureRequest, desk: Desk, number: int) -> None:
+        """Prepare the visit of `request.urls[number]`."""
+        self.page = f"{number + 1:04d}"
+        self.url = request.urls[number]
+        self._studio = studio
+        self._request = request
+        self._limits = request.limits
+        self._desk = desk
+        self._staging = desk.staging
+        self._journal = desk.journal
+        self._privacy = desk.privacy
+        self._deadline = asyncio.get_running_loop().time() + request.limits.page_s
+        now = datetime.now(UTC)
+        self.notes = VisitNotes(page=self.page, requested_url=self.url, started_at=now, initial_at=now, finished_at=now)
+
+    async def run(self, take_root: Callable[[CaptureRoot], None]) -> VisitNotes:
+        """Visit the page; `take_root` is called at T_capture.
+
+        Raises:
+            BlockedUrlError: the URL or where it leads is refused.
+            NavigationError: nothing was shown.
+            MinimumError: the page's source or picture could not be had.
+            BrowserError: the browser does not work.
+        """
+        await self._check_address()
+        self._studio.recorder.begin_page(self.page)
+        driven = await self._studio.driver.open_page(self._note_popup)
+        target = self._target()
+        session = self._studio.session_of(target.session)
+        await self._studio.driver.close_others(driven)
+        await self._studio.set_size(target.target_id, self._request.width_px, self._request.height_px)
+        await self._navigate(driven)
+        await self._unless_crashed(driven, self._settle(driven, session))
+        await self._unless_crashed(driven, self._look(session, target, take_root))
+        await self._unless_crashed(driven, self._go_on(session))
+        await self._unless_crashed(driven, self._render(session))
+        self._report_events(driven)
+        documents = self._studio.recorder.main_documents.get(self.page, [])
+        self.notes.document_ids = tuple(exchange_id for exchange_id, _ in documents)
+        self.notes.finished_at = datetime.now(UTC)
+        return self.notes
+
+    def _remaining_s(self, most: float) -> float:
+        return max(min(self._deadline - asyncio.get_running_loop().time(), most), 0.1)
+
+    def _target(self) -> WatchedTarget:
+        pages = [target for target in self._studio.recorder.targets.pages() if target.opener is None]
+        if not pages or pages[-1].page != self.page:
+            raise BrowserError("the new tab is not being recorded; capture again", "新标签页未被记录;请重新取证")
+        return pages[-1]
+
+    def _note_popup(self, url: str) -> None:
+        self._journal.step("page.popup", self.page, detail={"url": bare_url(url)})
+
+    async def _check_address(self) -> None:
+        check_url(self.url, allow_private=self._request.allow_private)
+        parts = urlsplit(self.url)
+        if self._request.allow_private:
+            return
+        port = parts.port or (443 if parts.scheme.lower() == "https" else 80)
+        addresses = await asyncio.to_thread(resolve_and_check, parts.hostname or "", port, allow_private=False)
+        self._journal.step(
+            "page.resolve", self.page, detail={"host": parts.hostname or "", "addresses": list(addresses)}
+        )
+
+    async def _navigate(self, driven: DrivenPage) -> None:
+        self._journal.step("page.navigate", self.page, detail={"url": bare_url(self.url)})
+        self.notes.started_at = datetime.now(UTC)
+        try:
+            self.notes.status = await driven.goto(self.url, timeout_s=self._remaining_s(self._limits.navigation_s))
+        except NavigationError as error:
+            self._refuse_private_hop()
+            self._journal.warn("page.failed", self.page, reason=error.en)
+            raise
+        self._journal.border("page.committed", self.page, status=self.notes.status)
+        status = self.notes.status
+        if status is not None and status >= _HTTP_ERROR and not self._request.allow_http_errors:
+            raise NavigationError(
+                f"{self.url[:200]}: the server answers {status}; check the URL, or use --allow-http-errors to capture "
+                "the error page itself",
+                f"{self.url[:200]}:服务器返回 {status};请检查网址,或使用 --allow-http-errors 对错误页面本身取证",
+            )
+
+    def _refuse_private_hop(self) -> None:
+        """A redirect to a private literal fails as unresolved under the resolver rules: say what it was."""
+        for _, hop in self._studio.recorder.main_documents.get(self.page, ()):
+            check_url(hop, allow_private=self._request.allow_private)
+
+    async def _settle(self, driven: DrivenPage, session: CdpSession) -> None:
+        """Wait for the load event and for the network to fall quiet, both bounded."""
+        loading = asyncio.ensure_future(driven.wait_loaded(timeout_s=self._remaining_s(self._limits.navigation_s)))
+        storm = asyncio.ensure_future(driven.stormed.wait())
+        await asyncio.wait((loading, storm), return_when=asyncio.FIRST_COMPLETED)
+        if driven.stormed.is_set():
+            await self._stop_scripts(session, "dialogs")
+        loaded = await loading
+        storm.cancel()
+        if not loaded:
+            self._partial("load", "the load event did not come in time", "页面未在规定时间内加载完成")
+        quiet = await self._quiet()
+        self._journal.border("page.loaded", self.page, loaded=loaded, quiet=quiet)
+
+    async def _stop_scripts(self, session: CdpSession, why: str) -> None:
+        self._partial(why, "the page's running script was ended: too many dialogs", "对话框过多,已终止页面脚本")
+        for method, params in (
+            ("Emulation.setScriptExecutionDisabled", {"value": True}),
+            ("Runtime.terminateExecution", {}),
+        ):
+            await session.call(method, params, timeout_s=5.0)
+
+    async def _quiet(self) -> bool:
+        return await self._studio.recorder.quiet(idle_s=_IDLE_S, timeout_s=self._remaining_s(self._limits.quiet_s))
+
+    def _partial(self, name: str, en: str, zh: str) -> None:
+        self._journal.warn(f"page.partial.{name}", self.page, reason=en)
+        self.notes.partial.append(Text(en=f"page {self.page}: {en}", zh=f"第 {self.page} 页:{zh}"))
+
+    async def _look(self, session: CdpSession, target: WatchedTarget, take_root: Callable[[CaptureRoot], None]) -> None:
+        """The untouched picture and DOM, and the root over everything so far."""
+        picture = await viewport_screenshot(session)
+        self.notes.initial_at = datetime.now(UTC)
+        source = await outer_html(session)
+        await self._describe(target)
+        await self._privacy.learn(session, self._studio)
+        screenshot = self._staging.write(
+            self.notes.path("screenshot-initial.png"),
+            picture,
+            role="screenshot.initial",
+            media_type="image/png",
+            page=self.page,
+        )
+        dom = await self._privacy.write(self.notes.text_spec("dom-initial.html", "dom.initial", "text/html"), source)
+        count = self._studio.recorder.mark_rooted(self.page)
+        root = build_root(self.page, self._studio.recorder.records[:count], screenshot, dom)
+        self.notes.root = root
+        self._journal.border("page.root", self.page, root=root.root.hex(), records=count)
+        take_root(root)
+
+    async def _describe(self, target: WatchedTarget) -> None:
+        """Title and address as the browser shows them; nothing is evaluated in the page."""
+        own = self._studio.session_of(self._studio.recorder.session)
+        info = await own.call("Target.getTargetInfo", {"targetId": target.target_id})
+        self.notes.title = text_of(info, "targetInfo", "title")[:1000]
+        self.notes.final_url = text_of(info, "targetInfo", "url") or self.url
+
+    async def _go_on(self, session: CdpSession) -> None:
+        """Scroll so that the page loads what it holds back, then wait for quiet again."""
+        outcome = await scroll_to_load(
+            session, self._limits, self._quiet, page=self.page, within_s=self._remaining_s(SCROLL_S)
+        )
+        self.notes.transformations += outcome.transformations
+        self.notes.partial += outcome.partial
+        self._journal.border("page.behaviours", self.page, quiet=await self._quiet())
+
+    async def _render(self, session: CdpSession) -> None:
+        """Pictures and texts of the finished page."""
+        await self._privacy.learn(session, self._studio)
+        views = PageViews(session, self._desk, self.notes)
+        await views.take(self._limits.page_height_px)
+        for name, text in views.missing:
+            self._partial(name, text.en, text.zh)
+        self._journal.border("page.rendered", self.page, width=self.notes.width_px, height=self.notes.height_px)
+
+    async def _unless_crashed(self, driven: DrivenPage, work: Coroutine[None, None, _Result]) -> _Result:
+        """Do `work` unless the page's process dies meanwhile.
+
+        Raises:
+            MinimumError: it died; a page without source and full picture is no evidence (R01).
+        """
+        task, crash = asyncio.ensure_future(work), asyncio.ensure_future(driven.crashed.wait())
+        try:
+            await asyncio.wait((task, crash), return_when=asyncio.FIRST_COMPLETED)
+            if task.done():
+                return task.result()
+            raise MinimumError(
+                f"{self.url[:200]} crashed the browser tab before source and picture were complete; try again",
+                f"网页 {self.url[:200]} 在源码和截图完成之前使浏览器标签页崩溃;请重试",
+            )
+        finally:
+            crash.cancel()
+            task.cancel()
+
+    def _report_events(self, driven: DrivenPage) -> None:
+        for event in driven.events:
+            self._journal.step(f"page.{event.kind}", self.page, detail={"detail": event.detail})
+            if event.kind == "dialog":
+                self.notes.transformations.append(
+                    Transformation(
+                        time=event.time,
+                        kind="dialog",
+                        detail=Text(en=f"dialog answered: {event.detail}", zh=f"已回应对话框:{event.detail}"),
+                        page=self.page,
+                    )
+                )
