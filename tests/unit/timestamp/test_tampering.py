@@ -29,6 +29,7 @@ def unnoticed(found: TokenCheck) -> bool:
     return found.intact and found.trusted is Outcome.PASSED and not found.unaccounted
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("kind", "whole"), [("p256", True), ("rsa", False), ("ed25519", False), ("p256-self", True)])
 def test_every_byte_counts(tsa_identities: Identities, kind: str, whole: bool) -> None:
     identity = tsa_identities(kind)
@@ -42,11 +43,11 @@ def test_every_byte_counts(tsa_identities: Identities, kind: str, whole: bool) -
             assert not unnoticed(judge(bytes(changed), [identity.anchor])), (position, mask)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["p256", "rsa"])
 def test_more_values_of_every_unprotected_byte_count(tsa_identities: Identities, kind: str) -> None:
-    """Bytes outside content, certificates, signed attributes and signature: many values; for RSA, whose two names
-    differ in a byte after a one, all 255 there.
-    """
+    # Outside content, certificates, signed attributes and signature. RSA has two names for one signature,
+    # which differ in a byte after a one: all values there.
     identity = tsa_identities(kind)
     data = parse_response(identity.authority().reply(build_query(STAMPED))).token or b""
     signed = cms.parse_signed_data(data)
