@@ -123,13 +123,15 @@ async def full_page_screenshot(cdp: Cdp, out: Path, *, max_height_px: int = 100_
         with out.open("wb") as file:
             stitcher = PngStitcher(file)
             writing: asyncio.Task[None] | None = None
-            for top in range(0, end, SEGMENT_PX):
-                png = await _clip(cdp, width, top, min(SEGMENT_PX, end - top))
-                if writing is not None:
+            try:
+                for top in range(0, end, SEGMENT_PX):
+                    png = await _clip(cdp, width, top, min(SEGMENT_PX, end - top))
+                    if writing is not None:
+                        await writing
+                    writing = asyncio.create_task(asyncio.to_thread(stitcher.add, png))
+            finally:
+                if writing is not None:  # the thread must not outlive the file
                     await writing
-                writing = asyncio.create_task(asyncio.to_thread(stitcher.add, png))
-            if writing is not None:
-                await writing
             await asyncio.to_thread(stitcher.finish)
     except OSError as error:
         raise _cannot_write(out, error) from error
