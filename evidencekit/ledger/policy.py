@@ -207,12 +207,8 @@ class _Reader:
         self._names[name] = False
 
     def _group(self, number: int, name: str, rule: str, members: list[str]) -> None:
-        if rule not in ("all", "any") and not (
-            rule.isascii() and rule.isdigit() and rule[0] != "0" and len(rule) < 6 and int(rule) <= len(members)
-        ):
-            raise _bad(
-                number, f"{rule[:20]!r} is not all, any or a number of members", f"{rule[:20]!r} 不是 all、any 或成员数"
-            )
+        if rule not in ("all", "any") and not (_COUNT.fullmatch(rule) and int(rule) <= len(members)):
+            raise _bad(number, f"{rule[:20]!r} is not all, any or a count", f"{rule[:20]!r} 不是 all、any 或个数")
         for member in members:
             if self._names.get(member, True):
                 raise _bad(
