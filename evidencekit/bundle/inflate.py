@@ -26,6 +26,8 @@ _SHORT_TRIAL_BYTES = 64
 _TRIAL_MARGIN_BYTES = 1024
 _TRIAL_OUTPUT_BYTES = 1 << 18
 _TRIAL_ALLOWANCE_BYTES = 1 << 20
+_TRIAL_COST_BYTES = 1024
+"""What a trial costs beside its data: a copy of zlib's state."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,12 +76,15 @@ def _segments(source: DeflateStream) -> Iterator[tuple[bytes, int | None]]:
         end = min(start + PIECE_BYTES, source.compressed_size)
         # The lengths that follow a byte near the end of this block lie in the next one.
         block = source.read(start, min(end + _LENGTHS_BYTES, source.compressed_size) - start)
-        watched = sorted({*_before_stored(block, end - start), last - start} & set(range(end - start)))
-        borders = [0, *watched, end - start]
-        for index in range(len(borders) - 1):
-            segment = block[borders[index] : borders[index + 1]]
-            if segment:
-                yield segment, start + borders[index] if index and block[borders[index]] else None
+        borders = [index for index in _before_stored(block, end - start) if block[index]]
+        if end > last and block[last - start]:
+            borders.append(last - start)
+        position, watched = 0, None
+        for border in sorted(set(borders)):
+            if border > position:
+                yield block[position:border], watched
+            position, watched = border, start + border
+        yield block[position : end - start], watched
         start = end
 
 
@@ -122,7 +127,7 @@ class _Trials:
         return 1 + _LENGTHS_BYTES + int.from_bytes(lengths, "little") + _TRIAL_MARGIN_BYTES
 
     def _outcome(self, stream: zlib._Decompress, data: bytes) -> tuple[bytes, bool, int] | None:
-        self._budget -= len(data)
+        self._budget -= len(data) + _TRIAL_COST_BYTES
         if self._budget < 0:
             _refuse(self._source.name, "has too many stored blocks to check", "存储块过多,无法逐一检查")
         trial = stream.copy()
