@@ -1,6 +1,6 @@
-"""Lets the tests of this folder import their two helper modules, whatever pytest's import mode."""
+"""Lets the tests of this folder import their helpers as `tests.unit.report.…`, however pytest is started."""
 
 import sys
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).parent))
+sys.path.insert(0, str(Path(__file__).parents[3]))

@@ -5,7 +5,6 @@ Every format is that of docs/spec; the ZIP's own form is not (`container.form`).
 
 from __future__ import annotations
 
-import base64
 import hashlib
 import zipfile
 from dataclasses import dataclass, field
@@ -14,7 +13,11 @@ from typing import TYPE_CHECKING
 
 from cryptography.hazmat.primitives.serialization import Encoding
 
+from evidencekit.bundle.asic import SIGNATURE_TYPE, TIMESTAMP_TYPE, AsicReference, format_asic_manifest
+from evidencekit.bundle.paths import media_type
+from evidencekit.bundle.sums import format_sha256sums, format_sm3sums
 from evidencekit.hashing.canonical import canonical_bytes
+from evidencekit.hashing.digest import digest_bytes
 from evidencekit.hashing.merkle import leaf_hash, prove_inclusion, root_of, salted_leaf
 from evidencekit.ledger.checkpoint import Checkpoint, format_checkpoint
 from evidencekit.ledger.proof import TlogProof, format_proof
@@ -37,6 +40,8 @@ from evidencekit.timestamp.token import parse_response
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from evidencekit.model import JsonValue
+
 NUMBER = "9F3C2026000000172K"
 FILE = f"{NUMBER}.zip"
 NOW = datetime(2026, 11, 23, 3, 4, 5, tzinfo=UTC)
@@ -58,7 +63,7 @@ def sha256(data: bytes) -> str:
     return hashlib.sha256(data).hexdigest()
 
 
-def both(data: bytes) -> dict[str, str]:
+def both(data: bytes) -> dict[str, JsonValue]:
     return {"sha256": sha256(data), "sm3": hashlib.new("sm3", data).hexdigest()}
 
 
@@ -98,14 +103,14 @@ class Office:
         return format_proof(TlogProof(index=index, path=tuple(prove_inclusion(leaves, index)), checkpoint=note))
 
 
-def commitments(members: dict[str, bytes]) -> tuple[list[dict[str, object]], bytes, dict[str, bytes]]:
+def commitments(members: dict[str, bytes]) -> tuple[list[dict[str, JsonValue]], bytes, dict[str, bytes]]:
     """Manifest lines, records.jsonl and leaves by path for the artifacts and one committed record."""
-    listed: list[dict[str, object]] = []
+    listed: list[dict[str, JsonValue]] = []
     lines: list[bytes] = []
     leaves: dict[str, bytes] = {}
     for number, (path, (data, role, media)) in enumerate(sorted(ARTIFACTS.items())):
         members[path] = data
-        descriptor = {"kind": "artifact", "path": path, "size": len(data), **both(data)}
+        descriptor: dict[str, JsonValue] = {"kind": "artifact", "path": path, "size": len(data), **both(data)}
         salt = bytes([number]) * 32
         leaves[path] = salted_leaf(salt, canonical_bytes(descriptor))
         listed.append(
@@ -120,10 +125,10 @@ def commitments(members: dict[str, bytes]) -> tuple[list[dict[str, object]], byt
             }
         )
         lines.append(canonical_bytes({**descriptor, "leaf": leaves[path].hex(), "salt": salt.hex()}))
-    record = {"kind": "record", "id": "000001.response", "size": 3, **both(b"abc")}
+    record: dict[str, JsonValue] = {"kind": "record", "id": "000001.response", "size": 3, **both(b"abc")}
     leaves["record"] = salted_leaf(b"\x07" * 32, canonical_bytes(record))
     lines.append(canonical_bytes({**record, "leaf": leaves["record"].hex(), "salt": ("07" * 32)}))
-    header = {
+    header: dict[str, JsonValue] = {
         "artifacts": len(listed),
         "capture_id": CAPTURE_ID,
         "format": "evidencekit/records",
@@ -141,7 +146,7 @@ def opening(office: Office, members: dict[str, bytes]) -> tuple[bytes, str]:
     )
     members["seal/open-1.tsr"] = office.token(members["seal/open.json"], 1)
     commitment = sha256(b"\x00" + bytes.fromhex(salt) + CAPTURE_ID.encode())
-    entry = {
+    entry: dict[str, JsonValue] = {
         "commitment": commitment,
         "format": "evidencekit/entry",
         "key_id": key_id(office.sealing.signer.certificate),
@@ -206,26 +211,18 @@ def manifest_of(office: Office, members: dict[str, bytes], entry: bytes, salt: s
 
 
 def asic_manifest(reference: str, mime: str, members: dict[str, bytes]) -> bytes:
-    lines = [
-        '<?xml version="1.0" encoding="UTF-8" standalone="no"?>',
-        (
-            '<asic:ASiCManifest xmlns:asic="http://uri.etsi.org/02918/v1.2.1#" '
-            'xmlns:ds="http://www.w3.org/2000/09/xmldsig#">'
-        ),
-        f'<asic:SigReference URI="{reference}" MimeType="{mime}"/>',
-    ]
-    for name, data in sorted(members.items()):
-        value = base64.b64encode(hashlib.sha256(data).digest()).decode()
-        lines.append(
-            f'<asic:DataObjectReference URI="{name}" MimeType="application/octet-stream">'
-            '<ds:DigestMethod Algorithm="http://www.w3.org/2001/04/xmlenc#sha256"/>'
-            f"<ds:DigestValue>{value}</ds:DigestValue></asic:DataObjectReference>"
-        )
-    return ("\n".join(lines) + "\n</asic:ASiCManifest>\n").encode()
+    return format_asic_manifest(
+        reference,
+        mime,
+        [
+            AsicReference(uri=name, media_type=media_type(name), sha256=hashlib.sha256(data).digest())
+            for name, data in sorted(members.items())
+        ],
+    )
 
 
 def log_entries(office: Office, members: dict[str, bytes], opened: bytes, size: int) -> None:
-    entry = {
+    entry: dict[str, JsonValue] = {
         "format": "evidencekit/entry",
         "key_id": key_id(office.sealing.signer.certificate),
         "kind": "capture",
@@ -263,13 +260,11 @@ def sealed_members(folder: Path, *, size: int = 11) -> dict[str, bytes]:
 
 def close(office: Office, members: dict[str, bytes]) -> dict[str, bytes]:
     """Adds SUMS and META-INF over everything that is there."""
-    names = sorted(members)
-    sums = "".join(f"{sha256(members[name])}  {name}\n" for name in names)
-    sm3 = "".join(f"SM3 ({name}) = {hashlib.new('sm3', members[name]).hexdigest()}\n" for name in names)
-    members["SHA256SUMS"], members["SM3SUMS"] = sums.encode(), sm3.encode()
-    first = asic_manifest("META-INF/signature001.p7s", "application/pkcs7-signature", members)
+    digests = {name: digest_bytes(data) for name, data in members.items()}
+    members |= {"SHA256SUMS": format_sha256sums(digests), "SM3SUMS": format_sm3sums(digests)}
+    first = asic_manifest("META-INF/signature001.p7s", SIGNATURE_TYPE, members)
     outer = {"META-INF/ASiCManifest001.xml": first, "META-INF/signature001.p7s": office.seal(first)}
-    second = asic_manifest("META-INF/timestamp001.tst", "application/vnd.etsi.timestamp-token", {**members, **outer})
+    second = asic_manifest("META-INF/timestamp001.tst", TIMESTAMP_TYPE, {**members, **outer})
     token = parse_response(office.token(second, 70)).token
     assert token is not None
     outer |= {"META-INF/ASiCManifest002.xml": second, "META-INF/timestamp001.tst": token}

@@ -11,7 +11,14 @@ from html.parser import HTMLParser
 from typing import TYPE_CHECKING
 
 import pytest
-from report_samples import (
+
+from evidencekit.model import EnvironmentControl, Operator, Outcome, Text
+from evidencekit.report.certificate import footer_template, header_template, render_certificate
+from evidencekit.report.forensic import link, render_report
+from evidencekit.report.issues import PARTY_HOST
+from evidencekit.report.particulars import mask_name
+from evidencekit.report.qr import qr_payload
+from tests.unit.report.report_samples import (
     LONG_URL,
     NUMBER,
     artifacts,
@@ -21,13 +28,6 @@ from report_samples import (
     report_data,
     uniform_report,
 )
-
-from evidencekit.model import EnvironmentControl, Operator, Outcome, Text
-from evidencekit.report.certificate import footer_template, header_template, render_certificate
-from evidencekit.report.forensic import link, render_report
-from evidencekit.report.issues import PARTY_HOST
-from evidencekit.report.particulars import mask_name
-from evidencekit.report.qr import qr_payload
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -9,7 +9,6 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
-from report_samples import finding, plain_data, report_data, report_of, stranger_report, uniform_report
 
 from evidencekit.model import Finding, Outcome, Text, VerificationReport
 from evidencekit.report.certificate import footer_template, render_certificate
@@ -19,6 +18,14 @@ from evidencekit.report.instructions import VerifyFacts, render_verify_md
 from evidencekit.report.machine import report_json
 from evidencekit.report.terminal import render_text
 from evidencekit.report.wording import CHECKS
+from tests.unit.report.report_samples import (
+    finding,
+    plain_data,
+    report_data,
+    report_of,
+    stranger_report,
+    uniform_report,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -8,11 +8,12 @@ import subprocess
 from typing import TYPE_CHECKING
 
 import pytest
-from sealed_sample import FILE, NUMBER, TOKENS, sealed_members, write_zip
 
 from evidencekit.errors import UsageError
+from evidencekit.hashing.digest import digest_bytes
 from evidencekit.report.claims import overclaims
 from evidencekit.report.instructions import VerifyFacts, render_verify_md
+from tests.unit.report.sealed_sample import FILE, NUMBER, TOKENS, sealed_members, write_zip
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -72,13 +73,11 @@ def _drop(members: Members) -> None:
 
 def _relist(members: Members) -> None:
     """Changes a file and its lines in both lists of sums, as a forger without the key would."""
-    from sealed_sample import both
-
     name = "capture/pages/0001/dom.html"
-    old, members[name] = both(members[name]), b"<h1>forged</h1>"
-    new = both(members[name])
-    members["SHA256SUMS"] = members["SHA256SUMS"].replace(old["sha256"].encode(), new["sha256"].encode())
-    members["SM3SUMS"] = members["SM3SUMS"].replace(old["sm3"].encode(), new["sm3"].encode())
+    old, members[name] = digest_bytes(members[name]), b"<h1>forged</h1>"
+    new = digest_bytes(members[name])
+    members["SHA256SUMS"] = members["SHA256SUMS"].replace(old.sha256.encode(), new.sha256.encode())
+    members["SM3SUMS"] = members["SM3SUMS"].replace(old.sm3.encode(), new.sm3.encode())
 
 
 CHANGES = {

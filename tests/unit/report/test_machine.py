@@ -7,12 +7,12 @@ import re
 from pathlib import Path
 
 import pytest
-from report_samples import finding, report_of, stranger_report, uniform_report
 
 from evidencekit.hashing.canonical import canonical_bytes
 from evidencekit.model import Outcome, Text
 from evidencekit.report.machine import report_json
 from evidencekit.report.wording import CHECKS, LAYERS, layer_results
+from tests.unit.report.report_samples import finding, report_of, stranger_report, uniform_report
 
 SPEC = Path(__file__).parents[3] / "docs" / "spec"
 

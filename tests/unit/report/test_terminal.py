@@ -6,10 +6,10 @@ from dataclasses import replace
 from typing import Literal
 
 import pytest
-from report_samples import NASTY_TITLE, finding, stranger_report, uniform_report
 
 from evidencekit.model import Outcome, Text
 from evidencekit.report.terminal import render_text
+from tests.unit.report.report_samples import NASTY_TITLE, finding, stranger_report, uniform_report
 
 
 @pytest.mark.parametrize("lang", ["en", "zh"])
