@@ -66,7 +66,7 @@ def utc_now() -> datetime:
 class Ledger:
     """An append-only log in one file, for many threads, asyncio, and several processes at once."""
 
-    __slots__ = ("_clock", "_key", "_options", "_pid", "_seen", "_sequencer", "_store", "_waiters", "origin")
+    __slots__ = ("_clock", "_key", "_options", "_pid", "_seen", "_sequencer", "_signed", "_store", "_waiters", "origin")
 
     def __init__(
         self,
@@ -83,6 +83,7 @@ class Ledger:
         self._options = options
         self._pid = os.getpid()
         self._seen: Head | None = None
+        self._signed: Head | None = None
         self._store = store(self)
         try:
             with self._store.snapshot() as snapshot:
@@ -269,10 +270,15 @@ class Ledger:
                     f"本机时钟({_utc(now)})早于账本最后检查点({_utc(previous.signed_at)});请校正时钟。",
                 )
         text = format_checkpoint(Checkpoint(origin=self.origin, size=size, root=root))
-        return Head(size=size, checkpoint=sign_note(text, self._key), signed_at=now)
+        self._signed = Head(size=size, checkpoint=sign_note(text, self._key), signed_at=now)
+        return self._signed
 
     def _commit(self, entries: Sequence[bytes], leaves: Sequence[bytes]) -> Committed:
-        return self._store.commit(entries, leaves, self.sign_tree)
+        committed = self._store.commit(entries, leaves, self.sign_tree)
+        if committed.head is not self._signed:
+            self._check_head(committed.head)
+        self._seen = committed.head
+        return committed
 
     def _leaves(self, entries: Sequence[bytes]) -> list[bytes]:
         if os.getpid() != self._pid:

@@ -11,7 +11,14 @@ from collections import deque
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
-from evidencekit.errors import EvidenceError, LedgerBusyError, LedgerCorruptError, LedgerError, StorageError
+from evidencekit.errors import (
+    EvidenceError,
+    LedgerBusyError,
+    LedgerCorruptError,
+    LedgerError,
+    LedgerRollbackError,
+    StorageError,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -130,7 +137,7 @@ class Sequencer:
         for submission in batch:
             stop = start + len(submission.entries)
             submission.indices = committed.indices[start:stop]
-            submission.size = committed.size
+            submission.size = committed.head.size
             start = stop
 
     def _refuse(self, batch: list[Submission], error: Exception) -> None:
@@ -140,7 +147,7 @@ class Sequencer:
         """
         for submission in batch:
             submission.error = error
-        if isinstance(error, LedgerCorruptError | StorageError):
+        if isinstance(error, LedgerCorruptError | LedgerRollbackError | StorageError):
             self._stop(error)
         elif not isinstance(error, EvidenceError):
             self._stop(LedgerError(f"Unexpected: {error!r}.", f"意外错误:{error!r}。"))

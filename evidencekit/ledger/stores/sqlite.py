@@ -97,7 +97,7 @@ class SqliteStore:
             if fresh:
                 head = self._write(head, [entries[at] for at in fresh], [leaves[at] for at in fresh], sign)
         self._head = head
-        return Committed(indices=indices, size=head.size)
+        return Committed(indices=indices, head=head)
 
     @contextmanager
     def snapshot(self) -> Iterator[SqliteSnapshot]:

@@ -21,10 +21,10 @@ class Head:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Committed:
-    """The outcome of one commit: where each entry stands, and the size of the signed tree that holds them all."""
+    """The outcome of one commit: where each entry stands, and the head of the signed tree that holds them all."""
 
     indices: tuple[int, ...]
-    size: int
+    head: Head
 
 
 class SignTree(Protocol):
