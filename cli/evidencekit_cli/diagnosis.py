@@ -17,7 +17,7 @@ from evidencekit_cli.exit_codes import ExitCode, exit_code_for
 from evidencekit_cli.output import Sentence
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
     from pathlib import Path
 
     from evidencekit_cli.language import Bilingual
@@ -49,6 +49,14 @@ class Diagnosis:
     status: ExitCode = ExitCode.OK
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Check:
+    """One thing to look at: the id under which it is reported, and how."""
+
+    id: str
+    look: Callable[[], Diagnosis]
+
+
 def passed(name: str, en: str, zh: str) -> Diagnosis:
     """Return a check that found what it looked for."""
     return Diagnosis(id=name, condition=Condition.PASS, sentence=Sentence(en, zh))
@@ -78,16 +86,16 @@ def exit_status(diagnoses: list[Diagnosis]) -> ExitCode:
     return ExitCode.UNDECIDED if warnings else ExitCode.OK
 
 
-def run_checks(checks: list[Callable[[], Diagnosis]]) -> list[Diagnosis]:
+def run_checks(checks: Iterable[Check]) -> list[Diagnosis]:
     """Run every check; one that raises an error of ours is a FAIL and does not stop the others."""
     return [_run(check) for check in checks]
 
 
-def _run(check: Callable[[], Diagnosis]) -> Diagnosis:
+def _run(check: Check) -> Diagnosis:
     try:
-        return check()
+        return check.look()
     except EvidenceError as error:
-        return failed(check.__name__.removeprefix("check_"), error)
+        return failed(check.id, error)
 
 
 def check_python() -> Diagnosis:

@@ -14,6 +14,7 @@ from evidencekit.errors import EvidenceError, UsageError
 from evidencekit.model import EnvironmentControl, Operator, Relationship
 from evidencekit.report.machine import report_json
 from evidencekit.report.terminal import render_text
+from evidencekit_cli.authorities import authorities_named
 from evidencekit_cli.exit_codes import ExitCode
 from evidencekit_cli.interruption import stop_requested
 from evidencekit_cli.output import Sentence, Session, both, inert
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 
     from evidencekit.notary import Evidence
 
+    from evidencekit.timestamp.client import TimeStamper
     from evidencekit_cli.commands.capture import CaptureOptions
 
 _STOPPING = Sentence(
@@ -37,11 +39,12 @@ _STOPPING = Sentence(
 def preserve(session: Session, options: CaptureOptions) -> ExitCode:
     """Capture and seal what the options ask for, and tell its user; 3 when something is pending or partial."""
     with ExitStack() as stack:
+        # First what needs no home: a mistyped command makes no keys.
+        urls = _urls(options, stack)
         home = stack.enter_context(Home.open(None))
         for lost in home.recover():
             session.note(lost)
         settings = read_settings(home.path / CONFIG_FILE)
-        urls = _urls(options, stack)
         request = _request(options, settings, urls)
         cancel = stack.enter_context(stop_requested(lambda: session.note(_STOPPING)))
         progress = stack.enter_context(Progress(session))
@@ -103,22 +106,16 @@ def _operator(options: CaptureOptions, settings: Settings) -> Operator:
     )
 
 
-def _tsas(options: CaptureOptions, settings: Settings) -> tuple[str, ...]:
-    """Return what `--tsa` asks for: `("auto",)`, `()` for none, or URLs."""
+def _tsas(options: CaptureOptions, settings: Settings) -> tuple[TimeStamper, ...]:
+    """Return the authorities to ask, in order; empty for none."""
     alone = options["demo"] or options["no_third_party"] or not settings.flag("capture.third_party")
-    chosen = options["tsas"] or (() if alone else settings.texts("capture.tsa"))
-    if len(chosen) > 1 and {"auto", "none"} & set(chosen):
-        raise UsageError(
-            "--tsa auto and --tsa none stand alone; give one of them, or URLs",
-            "--tsa auto 与 --tsa none 不能与其他值并用;请只给其一,或给出网址",
-        )
-    if chosen == ("auto",) and alone:
+    if alone and options["tsas"] == ("auto",):
         raise UsageError(
             "--tsa auto asks third parties, which --no-third-party and --demo exclude; "
             "name a TSA by its URL, or leave one of them out",
             "--tsa auto 会联系第三方,与 --no-third-party、--demo 相矛盾;请给出时间戳机构网址,或去掉其一",
         )
-    return () if chosen == ("none",) else tuple(chosen)
+    return authorities_named(options["tsas"] or (() if alone else settings.texts("capture.tsa")))
 
 
 def _tell(session: Session, evidence: Evidence) -> None:
@@ -155,16 +152,15 @@ def _tell(session: Session, evidence: Evidence) -> None:
 
 
 def _lines(evidence: Evidence) -> Iterable[Sentence]:
+    digest = evidence.manifest_sha256
     yield Sentence(f"Sealed: {evidence.number}", f"已封存:{evidence.number}")
     yield Sentence(f"  bundle         {evidence.bundle}", f"  证据包          {evidence.bundle}")
     if evidence.private is not None:
         yield Sentence(
-            f"  private        {evidence.private}  (cookies and other secrets, encrypted; keep it, do not hand it over)",
+            f"  private        {evidence.private}  (cookies and other secrets, encrypted; keep it to yourself)",
             f"  私有存档        {evidence.private}(Cookie 等敏感内容,已加密;自行保管,勿外传)",
         )
-    yield Sentence(
-        f"  manifest       SHA-256 {evidence.manifest_sha256}", f"  清单摘要        SHA-256 {evidence.manifest_sha256}"
-    )
+    yield Sentence(f"  manifest       SHA-256 {digest}", f"  清单摘要        SHA-256 {digest}")
     for reason in evidence.pending:
         yield Sentence(f"  PENDING        {inert(reason.en)}", f"  待补 PENDING    {inert(reason.zh)}")
     for reason in evidence.partial:

@@ -164,20 +164,19 @@ def test_without_a_url_nothing_is_asked(tmp_path: Path) -> None:
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_waiting_program_ends_with_130(tmp_path: Path, number: signal.Signals) -> None:
     """`--from -` waits for standard input, which stays open and empty."""
-    process = subprocess.Popen(
+    with subprocess.Popen(
         [sys.executable, "-m", "evidencekit_cli", "capture", "--from", "-"],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         env={**os.environ, "EVIDENCEKIT_HOME": str(tmp_path / "home"), "LC_ALL": "C.UTF-8"},
-    )
-    try:
-        wait_until_it_reads(process.pid)
-        process.send_signal(number)
-        _, shown = process.communicate(timeout=20)
-    finally:
-        process.kill()
-        process.wait()
+    ) as process:
+        try:
+            wait_until_it_reads(process.pid)
+            process.send_signal(number)
+            _, shown = process.communicate(timeout=20)
+        finally:
+            process.kill()
     assert process.returncode == ExitCode.INTERRUPTED
     assert b"interrupted" in shown
     assert b"Traceback" not in shown

@@ -1,0 +1,145 @@
+"""What a bundle says of itself: read, shown as inert text, and judged by nobody."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from evidencekit.bundle.paths import MANIFEST
+from evidencekit.bundle.reader import open_bundle
+from evidencekit.hashing.canonical import format_time
+from evidencekit.hashing.manifest import MAX_MANIFEST_BYTES, Manifest, parse_manifest
+from evidencekit_cli.exit_codes import ExitCode
+from evidencekit_cli.output import Sentence, both, inert, table
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from evidencekit.model import JsonValue, PageResult
+    from evidencekit_cli.output import Session
+
+_NOT_VERIFIED = Sentence(
+    "NOT VERIFIED: this is what the bundle says of itself. To judge it: evidencekit verify",
+    "未核验:以下为证据包的自述。如需判断真伪:evidencekit verify",
+)
+_PAGES = Sentence("Pages", "网页")
+_MEMBERS = Sentence("Members", "成员文件")
+_PARTIAL = Sentence("Partial", "不完整之处")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Description:
+    """The manifest of a bundle and the sizes of its members in bytes."""
+
+    manifest: Manifest
+    sizes: Mapping[str, int]
+
+
+def describe(session: Session, path: Path) -> ExitCode:
+    """Show what the bundle at `path` says.
+
+    Raises:
+        UsageError: there is nothing at `path`.
+        FormatError: it is no bundle.
+        StorageError: it cannot be read.
+    """
+    description = read_description(path)
+    if session.json:
+        session.print_json(_json(description))
+        return ExitCode.OK
+    session.say(_NOT_VERIFIED)
+    session.print("")
+    session.print(table([[session.text(label), value] for label, value in _facts(description.manifest)]))
+    session.print("\n" + session.text(_PAGES))
+    for page in description.manifest.pages:
+        session.print(_page(page, session))
+    if description.manifest.partial:
+        session.print("\n" + session.text(_PARTIAL))
+        for reason in description.manifest.partial:
+            session.print(f"  {inert(session.text(reason))}")
+    session.print("\n" + session.text(_MEMBERS))
+    session.print(table([[f"{size:>12,}", inert(name)] for name, size in sorted(description.sizes.items())]))
+    return ExitCode.OK
+
+
+def read_description(path: Path) -> Description:
+    """Read manifest and member sizes of the bundle at `path`."""
+    with open_bundle(path) as bundle:
+        manifest = parse_manifest(bundle.read(MANIFEST, limit=MAX_MANIFEST_BYTES))
+        return Description(manifest=manifest, sizes={name: bundle.size(name) for name in bundle.names()})
+
+
+def _facts(manifest: Manifest) -> list[tuple[Sentence, str]]:
+    operator = manifest.operator
+    complete = manifest.completeness
+    return [
+        (Sentence("number", "编号"), inert(manifest.number)),
+        (Sentence("made with", "制作程序"), inert(f"{manifest.tool.name} {manifest.tool.version}")),
+        (Sentence("matter", "案件"), inert(manifest.matter or "-")),
+        (
+            Sentence("operator", "操作人"),
+            inert(
+                f"{operator.name}, {operator.role}, {operator.relationship.value}, "
+                f"{operator.environment_control.value}, {operator.identity}"
+            ),
+        ),
+        (Sentence("started", "开始"), format_time(manifest.started_at)),
+        (Sentence("finished", "结束"), format_time(manifest.finished_at)),
+        (Sentence("clock", "时间来源"), inert(manifest.clock_source)),
+        (
+            Sentence("requests", "请求"),
+            (
+                f"{complete.requests} (recorded {complete.recorded}, partial {complete.partial}, failed {complete.failed},"
+            + f" withheld {complete.withheld}, not-retrievable {complete.not_retrievable})",
+        ),
+        (Sentence("signer", "签署证书"), f"SHA-256 {inert(manifest.signer.certificate_sha256)}"),
+        (Sentence("ledger", "账本"), inert(manifest.ledger.origin)),
+    ]
+
+
+def _page(page: PageResult, session: Session) -> str:
+    rows = [
+        (Sentence("requested", "请求网址"), inert(page.requested_url)),
+        (Sentence("final", "最终网址"), inert(page.final_url)),
+        (Sentence("title", "标题"), inert(page.title)),
+        (Sentence("status", "状态"), "-" if page.status is None else str(page.status)),
+        (Sentence("verdict", "页面判断"), inert(f"{page.verdict}: {session.text(page.verdict_reason)}")),
+        (Sentence("drawn", "画面"), f"{page.width_px} × {page.height_px} px, {format_time(page.initial_at)}"),
+    ]
+    return table([[f"  {page.id}", session.text(label), value] for label, value in rows])
+
+
+def _json(description: Description) -> dict[str, JsonValue]:
+    manifest = description.manifest
+    return {
+        "format": "evidencekit/description",
+        "version": 1,
+        "verified": False,
+        "number": manifest.number,
+        "matter": manifest.matter,
+        "tool": {"name": manifest.tool.name, "version": manifest.tool.version},
+        "started": format_time(manifest.started_at),
+        "finished": format_time(manifest.finished_at),
+        "operator": {
+            "name": manifest.operator.name,
+            "role": manifest.operator.role,
+            "relationship": manifest.operator.relationship.value,
+            "environment_control": manifest.operator.environment_control.value,
+            "identity": manifest.operator.identity,
+        },
+        "pages": [
+            {
+                "id": page.id,
+                "requested_url": page.requested_url,
+                "final_url": page.final_url,
+                "title": page.title,
+                "status": page.status,
+                "verdict": page.verdict,
+                "verdict_reason": both(page.verdict_reason),
+            }
+            for page in manifest.pages
+        ],
+        "partial": [both(reason) for reason in manifest.partial],
+        "members": dict(description.sizes),
+    }

@@ -1,0 +1,164 @@
+"""All checks of `evidencekit doctor`, and those that look at the data folder and at the network."""
+
+from __future__ import annotations
+
+import os
+import stat
+from datetime import UTC, datetime
+from functools import partial
+from typing import TYPE_CHECKING
+
+from evidencekit.errors import LedgerCorruptError, StorageError
+from evidencekit.ledger.fsck import fsck
+from evidencekit.signing.identity import load_ledger_key, load_sealing_identity, load_tsa_identity
+from evidencekit.timestamp.client import stamp
+from evidencekit_cli import diagnosis
+from evidencekit_cli.authorities import authorities_named
+from evidencekit_cli.diagnosis import Check, Condition, Diagnosis, informed, passed, warned
+from evidencekit_cli.output import Sentence, inert
+from evidencekit_cli.settings import CONFIG_FILE, read_settings
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+_TSA_TIMEOUT_S = 8.0
+_QUICK_LOOK_BYTES = 256 << 20
+_OTHERS = stat.S_IRWXG | stat.S_IRWXO
+_DIGEST_BYTES = 32
+
+
+def all_checks(*, third_party: bool) -> list[Check]:
+    """Return every check in the order in which it is shown."""
+    from evidencekit.home import default_home
+
+    home = default_home()
+    return [
+        Check(id="python", look=diagnosis.check_python),
+        Check(id="browser", look=diagnosis.check_browser),
+        Check(id="fonts", look=diagnosis.check_fonts),
+        Check(id="sm3", look=diagnosis.check_sm3),
+        Check(id="environment", look=diagnosis.check_environment),
+        Check(id="disk", look=partial(diagnosis.check_disk, home)),
+        Check(id="clock", look=diagnosis.check_clock),
+        Check(id="home", look=partial(check_home, home)),
+        Check(id="settings", look=partial(check_settings, home)),
+        Check(id="keys", look=partial(check_keys, home)),
+        Check(id="ledger", look=partial(check_ledger, home)),
+        Check(id="ledger.mirror", look=check_mirror),
+        Check(id="tsa", look=partial(check_tsas, home, third_party=third_party)),
+    ]
+
+
+def check_home(home: Path) -> Diagnosis:
+    """Look at the data folder itself.
+
+    Raises:
+        StorageError: it is no folder, or may not be written to.
+    """
+    if not os.path.lexists(home):
+        return informed("home", f"{home} is made by the first capture", f"{home} 将在首次取证时创建")
+    if not home.is_dir() or not os.access(home, os.R_OK | os.W_OK | os.X_OK):
+        raise StorageError(
+            f"the data folder {home} is no folder that you may write to; correct it, or set EVIDENCEKIT_HOME",
+            f"数据目录 {home} 不是可写的文件夹;请更正,或设置 EVIDENCEKIT_HOME",
+        )
+    if os.name == "posix" and home.stat().st_mode & _OTHERS:
+        return warned(
+            "home",
+            f"{home} can be entered by other users; keep it to yourself: chmod 700 {home}",
+            f"其他用户可进入 {home};请仅限本人:chmod 700 {home}",
+        )
+    return passed("home", f"{home}", f"{home}")
+
+
+def check_settings(home: Path) -> Diagnosis:
+    """Read `config.toml`.
+
+    Raises:
+        ConfigError: it cannot be used.
+    """
+    given = ", ".join(sorted(read_settings(home / CONFIG_FILE).given)) or "-"
+    return passed("settings", f"{CONFIG_FILE} sets: {given}", f"{CONFIG_FILE} 设置了:{given}")
+
+
+def check_keys(home: Path) -> Diagnosis:
+    """Load the three keys, which checks permissions, validity and that key and certificate belong together.
+
+    Raises:
+        SigningError: one of them does not work.
+    """
+    keys = home / "keys"
+    if not keys.is_dir():
+        return informed("keys", "the first capture makes three keys", "首次取证时生成三把密钥")
+    now = datetime.now(UTC)
+    sealing = load_sealing_identity(keys, now=now)
+    load_tsa_identity(keys, now=now)
+    ledger = load_ledger_key(keys)
+    until = sealing.signer.certificate.not_valid_after_utc.strftime("%Y-%m-%d")
+    origin = ledger.signer.name
+    return passed(
+        "keys",
+        f"three keys in {keys}, self-signed, valid until {until}; ledger {origin}",
+        f"{keys} 中三把密钥,自签名,有效期至 {until};账本 {origin}",
+    )
+
+
+def check_ledger(home: Path) -> Diagnosis:
+    """Rebuild the ledger from its entries and compare with what was signed.
+
+    Raises:
+        LedgerCorruptError: they disagree.
+        LedgerError: the file is no ledger.
+    """
+    file = home / "ledger.sqlite"
+    if not file.is_file():
+        return informed("ledger", "the first capture starts the ledger", "首次取证时建立账本")
+    if file.stat().st_size > _QUICK_LOOK_BYTES:
+        return Diagnosis(
+            id="ledger",
+            condition=Condition.NOT_PERFORMED,
+            sentence=Sentence("too large for a quick look", "账本过大,未作快速检查"),
+        )
+    report = fsck(file, [load_ledger_key(home / "keys").signer.verifier])
+    if report.problems:
+        first = report.problems[0]
+        raise LedgerCorruptError(
+            f"the ledger {file} is damaged in {len(report.problems)} ways, first: {first.en} Restore a copy.",
+            f"账本 {file} 有 {len(report.problems)} 处损坏,首先:{first.zh} 请从副本恢复。",
+        )
+    return passed("ledger", f"{report.size} entries, whole and signed", f"{report.size} 条,完整且已签名")
+
+
+def check_mirror() -> Diagnosis:
+    """Say what no check on this machine can find."""
+    return informed(
+        "ledger.mirror",
+        "no head mirror: that the whole data folder was set back to an older copy is undetectable here; "
+        "keep bundles elsewhere, each holds a signed checkpoint",
+        "没有账本头的镜像:整个数据目录被退回旧副本时,本机无法察觉;请另存证据包,每个都含有已签名的检查点",
+    )
+
+
+def check_tsas(home: Path, *, third_party: bool) -> Diagnosis:
+    """Ask every authority that a capture would ask for a stamp over random bytes."""
+    settings = read_settings(home / CONFIG_FILE)
+    chosen = authorities_named(settings.texts("capture.tsa"))
+    if not third_party or not settings.flag("capture.third_party"):
+        return Diagnosis(
+            id="tsa",
+            condition=Condition.NOT_PERFORMED,
+            sentence=Sentence("no third party was asked, as you wish", "按您的要求,未联系任何第三方"),
+        )
+    if not chosen:
+        return informed("tsa", "none is asked (capture.tsa)", "不联系任何机构(capture.tsa)")
+    answer = stamp(os.urandom(_DIGEST_BYTES), chosen, quorum=len(chosen), timeout_s=_TSA_TIMEOUT_S)
+    answered = ", ".join(inert(reply.tsa) for reply in answer.replies)
+    silent = ", ".join(inert(failure.tsa) for failure in answer.failures)
+    if not answer.replies:
+        return warned(
+            "tsa",
+            f"none answered ({silent}), so a capture now would be PENDING; check the network",
+            f"均无应答({silent}),此刻取证将为 PENDING;请检查网络,或用 --tsa 指定其他机构",
+        )
+    rest = f"; silent: {silent}" if silent else ""
+    return passed("tsa", f"answered: {answered}{rest}", f"有应答:{answered}{rest}")
