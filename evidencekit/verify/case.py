@@ -7,6 +7,7 @@ fails its own check alone: the checks that merely need it are not performed, wit
 from __future__ import annotations
 
 import json
+import re
 from contextlib import contextmanager
 from functools import cached_property
 from tempfile import SpooledTemporaryFile
@@ -37,7 +38,6 @@ _KEPT_BYTES: Final = 1 << 20
 _KEPT_TOTAL: Final = 64 << 20
 _SPOOL_BYTES: Final = 32 << 20
 """The web archive is a ZIP of its own and needs random access: up to this size in memory, on disk beyond it."""
-_MAX_NUMBERED: Final = 1000
 _MAX_VERSION_PEEK: Final = 64 << 10
 _T = TypeVar("_T")
 
@@ -123,9 +123,10 @@ class Case:
         self.data(name, limit=limit)
 
     def numbered(self, stem: str, suffix: str) -> tuple[str, ...]:
-        """Name the members `stem-1suffix`, `stem-2suffix`, … in order."""
-        wanted = (f"{stem}-{number}{suffix}" for number in range(1, _MAX_NUMBERED))
-        return tuple(name for name in wanted if name in self.digests)
+        """Name the members `stem-1suffix`, `stem-2suffix`, … in order, gaps passed over."""
+        pattern = re.compile(re.escape(stem) + r"-([1-9][0-9]{0,2})" + re.escape(suffix))
+        found = [(int(match[1]), name) for name in self.digests if (match := pattern.fullmatch(name))]
+        return tuple(name for _, name in sorted(found))
 
     @contextmanager
     def open_wacz(self) -> Iterator[Wacz]:
@@ -175,6 +176,11 @@ class Case:
             InputMissingError: they cannot be read; `manifest.artifacts` says why.
         """
         return _demand(self._records)
+
+    @property
+    def named_signer(self) -> str | None:
+        """The SHA-256 of the certificate that the manifest names, None when the manifest cannot be read."""
+        return None if isinstance(self._manifest, InputMissingError) else self._manifest.signer.certificate_sha256
 
     @cached_property
     def _manifest(self) -> Manifest | InputMissingError:

@@ -37,6 +37,11 @@ class LedgerChecks:
         """The key that the manifest names."""
         return parse_vkey(self._case.manifest.ledger.key)
 
+    @cached_property
+    def entered(self) -> tuple[ProofCheck, bool]:
+        """The proof of the capture's entry, as `proof_of` gives it."""
+        return self.proof_of(paths.ENTRY_PROOF, paths.ENTRY)
+
     def proof_of(self, proof: str, entry: str) -> tuple[ProofCheck, bool]:
         """Check a proof with the caller's keys, or with the manifest's own when none of theirs is the log's.
 
@@ -72,7 +77,7 @@ class LedgerChecks:
     def check_inclusion(self) -> Finding:
         """`ledger.inclusion`: the path leads from the entry to the checkpoint's root."""
         tally = Tally("ledger.inclusion", paths.ENTRY_PROOF)
-        proof, _ = self.proof_of(paths.ENTRY_PROOF, paths.ENTRY)
+        proof, _ = self.entered
         tally.details.update(index=proof.index, size=proof.checkpoint.size, leaf=proof.leaf.hex())
         if not proof.included:
             tally.fail("the entry is not in the tree of the checkpoint", "条目不在检查点所述的树中")
@@ -86,7 +91,7 @@ class LedgerChecks:
     def check_checkpoint(self) -> Finding:
         """`ledger.checkpoint`: signed by a log key that the caller trusts."""
         tally = Tally("ledger.checkpoint", paths.ENTRY_PROOF)
-        proof, given = self.proof_of(paths.ENTRY_PROOF, paths.ENTRY)
+        proof, given = self.entered
         tally.details["origin"] = proof.checkpoint.origin
         tally.details["root"] = proof.checkpoint.root.hex()
         self._note_signature(tally, proof, given=given)
@@ -117,7 +122,7 @@ class LedgerChecks:
     def check_independent(self, outer: Sequence[Stamp]) -> Finding:
         """`ledger.independent`: a witness whose key the caller gave, or a trusted foreign stamp over the proof."""
         tally = Tally("ledger.independent", paths.ENTRY_PROOF)
-        proof, _ = self.proof_of(paths.ENTRY_PROOF, paths.ENTRY)
+        proof, _ = self.entered
         tally.details["witnesses"] = list(proof.witnesses)
         # The outer time-stamp is over a manifest that lists the proof, checkpoint included.
         stamps = [stamp.path for stamp in outer if stamp.trusted and not stamp.check.self_issued]
@@ -145,7 +150,7 @@ class LedgerChecks:
             )
 
     def _note_same_log(self, tally: Tally, opened: ProofCheck) -> None:
-        entered, _ = self.proof_of(paths.ENTRY_PROOF, paths.ENTRY)
+        entered, _ = self.entered
         if opened.index >= entered.index:
             tally.fail("the attempt was announced after it was entered", "开始登记晚于取证登记")
         if opened.checkpoint.origin != entered.checkpoint.origin:

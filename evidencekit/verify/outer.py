@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Final
 
 from evidencekit.bundle import paths
 from evidencekit.bundle.asic import SIGNATURE_TYPE, TIMESTAMP_TYPE, AsicManifest, parse_asic_manifest
+from evidencekit.errors import FormatError
 from evidencekit.model import Finding, Outcome, Text
 from evidencekit.signing.cades import SealCheck, check_detached
 from evidencekit.verify.tally import InputMissingError, Tally
@@ -147,7 +148,9 @@ class OuterChecks:
         tally.details["certificate_sha256"] = fingerprint(outer)
         if fingerprint(outer) != fingerprint(inner):
             tally.fail("the outer signer is not the inner signer", "外层签署人与内层签署人不同")
-        if fingerprint(outer) != self._case.manifest.signer.certificate_sha256:
+        if self._case.named_signer is None:
+            tally.doubt("the manifest does not tell who should have signed", "清单不可读,无法得知应由谁签署")
+        elif fingerprint(outer) != self._case.named_signer:
             tally.fail("the outer signer is not the one whom the manifest names", "外层签署人不是清单所载明者")
         return tally.close(f"signed by {name_of(outer)}, as the record is", f"由 {name_of(outer)} 签署,与记录一致")
 
@@ -161,6 +164,14 @@ class OuterChecks:
         for loose in self.stamps[-1].check.unaccounted if self.stamps else ():
             tally.doubt(f"the time-stamp holds {loose.en}, unprotected", f"时间戳含未受保护的内容:{loose.zh}")
         return tally.close("the outer time-stamp is intact and trusted", "外层时间戳完整且受信任")
+
+    @property
+    def readable_stamps(self) -> tuple[Stamp, ...]:
+        """The time-stamps as far as they can be read; `outer.timestamp` says why when they cannot."""
+        try:
+            return self.stamps
+        except (FormatError, InputMissingError):
+            return ()
 
     @property
     def moment(self) -> datetime:

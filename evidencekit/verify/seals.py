@@ -58,7 +58,9 @@ class SealChecks:
         if certificate is not None:
             tally.details["certificate_sha256"] = fingerprint(certificate)
             tally.details["subject"] = name_of(certificate)
-            if fingerprint(certificate) != self._case.manifest.signer.certificate_sha256:
+            if self._case.named_signer is None:
+                tally.doubt("the manifest does not tell who should have signed it", "清单不可读,无法得知应由谁签署")
+            elif fingerprint(certificate) != self._case.named_signer:
                 tally.fail("the signer is not the one whom the manifest names", "签署人不是清单所载明的签署人")
         return tally.close("the signature over manifest.json is intact", "对 manifest.json 的签名完整")
 

@@ -105,7 +105,7 @@ def _same_members(members: Members) -> Members:
 
 @dataclass(frozen=True, kw_only=True)
 class Hooks:
-    """What a forger changes; each default changes nothing."""
+    """What a forger changes; each default changes nothing. `files` are committed to, `artifacts` come after that."""
 
     manifest: Callable[[Manifest], Manifest] = _same_manifest
     manifest_bytes: Callable[[bytes], bytes] = _same_bytes
@@ -113,6 +113,7 @@ class Hooks:
     entry: Callable[[CaptureEntry], CaptureEntry] = _same_entry
     warc: Callable[[bytes], bytes] = _same_bytes
     wacz: Callable[[bytes], bytes] = _same_bytes
+    files: Callable[[Members], Members] = _same_members
     artifacts: Callable[[Members], Members] = _same_members
     capture_root: Callable[[bytes], bytes] = _same_bytes
     before_sums: Callable[[Members], Members] = _same_members
@@ -383,6 +384,7 @@ def _artifacts(work: _Assembly, blocks: Mapping[str, bytes]) -> tuple[Artifact, 
         f"{page}screenshot.png": b"\x89PNG full " + work.plan.seed.encode(),
         f"{page}dom.html": f"<html><h1>{work.plan.seed}</h1></html>".encode(),
     }
+    files = hooks.files(files)
     found = []
     for path, data in files.items():
         digests, salt, (role, of_page) = digest_bytes(data), work.salt(path), _ROLES[path]

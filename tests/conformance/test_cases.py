@@ -1,0 +1,70 @@
+"""Every case of `cases/`: what is made of a bundle by `forgeries.py`, and what the verifier must say of it.
+
+`expected.json` holds the verdict and the outcome of every finding that is not PASSED. A case named `…_fail` must fail,
+and names in `broken` the finding that is about what was done.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from evidencekit.model import Outcome, VerificationReport
+from evidencekit.verify.outcome import ALWAYS, REGISTERED
+from evidencekit.verify.verifier import verify_bundle
+from tests.conformance.forgeries import CASES, Exhibit, Workshop
+from tests.support.assembly import make_keys
+
+FOLDER = Path(__file__).parent / "cases"
+
+
+@pytest.fixture(scope="module")
+def shop(tmp_path_factory: pytest.TempPathFactory) -> Workshop:
+    folder = tmp_path_factory.mktemp("keys")
+    return Workshop(keys=make_keys(folder / "own"), others=make_keys(folder / "others"), folder=folder)
+
+
+def judged(exhibit: Exhibit, folder: Path) -> VerificationReport:
+    path = folder / "bundle.zip"
+    if isinstance(exhibit.data, bytes):
+        path.write_bytes(exhibit.data)
+    else:
+        for name, data in exhibit.data.items():
+            target = path / name
+            target.parent.mkdir(parents=True, exist_ok=True)
+            target.write_bytes(data)
+    return verify_bundle(path, trust=exhibit.trust, at=exhibit.at, policy=exhibit.policy)
+
+
+def test_every_case_has_its_folder_and_every_folder_its_case() -> None:
+    assert {path.parent.name for path in FOLDER.glob("*/expected.json")} == set(CASES)
+
+
+@pytest.mark.parametrize("name", sorted(CASES))
+def test_case(name: str, shop: Workshop, tmp_path: Path) -> None:
+    expected = json.loads((FOLDER / name / "expected.json").read_text("utf-8"))
+    report = judged(CASES[name](replace(shop, folder=tmp_path)), tmp_path)
+    found = {finding.id: finding.outcome.value for finding in report.findings if finding.outcome is not Outcome.PASSED}
+    assert report.overall.value == expected["overall"]
+    assert found == expected["not_passed"]
+    if name.endswith("_fail"):
+        assert report.overall is Outcome.FAILED
+        assert found[expected["broken"]] == "FAILED"
+        assert expected["broken"] in report.headline.en
+    assert [finding.id for finding in report.findings if finding.id in ALWAYS] == list(ALWAYS)
+    assert {finding.id for finding in report.findings} <= set(REGISTERED)
+    for finding in report.findings:
+        assert finding.reason.en
+        assert finding.reason.zh
+
+
+def test_forged_whole_never_rises_above_integrity(shop: Workshop, tmp_path: Path) -> None:
+    for number, name in enumerate(("forged_whole", "forged_whole_stranger", "forged_whole_trust_self")):
+        folder = tmp_path / str(number)
+        folder.mkdir()
+        report = judged(CASES[name](replace(shop, folder=folder)), folder)
+        assert report.overall is Outcome.INDETERMINATE
+        assert report.headline.en.startswith("INDETERMINATE — ")
