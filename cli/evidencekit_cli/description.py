@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-    from evidencekit.model import JsonValue, PageResult
+    from evidencekit.model import Completeness, JsonValue, PageResult
     from evidencekit_cli.output import Session
 
 _NOT_VERIFIED = Sentence(
@@ -72,7 +72,6 @@ def read_description(path: Path) -> Description:
 
 def _facts(manifest: Manifest) -> list[tuple[Sentence, str]]:
     operator = manifest.operator
-    complete = manifest.completeness
     return [
         (Sentence("number", "编号"), inert(manifest.number)),
         (Sentence("made with", "制作程序"), inert(f"{manifest.tool.name} {manifest.tool.version}")),
@@ -87,15 +86,17 @@ def _facts(manifest: Manifest) -> list[tuple[Sentence, str]]:
         (Sentence("started", "开始"), format_time(manifest.started_at)),
         (Sentence("finished", "结束"), format_time(manifest.finished_at)),
         (Sentence("clock", "时间来源"), inert(manifest.clock_source)),
-        (
-            Sentence("requests", "请求"),
-            (
-                f"{complete.requests} (recorded {complete.recorded}, partial {complete.partial}, failed {complete.failed},"
-            + f" withheld {complete.withheld}, not-retrievable {complete.not_retrievable})",
-        ),
+        (Sentence("requests", "请求"), _requests(manifest.completeness)),
         (Sentence("signer", "签署证书"), f"SHA-256 {inert(manifest.signer.certificate_sha256)}"),
         (Sentence("ledger", "账本"), inert(manifest.ledger.origin)),
     ]
+
+
+def _requests(complete: Completeness) -> str:
+    return (
+        f"{complete.requests} (recorded {complete.recorded}, partial {complete.partial}, failed {complete.failed}, "
+        f"withheld {complete.withheld}, not-retrievable {complete.not_retrievable})"
+    )
 
 
 def _page(page: PageResult, session: Session) -> str:
