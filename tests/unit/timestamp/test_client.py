@@ -43,7 +43,7 @@ class Handler(BaseHTTPRequestHandler):
         self.wfile.write(data)
 
     def log_request(self, code: int | str = "-", size: int | str = "-") -> None:
-        assert (code, size)  # the base class would write to stderr
+        del code, size  # the base class would write them to stderr
 
 
 @pytest.fixture
