@@ -25,6 +25,8 @@ MAX_CONTAINERS = 1 << 20
 """Objects and lists in one document: an empty one costs 64 bytes of memory for 2 bytes of text."""
 MAX_INTEGER = (1 << 53) - 1
 _INTEGER_CHARS = 17
+_FIRST_EXPONENT = 1e21
+# RFC 8785 §3.2.2.3 writes smaller whole numbers as plain digits, which read back as integers.
 
 # Every alternative matches without giving a byte back, so hostile text cannot make the scan quadratic.
 _STRUCTURE = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"?|[\[{]|[\]}]', re.DOTALL)
@@ -38,7 +40,7 @@ def _plain(value: JsonValue) -> _Plain:
     if value is None or isinstance(value, (bool, int, str)):
         return value
     if isinstance(value, float):
-        if value.is_integer() and abs(value) > MAX_INTEGER:
+        if value.is_integer() and MAX_INTEGER < abs(value) < _FIRST_EXPONENT:
             message = f"{value!r} would read as an integer beyond 2^53"
             raise ValueError(message)
         return value
