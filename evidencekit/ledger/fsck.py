@@ -62,9 +62,11 @@ def fsck(path: Path, verifiers: Iterable[NoteVerifier] = ()) -> FsckReport:
     try:
         with closing(sqlite3.connect(f"file:{quote(str(path))}?mode=ro", uri=True, timeout=10)) as database:
             database.execute("PRAGMA query_only = ON")
+            # A damaged file may hold anything where text stood.
+            database.text_factory = bytes
             database.execute("BEGIN")
             check.run(database, tuple(verifiers))
-    except sqlite3.Error as error:
+    except (sqlite3.Error, UnicodeDecodeError) as error:
         check.report(f"The database cannot be read: {error}.", f"数据库无法读取:{error}。")
     return FsckReport(size=check.edge.size, root=check.edge.root(), signed=check.signed, problems=tuple(check.problems))
 
@@ -84,8 +86,9 @@ class _Check:
 
     def run(self, database: sqlite3.Connection, verifiers: tuple[NoteVerifier, ...]) -> None:
         for (line,) in database.execute(f"PRAGMA integrity_check({MAX_PROBLEMS})"):
-            if line != "ok":
-                self.report(f"SQLite: {line}.", f"SQLite:{line}。")
+            if line != b"ok":
+                found = line.decode("utf-8", "replace")
+                self.report(f"SQLite: {found}.", f"SQLite:{found}。")
         self._rebuild(database)
         self._check_counts(database)
         self._check_edge(database)
@@ -100,7 +103,8 @@ class _Check:
                     f"After entry {start - 1} the indices are not in sequence.", f"第 {start - 1} 条之后索引不连续。"
                 )
                 return
-            leaves = [leaf_hash(data) for _, data in rows]
+            # What is not bytes any more hashes to nothing that was logged.
+            leaves = [leaf_hash(data if isinstance(data, bytes) else b"") for _, data in rows]
             self._check_leaves(database, start, leaves)
             for tile, data in self.edge.extend(leaves):
                 self._check_tile(database, tile, data)

@@ -24,8 +24,8 @@ from evidencekit.hashing.merkle import EMPTY_ROOT, leaf_hash
 from evidencekit.ledger.checkpoint import parse_checkpoint
 from evidencekit.ledger.edge import Edge
 from evidencekit.ledger.filelock import FileLock
-from evidencekit.ledger.stores.sqlite_errors import translate
-from evidencekit.ledger.stores.sqlite_snapshot import SqliteSnapshot, damaged, read_head
+from evidencekit.ledger.stores.sqlite_errors import blob, damaged, translate
+from evidencekit.ledger.stores.sqlite_snapshot import SqliteSnapshot, read_head
 from evidencekit.ledger.stores.store import Committed, Head, SignTree
 from evidencekit.signing.note import split_note
 
@@ -168,8 +168,8 @@ class SqliteStore:
         return head
 
     def _load_edge(self, head: Head) -> Edge:
-        rows = self._writer.execute("SELECT data FROM edge ORDER BY level")
-        levels = [[data[at : at + 32] for at in range(0, len(data), 32)] for (data,) in rows]
+        rows = [blob(self._path, data) for (data,) in self._writer.execute("SELECT data FROM edge ORDER BY level")]
+        levels = [[data[at : at + 32] for at in range(0, len(data), 32)] for data in rows]
         try:
             edge = Edge(head.size, levels)
             signed = parse_checkpoint(split_note(head.checkpoint)[0])
@@ -178,8 +178,8 @@ class SqliteStore:
         if (signed.size, signed.root) != (edge.size, edge.root()):
             raise damaged(self._path, "its edge does not hash to the signed root")
         start = head.size - head.size % 256
-        rows = self._writer.execute("SELECT data FROM entry WHERE idx >= ? ORDER BY idx", (start,))
-        if [leaf_hash(data) for (data,) in rows] != (edge.levels[0] if edge.levels else []):
+        newest = self._writer.execute("SELECT data FROM entry WHERE idx >= ? ORDER BY idx", (start,))
+        if [leaf_hash(blob(self._path, data)) for (data,) in newest] != (edge.levels[0] if edge.levels else []):
             raise damaged(self._path, "its newest entries do not hash to its edge")
         return edge
 

@@ -30,6 +30,9 @@ def translate(path: Path) -> Iterator[None]:
         yield
     except sqlite3.Error as error:
         raise _meaning(path, error) from error
+    except UnicodeDecodeError as error:
+        # Python meets this when SQLite's own message quotes damaged bytes.
+        raise damaged(path, "a name in it is not UTF-8") from error
     except OSError as error:
         raise _storage(path, error.strerror or str(error)) from error
 
@@ -42,10 +45,7 @@ def _meaning(path: Path, error: sqlite3.Error) -> EvidenceError:
             f"另一程序占用账本 {path};请关闭后重试。",
         )
     if code in _DAMAGED or isinstance(error, sqlite3.IntegrityError):
-        return LedgerCorruptError(
-            f"The ledger {path} is damaged ({error}). Keep the file, run fsck, restore a copy.",
-            f"账本 {path} 已损坏({error})。请保留该文件、运行 fsck,并从副本恢复。",
-        )
+        return damaged(path, str(error))
     return _storage(path, str(error))
 
 
@@ -54,3 +54,22 @@ def _storage(path: Path, why: str) -> StorageError:
         f"The ledger {path} cannot be read or written ({why}); check disk and permissions, then open it again.",
         f"无法读写账本 {path}({why});请检查磁盘与权限,然后重新打开。",
     )
+
+
+def damaged(path: Path, why: str) -> LedgerCorruptError:
+    """Say what is wrong with the ledger at `path`."""
+    return LedgerCorruptError(
+        f"The ledger {path} is damaged: {why}. Keep the file, run fsck, restore a copy.",
+        f"账本 {path} 已损坏:{why}。请保留该文件、运行 fsck,并从副本恢复。",
+    )
+
+
+def blob(path: Path, value: object) -> bytes:
+    """Return `value` if it is bytes; a damaged row may hold anything.
+
+    Raises:
+        LedgerCorruptError: it is something else.
+    """
+    if not isinstance(value, bytes):
+        raise damaged(path, "a row holds something else than bytes")
+    return value

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from evidencekit.errors import FormatError, LedgerCorruptError
+from evidencekit.errors import FormatError
+from evidencekit.ledger.stores.sqlite_errors import blob, damaged
 from evidencekit.ledger.stores.store import Head
 from evidencekit.ledger.tiles import WIDTH, split_hashes
 
@@ -37,7 +38,7 @@ class SqliteSnapshot:
             cursor = self._connection.execute("SELECT data FROM edge WHERE level = ?", (level,))
         row = cursor.fetchone()
         try:
-            hashes = split_hashes(row[0]) if row else []
+            hashes = split_hashes(blob(self._path, row[0])) if row else []
         except FormatError as error:
             raise damaged(self._path, f"tile {index} of level {level} is malformed") from error
         if len(hashes) != (WIDTH if index < full else partial):
@@ -56,7 +57,7 @@ class SqliteSnapshot:
             if index != expected:
                 break
             expected += 1
-            yield data
+            yield blob(self._path, data)
         if expected < stop:
             raise damaged(self._path, f"entry {expected} is missing")
 
@@ -71,12 +72,6 @@ def read_head(connection: sqlite3.Connection, path: Path) -> Head:
     if row is None:
         raise damaged(path, "it has no head")
     size, checkpoint, signed_at = row
-    return Head(size=size, checkpoint=checkpoint, signed_at=signed_at)
-
-
-def damaged(path: Path, why: str) -> LedgerCorruptError:
-    """Say what is wrong with the ledger at `path`."""
-    return LedgerCorruptError(
-        f"The ledger {path} is damaged: {why}. Keep the file, run fsck, restore a copy.",
-        f"账本 {path} 已损坏:{why}。请保留该文件、运行 fsck,并从副本恢复。",
-    )
+    if not isinstance(size, int) or not isinstance(signed_at, int):
+        raise damaged(path, "its head is malformed")
+    return Head(size=size, checkpoint=blob(path, checkpoint), signed_at=signed_at)
