@@ -1,12 +1,8 @@
-"""A small sealed bundle, written member by member with the library's own signer, TSA and log, and zipped by zipfile.
-
-Every format is that of docs/spec; the ZIP's own form is not (`container.form`).
-"""
+"""A small sealed bundle, made member by member with the library's own signer, TSA, log and ZIP writer."""
 
 from __future__ import annotations
 
 import hashlib
-import zipfile
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
@@ -16,7 +12,9 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from evidencekit.bundle.asic import SIGNATURE_TYPE, TIMESTAMP_TYPE, AsicReference, format_asic_manifest
 from evidencekit.bundle.paths import media_type
 from evidencekit.bundle.sums import format_sha256sums, format_sm3sums
+from evidencekit.bundle.writer import write_zip
 from evidencekit.hashing.canonical import canonical_bytes
+from evidencekit.hashing.chainlog import NO_PREVIOUS, ChainHead, ChainWriter
 from evidencekit.hashing.digest import digest_bytes
 from evidencekit.hashing.merkle import leaf_hash, prove_inclusion, root_of, salted_leaf
 from evidencekit.ledger.checkpoint import Checkpoint, format_checkpoint
@@ -51,8 +49,29 @@ TOKENS = (
     ("seal/capture-0001-1.tsr", "seal/capture-0001.json"),
     ("seal/seal-1.tsr", "seal/manifest.p7s"),
 )
+ENVIRONMENT = canonical_bytes(
+    {"checks": [{"id": "hosts", "result": "PASS"}], "format": "evidencekit/environment", "version": 1}
+)
+_EXCHANGE_LINES: tuple[JsonValue, ...] = (
+    {"capture_id": CAPTURE_ID, "count": 2, "format": "evidencekit/exchanges", "version": 1},
+    {"id": "000001", "outcome": "recorded"},
+    {"id": "000002", "outcome": "failed"},
+)
+EXCHANGES = b"".join(canonical_bytes(line) + b"\n" for line in _EXCHANGE_LINES)
+COMPLETENESS: dict[str, JsonValue] = {
+    "requests": 2,
+    "recorded": 1,
+    "partial": 0,
+    "failed": 1,
+    "withheld": 0,
+    "not_retrievable": 0,
+    "after_t_capture": 0,
+    "body_bytes": 3,
+    "reasons": {},
+}
 ARTIFACTS = {
-    "capture/exchanges.jsonl": (b'{"capture_id":"x","count":0}\n', "exchanges", "application/jsonl"),
+    "capture/environment.json": (ENVIRONMENT, "environment", "application/json"),
+    "capture/exchanges.jsonl": (EXCHANGES, "exchanges", "application/x-ndjson"),
     "capture/pages/0001/dom.html": ("<h1>示例</h1>".encode() * 50, "dom", "text/html"),
     "capture/pages/0001/screenshot-initial.png": (b"\x89PNG first" * 40, "screenshot.initial", "image/png"),
     "capture/pages/0001/screenshot.png": (b"\x89PNG whole" * 400, "screenshot", "image/png"),
@@ -103,12 +122,28 @@ class Office:
         return format_proof(TlogProof(index=index, path=tuple(prove_inclusion(leaves, index)), checkpoint=note))
 
 
+def write_log(folder: Path, name: str, previous: bytes, first_n: int) -> tuple[bytes, ChainHead]:
+    """A hash-chained log of three lines."""
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / f"{name}.jsonl"
+    path.unlink(missing_ok=True)
+    with ChainWriter(path, format_name=name, capture_id=CAPTURE_ID, previous=previous, first_n=first_n) as writer:
+        for step in ("one", "two", "three"):
+            writer.append(step)
+        head = writer.head
+    return path.read_bytes(), head
+
+
 def commitments(members: dict[str, bytes]) -> tuple[list[dict[str, JsonValue]], bytes, dict[str, bytes]]:
     """Manifest lines, records.jsonl and leaves by path for the artifacts and one committed record."""
     listed: list[dict[str, JsonValue]] = []
     lines: list[bytes] = []
     leaves: dict[str, bytes] = {}
-    for number, (path, (data, role, media)) in enumerate(sorted(ARTIFACTS.items())):
+    named = {
+        **ARTIFACTS,
+        "capture/worklog.jsonl": (members["capture/worklog.jsonl"], "worklog", "application/x-ndjson"),
+    }
+    for number, (path, (data, role, media)) in enumerate(sorted(named.items())):
         members[path] = data
         descriptor: dict[str, JsonValue] = {"kind": "artifact", "path": path, "size": len(data), **both(data)}
         salt = bytes([number]) * 32
@@ -159,6 +194,8 @@ def opening(office: Office, members: dict[str, bytes]) -> tuple[bytes, str]:
 
 
 def manifest_of(office: Office, members: dict[str, bytes], entry: bytes, salt: str) -> bytes:
+    members["capture/worklog.jsonl"], end = write_log(office.folder / "logs", "worklog", NO_PREVIOUS, 1)
+    members["proof/custody.jsonl"], _ = write_log(office.folder / "logs", "custody", end.head, end.n + 1)
     listed, members["capture/records.jsonl"], leaves = commitments(members)
     shot = leaves["capture/pages/0001/screenshot-initial.png"]
     dom = leaves["capture/pages/0001/dom.html"]
@@ -202,6 +239,8 @@ def manifest_of(office: Office, members: dict[str, bytes], entry: bytes, salt: s
             "pages": [{"id": "0001", "requested_url": "https://shop.example.com/", "initial": stamp(NOW)}],
             "artifacts": listed,
             "artifacts_root": root_of([bytes.fromhex(str(line["leaf"])) for line in listed]).hex(),
+            "completeness": COMPLETENESS,
+            "worklog": {"head": end.head.hex(), "lines": end.lines},
             "records": {"count": 1, "root": root_of([leaves["record"]]).hex()},
             "times": {"started": stamp(NOW), "finished": stamp(NOW + timedelta(seconds=50))},
             "signer": {"certificate_sha256": sha256(certificate), "self_signed": True},
@@ -271,9 +310,8 @@ def close(office: Office, members: dict[str, bytes]) -> dict[str, bytes]:
     return {"mimetype": b"application/vnd.etsi.asic-e+zip", **members, **outer}
 
 
-def write_zip(members: dict[str, bytes], path: Path) -> Path:
-    with zipfile.ZipFile(path, "w") as archive:
-        for name, data in members.items():
-            method = zipfile.ZIP_STORED if name == "mimetype" else zipfile.ZIP_DEFLATED
-            archive.writestr(zipfile.ZipInfo(name, (1980, 1, 1, 0, 0, 0)), data, method)
+def write_file(members: dict[str, bytes], path: Path) -> Path:
+    """Writes the members as the ZIP of docs/spec/bundle.md."""
+    with path.open("wb") as out:
+        write_zip(members, out)
     return path

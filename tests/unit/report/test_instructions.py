@@ -13,7 +13,7 @@ from evidencekit.errors import UsageError
 from evidencekit.hashing.digest import digest_bytes
 from evidencekit.report.claims import overclaims
 from evidencekit.report.instructions import VerifyFacts, render_verify_md
-from tests.unit.report.sealed_sample import FILE, NUMBER, TOKENS, sealed_members, write_zip
+from tests.unit.report.sealed_sample import FILE, NUMBER, TOKENS, sealed_members, write_file
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -38,7 +38,7 @@ def follow(page: str, folder: Path) -> subprocess.CompletedProcess[str]:
 
 @pytest.mark.parametrize("name", ["VERIFY.md", "VERIFY.zh-CN.md"])
 def test_commands_accept_a_sound_bundle(sound: Members, tmp_path: Path, name: str) -> None:
-    write_zip(sound, tmp_path / FILE)
+    write_file(sound, tmp_path / FILE)
     result = follow(sound[name].decode(), tmp_path)
     assert result.returncode == 0, result.stdout + result.stderr
     assert result.stdout.splitlines()[-1] == "All commands succeeded"
@@ -50,7 +50,7 @@ def test_commands_accept_a_sound_bundle(sound: Members, tmp_path: Path, name: st
 @pytest.mark.parametrize("size", [7, 8, 9, 64, 1000])
 def test_inclusion_by_hand_in_trees_of_any_shape(tmp_path: Path, size: int) -> None:
     members = sealed_members(tmp_path / "keys", size=size)
-    write_zip(members, tmp_path / FILE)
+    write_file(members, tmp_path / FILE)
     assert follow(members["VERIFY.md"].decode(), tmp_path).returncode == 0
 
 
@@ -105,7 +105,7 @@ CHANGES = {
 def test_commands_refuse_a_changed_bundle(sound: Members, tmp_path: Path, change: Callable[[Members], None]) -> None:
     members = dict(sound)
     change(members)
-    write_zip(members, tmp_path / FILE)
+    write_file(members, tmp_path / FILE)
     result = follow(sound["VERIFY.md"].decode(), tmp_path)
     assert result.returncode != 0
     assert "All commands succeeded" not in result.stdout
@@ -125,7 +125,7 @@ def test_each_step_refuses_by_itself(sound: Members, tmp_path: Path, name: str, 
     """The lists of digests set aside, the step that owns the file still refuses it."""
     members = dict(sound)
     _flip(name)(members)
-    write_zip(members, tmp_path / FILE)
+    write_file(members, tmp_path / FILE)
     page = re.sub(r"## [23]\. .*?(?=## 4)", "", members[f"{wanted}.md"].decode(), flags=re.DOTALL)
     assert follow(page, tmp_path).returncode != 0
 
