@@ -22,7 +22,6 @@ import requests
 from requests.adapters import HTTPAdapter
 from requests.auth import AuthBase, HTTPBasicAuth
 from urllib3.connection import HTTPConnection
-from urllib3.connectionpool import HTTPConnectionPool
 from urllib3.exceptions import HTTPError
 
 from evidencekit.errors import TransportError
@@ -31,7 +30,8 @@ from evidencekit.version import __version__
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from urllib3.connectionpool import ConnectionPool
+    from urllib3.connectionpool import HTTPConnectionPool
+    from urllib3.poolmanager import PoolManager
 
 _CHUNK: Final = 1 << 14
 _GRACE_S: Final = 0.5
@@ -136,24 +136,31 @@ class _Watch:
 
 
 class _WatchedAdapter(HTTPAdapter):
-    """Makes the connections of a request known to its watch."""
+    """Makes the connections of a request, direct or through a proxy, known to its watch."""
 
     def __init__(self, watch: _Watch) -> None:
         self._watch = watch
         super().__init__(max_retries=0)
+        _watch_pools(self.poolmanager, watch)
 
-    def get_connection_with_tls_context(
-        self,
-        request: requests.PreparedRequest,
-        verify: bool | str | None,
-        proxies: Mapping[str, str] | None = None,
-        cert: tuple[str, str] | str | None = None,
-    ) -> ConnectionPool:
-        """Return the pool, whose connections from now on report themselves."""
-        pool = super().get_connection_with_tls_context(request, verify, proxies=proxies, cert=cert)
-        if isinstance(pool, HTTPConnectionPool) and issubclass(pool.ConnectionCls, HTTPConnection):
-            vars(pool)["ConnectionCls"] = _watched(pool.ConnectionCls, self._watch)
-        return pool
+    def proxy_manager_for(self, proxy: str, **proxy_kwargs: object) -> PoolManager:
+        """Return the manager of connections through a proxy; called by requests."""
+        manager: PoolManager = super().proxy_manager_for(proxy, **proxy_kwargs)
+        _watch_pools(manager, self._watch)
+        return manager
+
+
+def _watch_pools(manager: PoolManager, watch: _Watch) -> None:
+    manager.pool_classes_by_scheme = {
+        scheme: _watched_pool(kind, watch) for scheme, kind in manager.pool_classes_by_scheme.items()
+    }
+
+
+def _watched_pool(kind: type[HTTPConnectionPool], watch: _Watch) -> type[HTTPConnectionPool]:
+    base = kind.ConnectionCls
+    if not issubclass(base, HTTPConnection):
+        return kind
+    return type(kind.__name__, (kind,), {"ConnectionCls": _watched(base, watch)})
 
 
 def _watched(base: type[HTTPConnection], watch: _Watch) -> type[HTTPConnection]:
@@ -219,7 +226,7 @@ def _exchange(request: _Request, watch: _Watch) -> HttpReply:
                 request.method, public_url(request.url), headers, data=request.body, auth=_auth(request.url)
             )
         )
-        settings = session.merge_environment_settings(prepared.url, {}, True, None, None)
+        settings = session.merge_environment_settings(prepared.url or "", {}, True, None, None)
         response = session.send(prepared, timeout=request.timeout_s, allow_redirects=False, **settings)
         with response:
             proxy = requests.utils.select_proxy(prepared.url or "", settings["proxies"])

@@ -113,3 +113,53 @@ def test_a_revoked_tsa_passes_only_without_the_list() -> None:
 
 def test_a_pinned_tsa_certificate_is_an_anchor() -> None:
     assert judge("py_ok_ec.tsr", anchors=(certificate("ok_ec.pem"),)).trusted is Outcome.PASSED
+
+
+def sm2_check(name: str, anchor: str) -> TokenCheck:
+    content = (VECTORS / "tokens" / "data.bin").read_bytes()
+    return check_token(
+        (VECTORS / "sm2" / name).read_bytes(),
+        digest=digest("sm3", content),
+        algorithm="sm3",
+        anchors=[x509.load_pem_x509_certificate((VECTORS / "sm2" / anchor).read_bytes())],
+        at=NOW,
+    )
+
+
+@pytest.mark.parametrize("name", ["sm2_std.tsr", "sm2_std.tst"])
+def test_sm2_tokens(name: str) -> None:
+    found = sm2_check(name, "root.pem")
+    assert found.intact, found.reason
+    assert found.trusted is Outcome.PASSED
+
+
+@pytest.mark.parametrize("name", ["sm2_nullid.tsr", "sm2_nullid.tst"])
+def test_sm2_with_another_identifier_does_not_verify(name: str) -> None:
+    assert sm2_check(name, "root0.pem").integrity is Outcome.FAILED
+
+
+@pytest.mark.parametrize("name", ["bundle_ec.asice", "bundle_rsa.asice"])
+def test_the_stamp_and_signature_of_a_foreign_container(name: str) -> None:
+    import zipfile
+
+    from evidencekit.x509 import cms
+    from evidencekit.x509.protection import unaccounted
+    from evidencekit.x509.signerinfo import check_signer_info
+
+    with zipfile.ZipFile(VECTORS / "asic" / name) as container:
+        members = {member: container.read(member) for member in container.namelist()}
+    stamped = members["META-INF/ASiCManifest002.xml"]
+    stamp = check_token(
+        members["META-INF/timestamp001.tst"],
+        digest=digest("sha256", stamped),
+        anchors=[certificate("root.pem")],
+        at=NOW,
+    )
+    assert stamp.intact, stamp.reason
+    assert stamp.trusted is Outcome.PASSED
+    signed = cms.parse_signed_data(members["META-INF/signature001.p7s"])
+    content = members["META-INF/ASiCManifest001.xml"]
+    signer = check_signer_info(signed, content_digest=lambda function: digest(function, content))
+    assert all(check.outcome is not Outcome.FAILED for check in signer.checks), signer.checks
+    # a CAdES-T signature carries its time-stamp as an unsigned attribute: nothing in the CMS protects it
+    assert any("unsigned attribute" in text.en for text in unaccounted(signed, signer))

@@ -5,6 +5,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 import pytest
 
@@ -160,6 +161,37 @@ def test_a_server_that_says_nothing_is_left() -> None:
         send(url, timeout_s=0.4)
 
 
+def test_a_tls_handshake_that_never_ends_is_left() -> None:
+    listener = socket.create_server(("127.0.0.1", 0))
+    started = time.monotonic()
+    with listener, pytest.raises(TransportError, match=r"within 0\.4 s"):
+        send(f"https://127.0.0.1:{listener.getsockname()[1]}/", timeout_s=0.4)
+    assert time.monotonic() - started < 2
+
+
+def test_a_certificate_of_nobody_known_is_refused(tmp_path: Path) -> None:
+    import ssl
+    import subprocess
+
+    command = ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes"]
+    command += ["-keyout", "key.pem", "-out", "cert.pem", "-subj", "/CN=127.0.0.1", "-days", "2"]
+    subprocess.run(command, cwd=tmp_path, check=True, capture_output=True, timeout=30)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(tmp_path / "cert.pem", tmp_path / "key.pem")
+    listener = socket.create_server(("127.0.0.1", 0))
+
+    def handshake() -> None:
+        try:
+            connection, _ = listener.accept()
+            context.wrap_socket(connection, server_side=True).close()
+        except OSError:
+            return
+
+    threading.Thread(target=handshake, daemon=True).start()
+    with listener, pytest.raises(TransportError, match="certificate"):
+        send(f"https://127.0.0.1:{listener.getsockname()[1]}/")
+
+
 def test_nobody_there() -> None:
     free = socket.create_server(("127.0.0.1", 0))
     port = free.getsockname()[1]
@@ -208,10 +240,8 @@ def test_credentials_go_to_the_server_and_nowhere_else() -> None:
     assert "cret" not in caught.value.en + caught.value.zh
 
 
-def test_the_home_is_not_searched_for_credentials(tmp_path: object, monkeypatch: pytest.MonkeyPatch) -> None:
-    from pathlib import Path
-
-    (Path(str(tmp_path)) / ".netrc").write_text("machine 127.0.0.1 login a password b\n")
+def test_the_home_is_not_searched_for_credentials(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / ".netrc").write_text("machine 127.0.0.1 login a password b\n")
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.delenv("NETRC", raising=False)
     with serving(saying(reply(b""))) as (url, requests):
