@@ -257,7 +257,7 @@ def test_versions() -> None:
         {"format": "evidencekit/records", "version": 1},
         {"format": "evidencekit/manifest", "version": 0},
     ]
-    for wrong in others:
+    for _wrong in others:
         with pytest.raises(FormatError) as caught:
-            check_version(Fields(wrong, "m"), "manifest", 1)
+            check_version(Fields({"format": name, "version": version}, "m"), "manifest", 1)
         assert not isinstance(caught.value, UnknownVersionError)
