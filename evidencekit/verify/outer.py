@@ -67,7 +67,7 @@ class OuterChecks:
         names = sorted(name for name in self._case.names if _MANIFEST.fullmatch(name))
         if not names:
             raise InputMissingError(Outcome.FAILED, Text(en="there is no ASiC manifest", zh="没有 ASiC 清单"))
-        return tuple(OuterManifest(path=name, content=parse_asic_manifest(self._case.data(name))) for name in names)
+        return tuple(_read_manifest(self._case, name) for name in names)
 
     @cached_property
     def signatures(self) -> tuple[OuterSignature, ...]:
@@ -194,6 +194,13 @@ class OuterChecks:
                 tally.doubt(f"{name}: evidence records are not read by this verifier", f"{name}:本程序不读取证据记录")
             else:
                 tally.fail(f"{name} belongs to no manifest", f"{name} 不属于任何清单")
+
+
+def _read_manifest(case: Case, name: str) -> OuterManifest:
+    try:
+        return OuterManifest(path=name, content=parse_asic_manifest(case.data(name)))
+    except FormatError as error:
+        raise FormatError(f"{name}: {error.en}", f"{name}:{error.zh}") from error
 
 
 def _compare(tally: Tally, manifest: OuterManifest, covered: set[str], case: Case) -> None:
