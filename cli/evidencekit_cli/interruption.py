@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import signal
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from types import FrameType
 
@@ -14,14 +14,14 @@ Handler = Callable[[int, FrameType | None], object]
 
 
 @contextmanager
-def end_on_termination() -> Iterator[None]:
+def end_on_termination() -> Generator[None]:
     """Let the signals that ask a program to end raise KeyboardInterrupt."""
     with _handled_by(signal.default_int_handler):
         yield
 
 
 @contextmanager
-def stop_requested(announce: Callable[[], None]) -> Iterator[threading.Event]:
+def stop_requested(announce: Callable[[], None]) -> Generator[threading.Event]:
     """Yield an event that the first signal sets, so that work can stop at a step's border.
 
     A second signal raises KeyboardInterrupt at once. `announce` is called on the first.
@@ -39,7 +39,7 @@ def stop_requested(announce: Callable[[], None]) -> Iterator[threading.Event]:
 
 
 @contextmanager
-def _handled_by(handler: Handler) -> Iterator[None]:
+def _handled_by(handler: Handler) -> Generator[None]:
     if threading.current_thread() is not threading.main_thread():
         yield
         return

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from evidencekit.notary import Evidence
 
     from evidencekit.timestamp.client import TimeStamper
-    from evidencekit_cli.commands.capture import CaptureOptions
+    from evidencekit_cli.capture_options import CaptureOptions
 
 _STOPPING = Sentence(
     "stopping; press Ctrl-C again to stop at once",

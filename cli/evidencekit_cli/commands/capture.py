@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, TypedDict, Unpack
+from typing import TYPE_CHECKING, Unpack
 
 import click
 
@@ -11,28 +11,9 @@ from evidencekit_cli.bilingual import command, option
 from evidencekit_cli.options import ENVIRONMENT_CONTROLS, MODES, RELATIONSHIPS, json_option, language_option
 
 if TYPE_CHECKING:
+    from evidencekit_cli.capture_options import CaptureOptions
     from evidencekit_cli.exit_codes import ExitCode
     from evidencekit_cli.output import Session
-
-
-class CaptureOptions(TypedDict):
-    """What click hands over: the options below; None where an option was not given."""
-
-    urls: tuple[str, ...]
-    list_file: str | None
-    demo: bool
-    output: Path | None
-    mode: str | None
-    tsas: tuple[str, ...]
-    matter: str | None
-    operator: str | None
-    relationship: str | None
-    environment_control: str | None
-    allow_private: bool
-    allow_tls_errors: bool
-    allow_http_errors: bool
-    no_third_party: bool
-    include_secrets: bool
 
 
 @command(

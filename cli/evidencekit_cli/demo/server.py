@@ -14,7 +14,7 @@ from importlib.resources import files
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Generator, Mapping
 
 _TYPES = {
     "css": "text/css; charset=utf-8",
@@ -36,7 +36,7 @@ class Page:
 
 
 @contextmanager
-def serve_shop() -> Iterator[str]:
+def serve_shop() -> Generator[str]:
     """Serve both origins while the context lasts, and yield the URL of the shop's page."""
     with ExitStack() as stack:
         assets = stack.enter_context(_serve(_load("assets")))
@@ -61,7 +61,7 @@ def _load(folder: str) -> dict[str, Page]:
 
 
 @contextmanager
-def _serve(pages: Mapping[str, Page]) -> Iterator[int]:
+def _serve(pages: Mapping[str, Page]) -> Generator[int]:
     server = ThreadingHTTPServer(("127.0.0.1", 0), _handler(pages))
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
     thread.start()
