@@ -11,9 +11,9 @@ from evidencekit.capture.archive import ArchiveInfo
 from evidencekit.capture.originals import keep_originals
 from evidencekit.capture.pageresult import page_result
 from evidencekit.capture.publicview import PublicView, build_public_view, count_outcomes
-from evidencekit.capture.transformations import transformations_of
 from evidencekit.capture.wacz import WaczInfo, write_wacz
 from evidencekit.capture.withholding import mask_text
+from evidencekit.errors import MinimumError
 from evidencekit.model import Capture, CaptureRoot, PageResult, Text
 from evidencekit.version import __version__
 
@@ -22,9 +22,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from evidencekit.capture.exchanges import Exchange
-    from evidencekit.capture.methodlog import MethodLog
     from evidencekit.capture.visitnotes import Desk, VisitNotes
-    from evidencekit.model import Record
+    from evidencekit.model import Record, Transformation
 
 WACZ_PATH = "capture/page.wacz"
 EXCHANGES_PATH = "capture/exchanges.jsonl"
@@ -41,7 +40,7 @@ class Recording:
     records: Sequence[Record]
     chains: Mapping[str, bytes]
     websockets: Path | None
-    log: MethodLog
+    transformations: Sequence[Transformation]
     partial: Sequence[Text]
 
 
@@ -61,7 +60,7 @@ async def assemble(desk: Desk, recording: Recording, *, capture_id: str, started
     await asyncio.to_thread(_write_files, desk, recording, view, pages)
     await asyncio.to_thread(keep_originals, staging, recording, view, info)
     transformations = [
-        *transformations_of(recording.log),
+        *recording.transformations,
         *(each for notes in recording.visits for each in notes.transformations),
     ]
     return Capture(

@@ -74,7 +74,9 @@ class DrivenPage:
                 f"{url[:200]}:服务器在 {timeout_s:g} 秒内没有应答;请重试",
             ) from error
         except PlaywrightError as error:
-            raise navigation_error(url, net_error(error.message)) from error
+            # Playwright has a sentence of its own where the browser says net::ERR_ABORTED.
+            name = "ERR_ABORTED" if "Download is starting" in error.message else net_error(error.message)
+            raise navigation_error(url, name) from error
         return None if response is None else response.status
 
     async def wait_loaded(self, *, timeout_s: float) -> bool:

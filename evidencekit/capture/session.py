@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
@@ -16,6 +17,7 @@ from evidencekit.capture.staging import Staging
 from evidencekit.capture.studio import open_studio
 from evidencekit.capture.supervision import Supervisor
 from evidencekit.capture.tlschain import certificate_chain, chain_path, pem_chain, tls_origins
+from evidencekit.capture.transformations import chosen_transformations, transformations_of
 from evidencekit.capture.url_policy import check_url
 from evidencekit.capture.visit import Visit
 from evidencekit.capture.visitnotes import Desk
@@ -99,6 +101,8 @@ async def capture_session(  # noqa: PLR0913 (the stage's border: each names one 
         async with open_studio(request, binary, options, stage, supervisor) as studio:
             journal.border("browser.start", binary.name, version=studio.version, sha256=binary.sha256)
             recording = await _record(request, desk, studio, supervisor, take_root)
+        chosen = chosen_transformations(request, options)
+        recording = replace(recording, transformations=(*chosen, *recording.transformations))
         capture = await supervisor.run(assemble(desk, recording, capture_id=capture_id, started_at=started_at))
     journal.border("session.end", requests=capture.completeness.requests, records=len(capture.records))
     return capture
@@ -130,7 +134,7 @@ async def _record(
         records=tuple(recorder.records),
         chains=chains,
         websockets=recorder.sockets.path if recorder.sockets.frames else None,
-        log=studio.log,
+        transformations=transformations_of(studio.log),
         partial=tuple(partial),
     )
 

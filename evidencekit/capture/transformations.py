@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from evidencekit.model import Text, Transformation
 
 if TYPE_CHECKING:
+    from evidencekit.capture.launcher import BrowserOptions
     from evidencekit.capture.methodlog import AlteringCall, MethodLog
+    from evidencekit.capture.request import CaptureRequest
 
 _MEANINGS = {
     "Page.addScriptToEvaluateOnNewDocument": ("script registered for every new document", "为每个新文档注册脚本"),
@@ -45,3 +48,19 @@ def _transformation(call: AlteringCall, count: int) -> Transformation:
             zh=f"{zh}({call.client}){times_zh}:{call.method}{summary}",
         ),
     )
+
+
+def chosen_transformations(request: CaptureRequest, options: BrowserOptions) -> tuple[Transformation, ...]:
+    """What the caller chose that changes how pages are judged or reached."""
+    now = datetime.now(UTC)
+    chosen: list[tuple[str, Text]] = []
+    if request.allow_tls_errors:
+        en = "the browser was told to accept any certificate: the server's identity was not checked"
+        chosen.append(("tls.errors_allowed", Text(en=en, zh="浏览器被设为接受任何证书:未核验服务器身份")))
+    if options.home is not None:
+        en = "the browser ran with another home folder, so with its own certificate store"
+        chosen.append(("browser.home", Text(en=en, zh="浏览器使用了另一个主目录,因而使用该目录的证书库")))
+    for argument in options.extra_args:
+        en, zh = f"the browser was started with {argument}", f"浏览器以 {argument} 启动"
+        chosen.append(("browser.argument", Text(en=en[:500], zh=zh[:500])))
+    return tuple(Transformation(time=now, kind=kind, detail=detail) for kind, detail in chosen)

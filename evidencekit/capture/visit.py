@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, TypeVar
 from urllib.parse import urlsplit
@@ -28,6 +29,8 @@ if TYPE_CHECKING:
     from evidencekit.capture.visitnotes import Desk
 
 _IDLE_S = 0.5
+_STOP_S = 5.0
+_HUNG_S = 10.0
 _HTTP_ERROR = 400
 _Result = TypeVar("_Result")
 
@@ -129,7 +132,7 @@ class Visit:
         storm = asyncio.ensure_future(driven.stormed.wait())
         await asyncio.wait((loading, storm), return_when=asyncio.FIRST_COMPLETED)
         if driven.stormed.is_set():
-            await self._stop_scripts(session, "dialogs")
+            await self._stop_scripts(session, "too many dialogs", "对话框过多")
         loaded = await loading
         storm.cancel()
         if not loaded:
@@ -137,13 +140,26 @@ class Visit:
         quiet = await self._quiet()
         self._journal.border("page.loaded", self.page, loaded=loaded, quiet=quiet)
 
-    async def _stop_scripts(self, session: CdpSession, why: str) -> None:
-        self._partial(why, "the page's running script was ended: too many dialogs", "对话框过多,已终止页面脚本")
+    async def _wake(self, session: CdpSession) -> None:
+        """Make sure that the page's main thread answers; a script that never yields is ended."""
+        try:
+            await session.call("Page.getLayoutMetrics", timeout_s=_HUNG_S)
+        except BrowserError:
+            await self._stop_scripts(session, "it did not yield", "脚本长时间不让出执行")
+
+    async def _stop_scripts(self, session: CdpSession, why: str, why_zh: str) -> None:
+        """End the running script, then forbid further ones.
+
+        The first command is taken while the page is blocked and acts when its dialog is answered; the second needs
+        the page's main thread and would wait for ever before.
+        """
+        self._partial("scripts", f"the page's running script was ended: {why}", f"已终止页面脚本:{why_zh}")
         for method, params in (
-            ("Emulation.setScriptExecutionDisabled", {"value": True}),
             ("Runtime.terminateExecution", {}),
+            ("Emulation.setScriptExecutionDisabled", {"value": True}),
         ):
-            await session.call(method, params, timeout_s=5.0)
+            with suppress(BrowserError):
+                await session.call(method, params, timeout_s=_STOP_S)
 
     async def _quiet(self) -> bool:
         return await self._studio.recorder.quiet(idle_s=_IDLE_S, timeout_s=self._remaining_s(self._limits.quiet_s))
@@ -154,6 +170,7 @@ class Visit:
 
     async def _look(self, session: CdpSession, target: WatchedTarget, take_root: Callable[[CaptureRoot], None]) -> None:
         """The untouched picture and DOM, and the root over everything so far."""
+        await self._wake(session)
         picture = await viewport_screenshot(session)
         self.notes.initial_at = datetime.now(UTC)
         source = await outer_html(session)
@@ -191,6 +208,7 @@ class Visit:
 
     async def _render(self, session: CdpSession) -> None:
         """Pictures and texts of the finished page."""
+        await self._wake(session)
         await self._privacy.learn(session, self._studio)
         views = PageViews(session, self._desk, self.notes)
         await views.take(self._limits.page_height_px)
