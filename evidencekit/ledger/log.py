@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from evidencekit.ledger.stores.store import Committed, Snapshot, Store
-    from evidencekit.signing.note import NoteSigner
+    from evidencekit.signing.note import NoteSigner, NoteVerifier
 
 _CHUNK: Final = 1024
 
@@ -208,6 +208,20 @@ class Ledger:
             with self._store.snapshot() as snapshot:
                 entries = list(snapshot.entries(chunk, min(chunk + _CHUNK, stop)))
             yield from entries
+
+    @property
+    def verifier(self) -> NoteVerifier:
+        """The public key of the ledger."""
+        return self._key.verifier
+
+    def hashes(self, level: int, index: int) -> Sequence[bytes]:
+        """Give the hashes of a tile, full or as far as it is now.
+
+        Raises:
+            LedgerCorruptError: there is no such tile, or it is malformed.
+        """
+        with self._store.snapshot() as snapshot:
+            return snapshot.hashes(level, index)
 
     def prove(self, index: int) -> bytes:
         """Prove that entry `index` is in the newest signed tree: a C2SP tlog-proof, from one snapshot, checked.

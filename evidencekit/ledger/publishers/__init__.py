@@ -1,0 +1,1 @@
+"""Where a ledger is published for strangers to read."""
