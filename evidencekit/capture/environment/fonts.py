@@ -1,0 +1,98 @@
+"""Fonts: missing Chinese or emoji glyphs must be found before the capture, not in court."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+from dataclasses import dataclass
+from functools import cache
+
+from evidencekit.capture.environment.probe import (
+    Observation,
+    Probe,
+    ProbeContext,
+    not_performed,
+    passed,
+    warned,
+)
+from evidencekit.model import Text
+
+CJK_SAMPLE = "的一是不了人我在有他这中国权证据网页截图"
+EMOJI_SAMPLE = "😀👍"
+_RANGE = re.compile(r"([0-9a-f]{1,6})(?:-([0-9a-f]{1,6}))?")
+_TIMEOUT_S = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class FontCoverage:
+    """Code points that some installed font can draw, as ranges of first and last."""
+
+    ranges: tuple[tuple[int, int], ...]
+
+    def missing(self, sample: str) -> str:
+        """Give the characters of a text that no font can draw, each once, spaces and controls apart."""
+        return "".join(
+            character
+            for character in dict.fromkeys(sample)
+            if character.isprintable()
+            and not character.isspace()
+            and not any(first <= ord(character) <= last for first, last in self.ranges)
+        )
+
+
+@cache
+def font_coverage() -> FontCoverage | None:
+    """Ask fontconfig for the characters of all fonts; `None` when it is not there."""
+    program = shutil.which("fc-list")
+    if program is None:
+        return None
+    try:
+        done = subprocess.run(  # noqa: S603 - a fixed argument list
+            [program, "--format", "%{charset}\n"], capture_output=True, timeout=_TIMEOUT_S, check=True
+        )
+    except (OSError, subprocess.SubprocessError):
+        return None
+    ranges = {
+        (int(first, 16), int(last or first, 16))
+        for first, last in _RANGE.findall(done.stdout.decode("ascii", "replace"))
+    }
+    return FontCoverage(tuple(_joined(sorted(ranges))))
+
+
+def missing_glyphs(sample: str) -> str | None:
+    """Give the characters of `sample` that no installed font can draw; `None` when it cannot be known."""
+    coverage = font_coverage()
+    return None if coverage is None else coverage.missing(sample)
+
+
+def has_cjk_font() -> bool | None:
+    """Say whether common Chinese characters can be drawn; `None` when it cannot be known."""
+    missing = missing_glyphs(CJK_SAMPLE)
+    return None if missing is None else not missing
+
+
+def probe_fonts(_context: ProbeContext) -> Observation:
+    """Check Chinese and emoji samples."""
+    chinese, emoji = missing_glyphs(CJK_SAMPLE), missing_glyphs(EMOJI_SAMPLE)
+    if chinese is None or emoji is None:
+        return not_performed("fontconfig is not there to ask", "系统没有 fontconfig,无法检查字体")
+    observed = {"missing_chinese": chinese, "missing_emoji": emoji}
+    if chinese:
+        return warned("no font draws Chinese: install fonts-noto-cjk", "没有中文字体:请安装 fonts-noto-cjk", observed)
+    if emoji:
+        return passed("Chinese can be drawn; emoji cannot", "可显示中文;缺少表情符号字体", observed)
+    return passed("Chinese and emoji can be drawn", "可显示中文和表情符号", observed)
+
+
+def _joined(ranges: list[tuple[int, int]]) -> list[tuple[int, int]]:
+    joined: list[tuple[int, int]] = []
+    for first, last in ranges:
+        if joined and first <= joined[-1][1] + 1:
+            joined[-1] = (joined[-1][0], max(joined[-1][1], last))
+        else:
+            joined.append((first, last))
+    return joined
+
+
+PROBE = Probe(id="system.fonts", method=Text(en="fontconfig coverage", zh="检查字体覆盖范围"), run=probe_fonts)

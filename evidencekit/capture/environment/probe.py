@@ -1,0 +1,139 @@
+"""What a probe is given and what it gives: results are PASS, WARN, FAIL or NOT_PERFORMED, never guessed (R06)."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeAlias
+
+from evidencekit.model import JsonValue, Text
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+
+class ProbeResult(StrEnum):
+    """How a probe ended; what did not run is never a PASS."""
+
+    PASS = "PASS"  # noqa: S105 - a result, not a password
+    WARN = "WARN"
+    FAIL = "FAIL"
+    NOT_PERFORMED = "NOT_PERFORMED"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Observation:
+    """What one probe saw. `raw` is what it read, bounded; `reason` is one sentence for the report."""
+
+    result: ProbeResult
+    reason: Text
+    observed: Mapping[str, JsonValue] = field(default_factory=dict[str, JsonValue])
+    raw: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Check:
+    """One line of the cleanliness report (清洁性检查)."""
+
+    id: str
+    method: Text
+    started: datetime
+    finished: datetime
+    observation: Observation
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BrowserFacts:
+    """The browser that will run; `sha256` is over the program file, `arguments` are those it is started with."""
+
+    path: Path
+    name: str
+    version: str
+    sha256: str
+    arguments: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProbeOptions:
+    """Where probes look; the defaults are this machine.
+
+    Attributes:
+        browser: `None` when it is not known yet.
+        profile: the browser's profile folder.
+        profile_ready_at: when the profile was made; files in it that are older were there before.
+        home: the home whose trust store the browser uses.
+        resolvers: addresses of independent DNS resolvers, `address` or `address:port`.
+        time_servers: NTP servers, `host` or `host:port`.
+        within_s: seconds for all probes together.
+    """
+
+    browser: BrowserFacts | None = None
+    profile: Path | None = None
+    profile_ready_at: datetime | None = None
+    home: Path = field(default_factory=Path.home)
+    environment: Mapping[str, str] = field(default_factory=lambda: dict(os.environ))
+    hosts_file: Path = Path("/etc/hosts")
+    network_folder: Path = Path("/sys/class/net")
+    process_folder: Path = Path("/proc")
+    preload_file: Path = Path("/etc/ld.so.preload")
+    policy_folders: tuple[Path, ...] = (
+        Path("/etc/chromium/policies"),
+        Path("/etc/chromium-browser/policies"),
+        Path("/etc/opt/chrome/policies"),
+        Path("/etc/opt/edge/policies"),
+    )
+    resolvers: tuple[str, ...] = ("223.5.5.5", "119.29.29.29")
+    time_servers: tuple[str, ...] = ("ntp.ntsc.ac.cn", "ntp.aliyun.com", "time.cloudflare.com")
+    within_s: float = 1.5
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProbeContext:
+    """The options and what the capture is about; `hosts` are the names in the URLs, in order."""
+
+    options: ProbeOptions
+    hosts: tuple[str, ...]
+    allow_private: bool
+    third_party: bool
+
+
+RAW_CHARS = 4000
+"""What a probe read is cut to this length."""
+
+ProbeFunction: TypeAlias = Callable[[ProbeContext], Observation]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Probe:
+    """One check: its id (docs/spec/environment.md), how it looks, and the function."""
+
+    id: str
+    method: Text
+    run: ProbeFunction
+
+
+def passed(en: str, zh: str, observed: Mapping[str, JsonValue] | None = None, raw: str = "") -> Observation:
+    """Say that no sign was seen."""
+    return _observation(ProbeResult.PASS, Text(en=en, zh=zh), observed, raw)
+
+
+def warned(en: str, zh: str, observed: Mapping[str, JsonValue] | None = None, raw: str = "") -> Observation:
+    """Say that something was seen which a reader should look at."""
+    return _observation(ProbeResult.WARN, Text(en=en, zh=zh), observed, raw)
+
+
+def failed(en: str, zh: str, observed: Mapping[str, JsonValue] | None = None, raw: str = "") -> Observation:
+    """Say that a sign of forgery was seen."""
+    return _observation(ProbeResult.FAIL, Text(en=en, zh=zh), observed, raw)
+
+
+def not_performed(en: str, zh: str, observed: Mapping[str, JsonValue] | None = None, raw: str = "") -> Observation:
+    """Say that nothing was checked, and why."""
+    return _observation(ProbeResult.NOT_PERFORMED, Text(en=en, zh=zh), observed, raw)
+
+
+def _observation(result: ProbeResult, reason: Text, observed: Mapping[str, JsonValue] | None, raw: str) -> Observation:
+    return Observation(result=result, reason=reason, observed=observed or {}, raw=raw[:RAW_CHARS])

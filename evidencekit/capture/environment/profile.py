@@ -1,0 +1,122 @@
+"""The browser: which program it is, and whether its profile is fresh (R10, R11, FM1)."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+from evidencekit.capture.environment.probe import (
+    Observation,
+    Probe,
+    ProbeContext,
+    not_performed,
+    passed,
+    warned,
+)
+from evidencekit.model import Text
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from evidencekit.model import JsonValue
+
+_MOST_FILES = 20_000
+_MOST_NAMED = 20
+_POLICY_BYTES = 1 << 20
+_EXTENSION_ARGUMENTS = ("--load-extension", "--disable-extensions-except", "--user-data-dir-extension")
+
+
+def probe_browser(context: ProbeContext) -> Observation:
+    """Record name, version and digest of the program."""
+    browser = context.options.browser
+    if browser is None:
+        return not_performed("no browser is known", "尚未确定浏览器")
+    observed: dict[str, JsonValue] = {
+        "name": browser.name,
+        "version": browser.version,
+        "path": str(browser.path),
+        "sha256": browser.sha256,
+        "arguments": list(browser.arguments),
+    }
+    return passed("program recorded by digest", "已记录浏览器程序的摘要", observed)
+
+
+def probe_profile(context: ProbeContext) -> Observation:
+    """Look for files that were in the profile before the capture, and for extensions."""
+    options = context.options
+    if options.profile is None or options.profile_ready_at is None:
+        return not_performed("no profile is known", "尚未确定浏览器配置目录")
+    before = options.profile_ready_at.timestamp()
+    old, seen = [], 0
+    for file in _files(options.profile):
+        seen += 1
+        if file.lstat().st_mtime < before:
+            old.append(str(file.relative_to(options.profile)))
+    arguments = options.browser.arguments if options.browser else ()
+    extensions = [argument for argument in arguments if argument.startswith(_EXTENSION_ARGUMENTS)]
+    observed: dict[str, JsonValue] = {
+        "files": seen,
+        "older": len(old),
+        "examples": list(sorted(old)[:_MOST_NAMED]),
+        "extensions": list(extensions),
+    }
+    if old or extensions:
+        return warned(
+            f"the profile was used before: {len(old)} older files, {len(extensions)} extension arguments",
+            f"浏览器配置此前已被使用:{len(old)} 个旧文件,{len(extensions)} 个扩展参数",
+            observed,
+        )
+    return passed(
+        "the profile is new: no cache, no history, no extension", "浏览器配置为全新:无缓存、无历史、无扩展", observed
+    )
+
+
+def probe_policies(context: ProbeContext) -> Observation:
+    """Look for managed policies, which can force extensions, proxies and certificates on the browser."""
+    found: dict[str, JsonValue] = {}
+    for folder in context.options.policy_folders:
+        for file in sorted(folder.glob("*/*.json"))[:_MOST_NAMED] if folder.is_dir() else ():
+            found[str(file)] = _policy_names(file)
+    if found:
+        return warned(
+            f"managed policies apply: {len(found)} files", f"存在受管策略:{len(found)} 个文件", {"policies": found}
+        )
+    return passed("no managed browser policy was seen", "未发现受管的浏览器策略", {"policies": found})
+
+
+def _files(folder: Path) -> Iterator[Path]:
+    waiting, seen = [folder], 0
+    while waiting:
+        try:
+            entries = list(waiting.pop().iterdir())
+        except OSError:
+            continue  # the browser removes files while it starts
+        for entry in entries:
+            seen += 1
+            if seen > _MOST_FILES:
+                return
+            if entry.is_dir() and not entry.is_symlink():
+                waiting.append(entry)
+            elif entry.exists():
+                yield entry
+
+
+def _policy_names(file: Path) -> list[JsonValue]:
+    try:
+        with file.open("rb") as source:
+            value = json.loads(source.read(_POLICY_BYTES))
+    except (OSError, ValueError, RecursionError):
+        return ["unreadable"]
+    return sorted(value)[:_MOST_NAMED] if isinstance(value, dict) else ["unreadable"]
+
+
+BROWSER = Probe(
+    id="browser.program", method=Text(en="digest of the program file", zh="计算程序文件摘要"), run=probe_browser
+)
+PROFILE = Probe(
+    id="browser.profile", method=Text(en="files of the profile", zh="检查配置目录中的文件"), run=probe_profile
+)
+POLICIES = Probe(
+    id="browser.policies", method=Text(en="managed policy files", zh="检查受管策略文件"), run=probe_policies
+)

@@ -1,0 +1,60 @@
+"""System facts: what machine this is, and whether it is virtual or remotely used (recorded, not judged)."""
+
+from __future__ import annotations
+
+import os
+import platform
+import sys
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from evidencekit.capture.environment.probe import Observation, Probe, ProbeContext, passed
+from evidencekit.model import Text
+
+if TYPE_CHECKING:
+    from evidencekit.model import JsonValue
+
+_FACT_FILES = {
+    "os_release": Path("/etc/os-release"),
+    "machine_vendor": Path("/sys/class/dmi/id/sys_vendor"),
+    "machine_product": Path("/sys/class/dmi/id/product_name"),
+}
+_FACT_CHARS = 1000
+
+
+def system_facts() -> dict[str, JsonValue]:
+    """Give operating system, kernel, processor, Python, time zone, and container or machine hints."""
+    facts: dict[str, JsonValue] = {
+        "system": platform.system(),
+        "release": platform.release(),
+        "version": platform.version(),
+        "machine": platform.machine(),
+        "processors": os.cpu_count() or 0,
+        "python": sys.version.split()[0],
+        "time_zone": time.strftime("%z"),
+        "container": Path("/.dockerenv").exists() or Path("/run/.containerenv").exists(),
+    }
+    for name, path in _FACT_FILES.items():
+        try:
+            facts[name] = path.read_text("utf-8", "replace")[:_FACT_CHARS].strip()
+        except OSError:
+            facts[name] = None
+    return facts
+
+
+def probe_system(context: ProbeContext) -> Observation:
+    """Record the facts; a remote session is named."""
+    facts = system_facts()
+    facts["remote_session"] = any(context.options.environment.get(name) for name in ("SSH_CONNECTION", "RDP_SESSION"))
+    facts["display"] = bool(
+        context.options.environment.get("DISPLAY") or context.options.environment.get("WAYLAND_DISPLAY")
+    )
+    return passed("facts recorded, nothing judged", "已记录系统信息,不作判断", facts)
+
+
+PROBE = Probe(
+    id="system.facts",
+    method=Text(en="operating system interfaces", zh="读取操作系统接口"),
+    run=probe_system,
+)
