@@ -253,11 +253,7 @@ def test_versions() -> None:
     check_version(Fields({"format": "evidencekit/manifest", "version": 1}, "m"), "manifest", 1)
     with pytest.raises(UnknownVersionError, match="needs a newer verifier"):
         check_version(Fields({"format": "evidencekit/manifest", "version": 2}, "m"), "manifest", 1)
-    others: list[JsonValue] = [
-        {"format": "evidencekit/records", "version": 1},
-        {"format": "evidencekit/manifest", "version": 0},
-    ]
-    for _wrong in others:
+    for name, version in (("evidencekit/records", 1), ("evidencekit/manifest", 0)):
         with pytest.raises(FormatError) as caught:
             check_version(Fields({"format": name, "version": version}, "m"), "manifest", 1)
         assert not isinstance(caught.value, UnknownVersionError)
