@@ -114,23 +114,18 @@ def _check_counts(tally: Tally, seen: _Seen, stated: Completeness) -> None:
 
 
 def _check_links(tally: Tally, seen: _Seen) -> None:
-    """A redirect is named from both ends, and both ends are there."""
-    for origin, target in sorted(seen.links ^ seen.back_links):
-        tally.fail(
-            f"the redirect {origin} to {target} is named from one end only", f"重定向 {origin} → {target} 只有一端记载"
-        )
-    for origin, target in sorted(seen.links & seen.back_links):
+    """A redirect leads to a request that is there, and does not contradict what that one says of itself."""
+    came_from = {target: origin for origin, target in seen.back_links}
+    for origin, target in sorted(seen.links | seen.back_links):
         if origin not in seen.ids or target not in seen.ids:
-            tally.fail(
-                f"the redirect {origin} to {target} leads to a request that is not there",
-                f"重定向 {origin} → {target} 指向不存在的请求",
-            )
+            zh = f"重定向 {origin} → {target} 指向不存在的请求"
+            tally.fail(f"the redirect {origin} to {target} names a request that is not there", zh)
+        elif came_from.get(target, origin) != origin:
+            tally.fail(f"{origin} and {came_from[target]} both lead to {target}", f"{target} 的重定向来源矛盾")
 
 
 def _check_records(tally: Tally, seen: _Seen, case: Case) -> None:
-    committed = Counter(
-        line.id.removesuffix(".public") for line in case.records.records if not line.id.endswith(".public")
-    )
+    committed = Counter(line.id for line in case.records.records)
     for name in sorted((committed - seen.records).keys()):
         tally.fail(f"record {name} was committed, but no request names it", f"记录 {name} 已承诺,但没有请求引用它")
     for name in sorted((seen.records - committed).keys()):

@@ -422,11 +422,9 @@ def _in_file(name: str, old: bytes, new: bytes) -> Forgery:
 CASES["exchange_gone_fail"] = _lines(paths.EXCHANGES, lambda lines: lines[:-1])
 CASES["exchange_twice_fail"] = _lines(paths.EXCHANGES, lambda lines: [lines[0], lines[1], lines[1]])
 CASES["exchange_outcome_fail"] = _in_file(paths.EXCHANGES, b'"outcome":"failed"', b'"outcome":"partial"')
-CASES["exchange_record_unnamed_fail"] = _in_file(
-    paths.EXCHANGES, b'["000001.request","000001.response"]', b'["000001.request"]'
-)
-CASES["exchange_redirect_one_sided_fail"] = _in_file(
-    paths.EXCHANGES, b'"redirected_to":null,"url"', b'"redirected_to":"000002","url"'
+CASES["exchange_record_unnamed_fail"] = _in_file(paths.EXCHANGES, b'"000001.response",', b"")
+CASES["exchange_redirect_to_nowhere_fail"] = _in_file(
+    paths.EXCHANGES, b'"redirected_to":null,"url"', b'"redirected_to":"000007","url"'
 )
 CASES["exchange_other_capture_fail"] = _lines(
     paths.EXCHANGES, lambda lines: [re.sub(rb'"capture_id":"....', b'"capture_id":"0000', lines[0]), *lines[1:]]

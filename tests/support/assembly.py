@@ -408,6 +408,7 @@ def _artifacts(work: _Assembly, blocks: Mapping[str, bytes]) -> tuple[Artifact, 
 
 
 def _exchanges(work: _Assembly) -> bytes:
+    ids = ["000001.request", "000001.response", *(["000001.request.public"] if work.plan.withhold else [])]
     header: JsonValue = {
         "capture_id": work.capture_id,
         "count": 2,
@@ -423,7 +424,7 @@ def _exchanges(work: _Assembly) -> bytes:
     }
     lines: list[JsonValue] = [
         header,
-        common | {"id": "000001", "outcome": "recorded", "records": ["000001.request", "000001.response"]},
+        common | {"id": "000001", "outcome": "recorded", "records": ids},
         common | {"id": "000002", "outcome": "failed", "records": [], "reason": "net::ERR_NAME_NOT_RESOLVED"},
     ]
     return b"".join(canonical_bytes(line) + b"\n" for line in lines)
