@@ -16,9 +16,33 @@ from evidencekit.bundle.writer import write_zip
 from evidencekit.hashing.canonical import canonical_bytes
 from evidencekit.hashing.chainlog import NO_PREVIOUS, ChainHead, ChainWriter
 from evidencekit.hashing.digest import digest_bytes
+from evidencekit.hashing.manifest import (
+    UNVERIFIED_CLOCK,
+    CaptureStamp,
+    LedgerReference,
+    Manifest,
+    ManifestArtifact,
+    OpenEntry,
+    OpenStamp,
+    RecordTree,
+    SealSigner,
+    TokenReference,
+    Tool,
+    WorklogEnd,
+    format_manifest,
+)
 from evidencekit.hashing.merkle import leaf_hash, prove_inclusion, root_of, salted_leaf
+from evidencekit.hashing.records import (
+    ArtifactOpening,
+    RecordOpening,
+    Records,
+    artifact_descriptor,
+    format_openings,
+    record_descriptor,
+)
 from evidencekit.ledger.checkpoint import Checkpoint, format_checkpoint
 from evidencekit.ledger.proof import TlogProof, format_proof
+from evidencekit.model import Completeness, Operator, Text
 from evidencekit.report.instructions import VerifyFacts, render_verify_md
 from evidencekit.signing.cades import sign_detached
 from evidencekit.signing.identity import (
@@ -34,6 +58,7 @@ from evidencekit.signing.signer import load_private_key
 from evidencekit.timestamp.authority import Authority
 from evidencekit.timestamp.query import build_query
 from evidencekit.timestamp.token import parse_response
+from tests.unit.report.report_samples import page
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -50,28 +75,87 @@ TOKENS = (
     ("seal/seal-1.tsr", "seal/manifest.p7s"),
 )
 ENVIRONMENT = canonical_bytes(
-    {"checks": [{"id": "hosts", "result": "PASS"}], "format": "evidencekit/environment", "version": 1}
+    {
+        "format": "evidencekit/environment",
+        "version": 1,
+        "capture_id": CAPTURE_ID,
+        "summary": {"en": "No sign of forgery was seen.", "zh": "未发现伪造迹象。"},
+        "counts": {"PASS": 1, "WARN": 0, "FAIL": 0, "NOT_PERFORMED": 0},
+        "checks": [
+            {
+                "id": "hosts",
+                "method": "/etc/hosts",
+                "result": "PASS",
+                "started": "2026-11-23T03:04:05.000000Z",
+                "finished": "2026-11-23T03:04:05.100000Z",
+                "observed": {},
+                "raw": "127.0.0.1 localhost",
+                "reason": {"en": "no entry for the target", "zh": "未发现目标条目"},
+            }
+        ],
+    }
 )
+
+
+def exchange_line(number: int, *, good: bool) -> JsonValue:
+    """One line of exchanges.jsonl, recorded or failed."""
+    answer: JsonValue = {
+        "status": 200,
+        "status_text": "OK",
+        "headers": [],
+        "mime_type": "text/html",
+        "body_size": 3,
+        "encoded_size": 3,
+        "sha256": hashlib.sha256(b"abc").hexdigest(),
+    }
+    return {
+        "id": f"{number:06d}",
+        "page": "0001",
+        "url": "https://shop.example.com/",
+        "method": "GET",
+        "resource_type": "Document",
+        "initiator": "other",
+        "target": "page",
+        "outcome": "recorded" if good else "failed",
+        "reason": None if good else "net::ERR_FAILED",
+        "started": "2026-11-23T03:04:06.000000Z",
+        "finished": "2026-11-23T03:04:07.000000Z",
+        "after_t_capture": False,
+        "from_cache": False,
+        "from_service_worker": False,
+        "redirected_from": None,
+        "redirected_to": None,
+        "protocol": "h2",
+        "remote_address": "203.0.113.7:443",
+        "security": None,
+        "request": {"headers": [], "body_size": None, "body_retained": False},
+        "response": answer if good else None,
+        "withheld": [],
+        "records": ["000001.response"] if good else [],
+    }
+
+
 _EXCHANGE_LINES: tuple[JsonValue, ...] = (
     {"capture_id": CAPTURE_ID, "count": 2, "format": "evidencekit/exchanges", "version": 1},
-    {"id": "000001", "outcome": "recorded"},
-    {"id": "000002", "outcome": "failed"},
+    exchange_line(1, good=True),
+    exchange_line(2, good=False),
 )
 EXCHANGES = b"".join(canonical_bytes(line) + b"\n" for line in _EXCHANGE_LINES)
-COMPLETENESS: dict[str, JsonValue] = {
-    "requests": 2,
-    "recorded": 1,
-    "partial": 0,
-    "failed": 1,
-    "withheld": 0,
-    "not_retrievable": 0,
-    "after_t_capture": 0,
-    "body_bytes": 3,
-    "reasons": {},
-}
+COMPLETENESS = Completeness(
+    requests=2,
+    recorded=1,
+    partial=0,
+    failed=1,
+    withheld=0,
+    not_retrievable=0,
+    after_t_capture=0,
+    body_bytes=3,
+    reasons={"net::ERR_FAILED": 1},
+)
 ARTIFACTS = {
     "capture/environment.json": (ENVIRONMENT, "environment", "application/json"),
     "capture/exchanges.jsonl": (EXCHANGES, "exchanges", "application/x-ndjson"),
+    "capture/pages/0001/dom-initial.html": (b"<h1>first</h1>", "dom.initial", "text/html"),
     "capture/pages/0001/dom.html": ("<h1>示例</h1>".encode() * 50, "dom", "text/html"),
     "capture/pages/0001/screenshot-initial.png": (b"\x89PNG first" * 40, "screenshot.initial", "image/png"),
     "capture/pages/0001/screenshot.png": (b"\x89PNG whole" * 400, "screenshot", "image/png"),
@@ -134,43 +218,35 @@ def write_log(folder: Path, name: str, previous: bytes, first_n: int) -> tuple[b
     return path.read_bytes(), head
 
 
-def commitments(members: dict[str, bytes]) -> tuple[list[dict[str, JsonValue]], bytes, dict[str, bytes]]:
+def commitments(members: dict[str, bytes]) -> tuple[tuple[ManifestArtifact, ...], bytes, dict[str, bytes]]:
     """Manifest lines, records.jsonl and leaves by path for the artifacts and one committed record."""
-    listed: list[dict[str, JsonValue]] = []
-    lines: list[bytes] = []
+    listed: list[ManifestArtifact] = []
+    openings: list[ArtifactOpening] = []
     leaves: dict[str, bytes] = {}
-    named = {
-        **ARTIFACTS,
-        "capture/worklog.jsonl": (members["capture/worklog.jsonl"], "worklog", "application/x-ndjson"),
-    }
+    log = members["capture/worklog.jsonl"]
+    named = {**ARTIFACTS, "capture/worklog.jsonl": (log, "worklog", "application/x-ndjson")}
     for number, (path, (data, role, media)) in enumerate(sorted(named.items())):
         members[path] = data
-        descriptor: dict[str, JsonValue] = {"kind": "artifact", "path": path, "size": len(data), **both(data)}
-        salt = bytes([number]) * 32
-        leaves[path] = salted_leaf(salt, canonical_bytes(descriptor))
+        salt, digests = bytes([number]) * 32, digest_bytes(data)
+        leaves[path] = salted_leaf(salt, artifact_descriptor(path, len(data), digests))
+        page = "0001" if path.startswith("capture/pages/") else None
         listed.append(
-            {
-                "path": path,
-                "media_type": media,
-                "role": role,
-                "page": "0001",
-                "derived_from": [],
-                "hashed_at": stamp(NOW),
-                "leaf": leaves[path].hex(),
-            }
+            ManifestArtifact(
+                path=path,
+                media_type=media,
+                role=role,
+                page=page,
+                derived_from=(),
+                hashed_at=NOW + timedelta(seconds=30),
+                leaf=leaves[path],
+            )
         )
-        lines.append(canonical_bytes({**descriptor, "leaf": leaves[path].hex(), "salt": salt.hex()}))
-    record: dict[str, JsonValue] = {"kind": "record", "id": "000001.response", "size": 3, **both(b"abc")}
-    leaves["record"] = salted_leaf(b"\x07" * 32, canonical_bytes(record))
-    lines.append(canonical_bytes({**record, "leaf": leaves["record"].hex(), "salt": ("07" * 32)}))
-    header: dict[str, JsonValue] = {
-        "artifacts": len(listed),
-        "capture_id": CAPTURE_ID,
-        "format": "evidencekit/records",
-        "records": 1,
-        "version": 1,
-    }
-    return listed, b"".join(line + b"\n" for line in [canonical_bytes(header), *lines]), leaves
+        openings.append(ArtifactOpening(path=path, size=len(data), digests=digests, salt=salt, leaf=leaves[path]))
+    salt, digests = b"\x77" * 32, digest_bytes(b"abc")
+    leaves["record"] = salted_leaf(salt, record_descriptor("000001.response", 3, digests))
+    record = RecordOpening(id="000001.response", size=3, digests=digests, salt=salt, leaf=leaves["record"])
+    records = Records(capture_id=CAPTURE_ID, artifacts=tuple(openings), records=(record,))
+    return tuple(listed), format_openings(records), leaves
 
 
 def opening(office: Office, members: dict[str, bytes]) -> tuple[bytes, str]:
@@ -198,7 +274,7 @@ def manifest_of(office: Office, members: dict[str, bytes], entry: bytes, salt: s
     members["proof/custody.jsonl"], _ = write_log(office.folder / "logs", "custody", end.head, end.n + 1)
     listed, members["capture/records.jsonl"], leaves = commitments(members)
     shot = leaves["capture/pages/0001/screenshot-initial.png"]
-    dom = leaves["capture/pages/0001/dom.html"]
+    dom = leaves["capture/pages/0001/dom-initial.html"]
     members["seal/capture-0001.json"] = canonical_bytes(
         {
             "capture_id": CAPTURE_ID,
@@ -212,40 +288,47 @@ def manifest_of(office: Office, members: dict[str, bytes], entry: bytes, salt: s
         }
     )
     members["seal/capture-0001-1.tsr"] = office.token(members["seal/capture-0001.json"], 20)
+    reference = TokenReference(path="seal/open-1.tsr", sha256=sha256(members["seal/open-1.tsr"]), self_issued=True)
+    stamped = CaptureStamp(
+        page="0001", document="seal/capture-0001.json", sha256=sha256(members["seal/capture-0001.json"])
+    )
     certificate = office.sealing.signer.certificate.public_bytes(Encoding.DER)
-    return canonical_bytes(
-        {
-            "format": "evidencekit/manifest",
-            "version": 1,
-            "kind": "capture",
-            "number": NUMBER,
-            "capture_id": CAPTURE_ID,
-            "open": {"index": 4, "entry": leaf_hash(entry).hex(), "salt": salt, "attempt": 1},
-            "t_open": {
-                "document": "seal/open.json",
-                "sha256": sha256(members["seal/open.json"]),
-                "tokens": [
-                    {"path": "seal/open-1.tsr", "sha256": sha256(members["seal/open-1.tsr"]), "self_issued": True}
-                ],
-                "pending": [],
-            },
-            "t_capture": [
-                {
-                    "page": "0001",
-                    "document": "seal/capture-0001.json",
-                    "sha256": sha256(members["seal/capture-0001.json"]),
-                }
-            ],
-            "pages": [{"id": "0001", "requested_url": "https://shop.example.com/", "initial": stamp(NOW)}],
-            "artifacts": listed,
-            "artifacts_root": root_of([bytes.fromhex(str(line["leaf"])) for line in listed]).hex(),
-            "completeness": COMPLETENESS,
-            "worklog": {"head": end.head.hex(), "lines": end.lines},
-            "records": {"count": 1, "root": root_of([leaves["record"]]).hex()},
-            "times": {"started": stamp(NOW), "finished": stamp(NOW + timedelta(seconds=50))},
-            "signer": {"certificate_sha256": sha256(certificate), "self_signed": True},
-            "ledger": {"origin": office.log.signer.name, "key": office.log.vkey},
-        }
+    return format_manifest(
+        Manifest(
+            kind="capture",
+            number=NUMBER,
+            capture_id=CAPTURE_ID,
+            tool=Tool(name="evidencekit", version="0.1.0"),
+            matter=None,
+            operator=Operator(),
+            request={},
+            started_at=NOW + timedelta(seconds=2),
+            finished_at=NOW + timedelta(seconds=50),
+            clock_source=UNVERIFIED_CLOCK,
+            open=OpenEntry(
+                index=4,
+                entry=leaf_hash(entry),
+                salt=bytes.fromhex(salt),
+                attempt=1,
+                attempts_note=Text(en="without a matter", zh="未指定案件"),
+            ),
+            t_open=OpenStamp(
+                document="seal/open.json", sha256=sha256(members["seal/open.json"]), tokens=(reference,), pending=()
+            ),
+            t_capture=(stamped,),
+            pages=(page("0001", "https://shop.example.com/", "示例"),),
+            artifacts=listed,
+            artifacts_root=root_of([line.leaf for line in listed]),
+            records=RecordTree(count=1, root=root_of([leaves["record"]])),
+            completeness=COMPLETENESS,
+            transformations=(),
+            withheld={},
+            partial=(),
+            not_performed=(),
+            worklog=WorklogEnd(lines=end.lines, head=end.head),
+            signer=SealSigner(certificate_sha256=sha256(certificate), self_signed=True),
+            ledger=LedgerReference(origin=office.log.signer.name, key=office.log.vkey),
+        )
     )
 
 

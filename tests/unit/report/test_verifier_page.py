@@ -8,12 +8,16 @@ import re
 import shutil
 import subprocess
 import sys
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
+from evidencekit.report.page import verifier_page, verifier_page_sha256
 from evidencekit.report.wording import CHECKS
+from evidencekit.verify.trust import load_trust
+from evidencekit.verify.verifier import verify_bundle
 from tests.unit.report.sealed_sample import FILE, NUMBER, sealed_members, write_file
 
 if TYPE_CHECKING:
@@ -37,6 +41,11 @@ DIGESTS = {"sums.sha256", "sums.sm3", "outer.manifest"}
 def test_packaged_page_is_what_the_sources_give() -> None:
     built = subprocess.run([sys.executable, str(SOURCES / "build.py"), "--check"], check=False)
     assert built.returncode == 0, "run python web/verifier/build.py"
+
+
+def test_library_gives_the_page_and_its_digest() -> None:
+    assert verifier_page() == PAGE.read_bytes()
+    assert verifier_page_sha256() == hashlib.sha256(PAGE.read_bytes()).hexdigest()
 
 
 def test_page_allows_itself_and_nothing_else() -> None:
@@ -188,6 +197,42 @@ def test_each_change_fails_its_finding(
     outcomes = ask(sheet, write_file(members, tmp_path / FILE), sound)
     assert {name for name in wanted if outcomes[name] != "FAILED"} == set()
     assert outcomes["overall"] == "FAILED"
+
+
+def judged_by_library(path: Path, anchors: Members, folder: Path) -> Outcomes:
+    """The worst outcome by finding id that the library gives the same file with the same anchors."""
+    specs = []
+    for role, member in (("signer", "trust/signer.pem"), ("tsa", "trust/tsa.pem"), ("log", "trust/ledger.vkey")):
+        (folder / member.split("/")[1]).write_bytes(anchors[member])
+        specs.append(f"{role}={folder / member.split('/')[1]}")
+    report = verify_bundle(path, trust=load_trust(specs), at=datetime(2026, 11, 23, 4, tzinfo=UTC))
+    ranks = ["FAILED", "NOT_PERFORMED", "INDETERMINATE", "PASSED"]
+    worst: Outcomes = {}
+    for finding in report.findings:
+        worst[finding.id] = min(worst.get(finding.id, "PASSED"), finding.outcome.value, key=ranks.index)
+    return worst
+
+
+SAME_OR_CHANGED: dict[str, Callable[[Members], None]] = {
+    "unchanged": lambda _: None,
+    **{row[0]: row[1] for row in CHANGES},
+}
+
+
+@pytest.mark.browser
+@needs_browser
+@pytest.mark.parametrize("change", SAME_OR_CHANGED.values(), ids=SAME_OR_CHANGED)
+def test_page_never_passes_what_the_library_does_not(
+    sheet: Page, sound: Members, tmp_path: Path, change: Callable[[Members], None]
+) -> None:
+    members = dict(sound)
+    change(members)
+    path = write_file(members, tmp_path / FILE)
+    library, page = judged_by_library(path, sound, tmp_path), ask(sheet, path, sound)
+    # What the library did not reach, because a document it depends on is broken, is not counted against the page.
+    refused = {name for name, outcome in library.items() if outcome in {"FAILED", "INDETERMINATE"}}
+    assert {name for name in refused if page[name] == "PASSED"} == set()
+    assert (page["overall"] == "FAILED") == ("FAILED" in library.values())
 
 
 @pytest.mark.browser

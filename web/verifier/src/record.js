@@ -86,6 +86,10 @@ function openLine(line) {
 function readRecords(bundle) {
   const [head, ...lines] = parseLines(bytesOf(bundle, 'capture/records.jsonl')).map(parseCanonical);
   const artifacts = field(head, 'artifacts', 'number');
+  for (const line of lines) {
+    if (!/^[0-9a-f]{64}$/.test(field(line, 'leaf', 'string'))) throw new FormatError('records.jsonl: a leaf has another form');
+    if (!Object.hasOwn(line, 'withheld') && !/^[0-9a-f]{64}$/.test(field(line, 'salt', 'string'))) throw new FormatError('records.jsonl: a salt has another form');
+  }
   if (lines.length !== artifacts + field(head, 'records', 'number')) throw new FormatError('records.jsonl: another number of lines');
   return { artifacts: lines.slice(0, artifacts), records: lines.slice(artifacts) };
 }

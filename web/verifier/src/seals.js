@@ -83,11 +83,12 @@ async function judgeTokens(bundle, findings, id, names, over, context) {
 function checkCaptureRoot(bundle, manifest, stamp) {
   const document = documentOf(bundle, field(stamp, 'document', 'string'));
   const { records } = readRecords(bundle);
-  const leaves = field(manifest, 'artifacts', 'array').map((one) => one.leaf);
+  const leafOf = (role) => field(manifest, 'artifacts', 'array').find((one) => one.role === role && one.page === stamp.page)?.leaf;
   const wanted = [field(document, 'initial_screenshot', 'string'), field(document, 'initial_dom', 'string')];
+  if (wanted[0] !== leafOf('screenshot.initial') || wanted[1] !== leafOf('dom.initial')) return false;
   const count = field(document, 'records', 'number');
   const root = rootOf([...records.slice(0, count).map((line) => fromHex(line.leaf)), ...wanted.map(fromHex)]);
-  return count <= records.length && wanted.every((leaf) => leaves.includes(leaf)) && toHex(root) === document.root && document.page === stamp.page;
+  return count <= records.length && document.capture_id === manifest.capture_id && toHex(root) === document.root && document.page === stamp.page;
 }
 
 async function checkTimes(bundle, findings, context) {
