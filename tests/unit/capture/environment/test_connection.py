@@ -1,0 +1,97 @@
+"""Recorded connections against DNS answers."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+import pytest
+
+from evidencekit.capture.environment.connection import add_connections
+from evidencekit.capture.environment.probe import Check, ProbeResult, passed
+from evidencekit.capture.environment.run import EnvironmentReport
+from evidencekit.capture.exchanges import Exchange, ExchangeOutcome
+from evidencekit.model import JsonValue, Text
+
+_AT = datetime(2026, 11, 23, tzinfo=UTC)
+
+
+def _report(answers: dict[str, JsonValue]) -> EnvironmentReport:
+    text = Text(en="x", zh="x")
+    check = Check(id="network.dns", method=text, started=_AT, finished=_AT, observation=passed("x", "x", answers))
+    return EnvironmentReport(checks=(check,))
+
+
+def _exchange(url: str, peer: str | None) -> Exchange:
+    return Exchange(
+        id="000001",
+        page="0001",
+        url=url,
+        method="GET",
+        resource_type="Document",
+        initiator="other",
+        target="page",
+        outcome=ExchangeOutcome.RECORDED,
+        reason=None,
+        started=_AT,
+        finished=_AT,
+        after_t_capture=False,
+        from_cache=False,
+        from_service_worker=False,
+        redirected_from=None,
+        redirected_to=None,
+        protocol="h2",
+        remote_address=peer,
+        security={"protocol": "TLS 1.3", "cipher": "AES_128_GCM"},
+        request_headers=(),
+        request_body=None,
+        response=None,
+        response_body=None,
+        encoded_size=None,
+    )
+
+
+_ANSWERS: dict[str, JsonValue] = {
+    "shop.example": {"system": ["93.184.216.34"], "223.5.5.5": ["93.184.216.35", "2606:2800::1"]}
+}
+
+
+@pytest.mark.parametrize(
+    ("peer", "result"),
+    [
+        ("93.184.216.34:443", ProbeResult.PASS),
+        ("[2606:2800::1]:443", ProbeResult.PASS),
+        ("93.184.216.99:443", ProbeResult.WARN),
+        ("10.0.0.1:443", ProbeResult.FAIL),
+        (None, ProbeResult.NOT_PERFORMED),
+    ],
+)
+def test_peer_against_answers(peer: str | None, result: ProbeResult) -> None:
+    report = add_connections(_report(_ANSWERS), [_exchange("https://shop.example/a", peer)], {})
+    assert report.checks[-1].id == "connection.peer"
+    assert report.checks[-1].observation.result is result
+
+
+def test_private_peers_by_request() -> None:
+    exchange = _exchange("http://127.0.0.1:8080/", "127.0.0.1:8080")
+    report = add_connections(_report({}), [exchange], {}, allow_private=True)
+    assert report.checks[-1].observation.result is ProbeResult.NOT_PERFORMED
+
+
+def test_facts_by_origin() -> None:
+    exchanges = [
+        _exchange("https://shop.example/a", "93.184.216.34:443"),
+        _exchange("https://shop.example/b", "93.184.216.35:443"),
+        _exchange("data:text/plain,x", None),
+        _exchange("https://[::bad", "1.2.3.4:1"),
+    ]
+    report = add_connections(_report(_ANSWERS), exchanges, {"https://shop.example": "capture/tls/shop.example.pem"})
+    assert report.connection == {
+        "https://shop.example": {
+            "dns": ["2606:2800::1", "93.184.216.34", "93.184.216.35"],
+            "peer": "93.184.216.34:443",
+            "protocol": "h2",
+            "tls": "TLS 1.3",
+            "cipher": "AES_128_GCM",
+            "chain": "capture/tls/shop.example.pem",
+        }
+    }
