@@ -19,6 +19,7 @@ from urllib.parse import unquote, unquote_plus
 
 from evidencekit.capture.bodymasking import mask_body, secret_fields
 from evidencekit.capture.masking import Masker, placeholder
+from evidencekit.capture.renditionmasking import is_mhtml, mask_mhtml, pdf_reasons
 from evidencekit.capture.sensitive import AUTHORIZATION, COOKIE, PASSWORD, STORAGE, reason_for_header, reason_for_name
 from evidencekit.model import Text
 
@@ -165,8 +166,10 @@ class MaskedExchange:
 
 
 def mask_text(data: bytes, secrets: Secrets) -> tuple[bytes, tuple[str, ...]]:
-    """Mask every known secret in a text (DOM, console, visible text); give it back with the reasons."""
-    return (data, ()) if secrets.include else secrets.masker.mask(data)
+    """Mask every known secret in a text (DOM, console, visible text, MHTML); give it back with the reasons."""
+    if secrets.include:
+        return data, ()
+    return mask_mhtml(data, secrets.masker) if is_mhtml(data) else secrets.masker.mask(data)
 
 
 def mask_string(text: str, secrets: Secrets) -> tuple[str, tuple[str, ...]]:
@@ -228,6 +231,28 @@ def included_sentence() -> Text:
     return Text(
         en="At the operator's request nothing was withheld: this bundle may hold cookies, credentials and tokens.",
         zh="应操作人要求未作任何保密遮盖:本证据包可能含有 Cookie、登录凭据和令牌。",
+    )
+
+
+def shown_sentence(text: str, pdf: bytes, secrets: Secrets) -> Text | None:
+    """Say that pictures or the PDF of a page still show a secret, which cannot be masked there; for page 1.
+
+    Args:
+        text: the page's visible text before masking.
+        pdf: the page's PDF, or nothing.
+        secrets: all that are known.
+    """
+    if secrets.include:
+        return None
+    shown = secrets.masker.mask(text.encode("utf-8", "replace"))[1]
+    reasons = sorted({*shown, *pdf_reasons(pdf, secrets.masker)})
+    if not reasons:
+        return None
+    what_en, what_zh = ("screenshots and PDF", "截图和 PDF") if shown else ("the PDF", "PDF")
+    names = ", ".join(reasons)
+    return Text(
+        en=f"{what_en} of the page hold withheld values that cannot be masked there ({names}); look before passing on",
+        zh=f"网页的{what_zh}中含有无法在其中遮盖的保密内容({names});对外提供前请检查",
     )
 
 
