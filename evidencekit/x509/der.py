@@ -80,12 +80,14 @@ def parse(data: bytes, *, limit: int = MAX_BYTES) -> Node:
     return node
 
 
-def children(node: Node) -> tuple[Node, ...]:
-    """Read the values inside a constructed value.
+def children(node: Node, *, tag: int | None = None) -> tuple[Node, ...]:
+    """Read the values inside a constructed value, which must have `tag` if one is given.
 
     Raises:
-        FormatError: The value is primitive, or its contents are not a run of strict DER values.
+        FormatError: The value has another tag, is primitive, or its contents are not a run of strict DER values.
     """
+    if tag is not None:
+        _expect(node, tag, "constructed value")
     if not node.tag & CONSTRUCTED:
         raise FormatError(f"ASN.1 value with tag 0x{node.tag:02x} has no parts")
     return read_all(node.content)
