@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 WACZ_PATH = "capture/page.wacz"
 EXCHANGES_PATH = "capture/exchanges.jsonl"
+ENVIRONMENT_PATH = "capture/environment.json"
 WEBSOCKETS_PATH = "capture/websockets.jsonl"
 _SOFTWARE = f"evidencekit {__version__}"
 
@@ -39,6 +40,7 @@ class Recording:
     exchanges: Sequence[Exchange]
     records: Sequence[Record]
     chains: Mapping[str, bytes]
+    environment: bytes
     websockets: Path | None
     transformations: Sequence[Transformation]
     partial: Sequence[Text]
@@ -102,6 +104,7 @@ def _write_files(desk: Desk, recording: Recording, view: PublicView, pages: Sequ
     write_wacz(staging.place(WACZ_PATH), view.archive, pages, info)
     staging.register(WACZ_PATH, role="archive", media_type="application/wacz")
     staging.write(EXCHANGES_PATH, view.log, role="exchanges", media_type="application/x-ndjson")
+    staging.write(ENVIRONMENT_PATH, recording.environment, role="environment", media_type="application/json")
     if recording.websockets is not None:
         frames, _ = mask_text(recording.websockets.read_bytes(), secrets)
         staging.write(WEBSOCKETS_PATH, frames, role="other", media_type="application/x-ndjson")

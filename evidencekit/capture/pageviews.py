@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from evidencekit.capture.rendering import full_page_screenshot, inner_text, mhtml, outer_html, pdf
+from evidencekit.capture.verdict import PageFacts, judge_page
 from evidencekit.errors import BrowserError, FormatError, MinimumError
 from evidencekit.model import Text
 
@@ -13,6 +14,8 @@ if TYPE_CHECKING:
 
     from evidencekit.capture.cdp import CdpSession
     from evidencekit.capture.visitnotes import Desk, VisitNotes
+
+_JUDGED_BYTES = 4 << 20
 
 
 class PageViews:
@@ -36,18 +39,32 @@ class PageViews:
             StorageError: the disk refuses.
         """
         try:
-            await self._desk.privacy.write(
-                self._notes.text_spec("dom.html", "dom", "text/html"), await outer_html(self._session)
-            )
+            source = await outer_html(self._session)
+            await self._desk.privacy.write(self._notes.text_spec("dom.html", "dom", "text/html"), source)
         except (BrowserError, FormatError) as error:
             raise self._minimum("source", "源码", error) from error
         await self._optional("text", self._text())
+        self._judge(source)
         await self._optional("mhtml", self._mhtml())
         await self._optional("pdf", self._pdf())
         try:
             await self._picture(max_height_px)
         except (BrowserError, FormatError) as error:
             raise self._minimum("full-page picture", "整页截图", error) from error
+
+    def _judge(self, source: bytes) -> None:
+        notes = self._notes
+        facts = PageFacts(
+            requested_url=notes.requested_url,
+            final_url=notes.final_url,
+            status=notes.status,
+            content_type=notes.content_type,
+            title=notes.title,
+            text=notes.text,
+            html=source[:_JUDGED_BYTES].decode("utf-8", "replace"),
+        )
+        verdict = judge_page(facts)
+        notes.verdict, notes.verdict_reason = verdict.id, verdict.reason
 
     def _minimum(self, what: str, what_zh: str, error: BrowserError | FormatError) -> MinimumError:
         url = self._notes.requested_url[:200]

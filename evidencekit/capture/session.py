@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from evidencekit.capture.assembly import Recording, assemble
 from evidencekit.capture.captureroot import root_document
+from evidencekit.capture.environment.run import format_environment
 from evidencekit.capture.journal import Journal, bare_url
-from evidencekit.capture.launcher import BrowserOptions, find_browser
+from evidencekit.capture.launcher import BrowserOptions, find_browser, prepare_launch
 from evidencekit.capture.privacy import PrivateTexts
 from evidencekit.capture.request import check_request
 from evidencekit.capture.staging import Staging
-from evidencekit.capture.studio import open_studio
+from evidencekit.capture.studio import open_studio, settings_of
 from evidencekit.capture.supervision import Supervisor
+from evidencekit.capture.surroundings import complete_report, devtools_check, probe_surroundings
 from evidencekit.capture.tlschain import certificate_chain, chain_path, pem_chain, tls_origins
 from evidencekit.capture.transformations import chosen_transformations, transformations_of
 from evidencekit.capture.url_policy import check_url
@@ -35,6 +37,7 @@ if TYPE_CHECKING:
     from evidencekit.hashing.chainlog import ChainWriter
     from evidencekit.model import Capture, CaptureRoot, JsonValue
 
+_Result = TypeVar("_Result")
 _DRAIN_S = 20.0
 _DEFAULT_OPTIONS = BrowserOptions()
 
@@ -95,48 +98,88 @@ async def capture_session(  # noqa: PLR0913 (the stage's border: each names one 
         on_root(root, root_document(capture_id, root))
 
     async with Supervisor(cancel) as supervisor:
-        binary = options.binary
-        if binary is None:
-            binary = await supervisor.run(asyncio.to_thread(find_browser))
-        async with open_studio(request, binary, options, stage, supervisor) as studio:
-            journal.border("browser.start", binary.name, version=studio.version, sha256=binary.sha256)
-            recording = await _record(request, desk, studio, supervisor, take_root)
-        chosen = chosen_transformations(request, options)
-        recording = replace(recording, transformations=(*chosen, *recording.transformations))
+        run = _Run(
+            request=request,
+            options=options,
+            capture_id=capture_id,
+            desk=desk,
+            supervisor=supervisor,
+            take_root=take_root,
+        )
+        recording = await run.record()
         capture = await supervisor.run(assemble(desk, recording, capture_id=capture_id, started_at=started_at))
     journal.border("session.end", requests=capture.completeness.requests, records=len(capture.records))
     return capture
 
 
-async def _record(
-    request: CaptureRequest,
-    desk: Desk,
-    studio: Studio,
-    supervisor: Supervisor,
-    take_root: Callable[[CaptureRoot], None],
-) -> Recording:
-    """Visit every page, fetch what only the running browser can give, and drain."""
-    visits: list[VisitNotes] = []
-    chains: dict[str, bytes] = {}
-    for number in range(len(request.urls)):
-        visit = Visit(studio, request, desk, number)
-        visits.append(await supervisor.run(visit.run(take_root)))
-        await supervisor.run(_add_chains(studio, chains))
-    recorder = studio.recorder
-    drained = await supervisor.run(recorder.drain(timeout_s=_DRAIN_S))
-    desk.journal.border("browser.drained", complete=drained, exchanges=len(recorder.exchanges))
-    partial = [_LIMITS[name] for name in studio.limits_reached]
-    if not drained:
-        partial.append(Text(en="some bodies did not arrive in time and are missing", zh="部分正文未及时到达,已缺失"))
-    return Recording(
-        visits=tuple(visits),
-        exchanges=tuple(recorder.exchanges),
-        records=tuple(recorder.records),
-        chains=chains,
-        websockets=recorder.sockets.path if recorder.sockets.frames else None,
-        transformations=transformations_of(studio.log),
-        partial=tuple(partial),
-    )
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Run:
+    """Everything that needs the browser, in order."""
+
+    request: CaptureRequest
+    options: BrowserOptions
+    capture_id: str
+    desk: Desk
+    supervisor: Supervisor
+    take_root: Callable[[CaptureRoot], None]
+
+    async def record(self) -> Recording:
+        """Start the browser beside the probes, visit every page, close the browser, say what was seen."""
+        request, staging, journal = self.request, self.desk.staging, self.desk.journal
+        binary = self.options.binary
+        if binary is None:
+            binary = await self.supervisor.run(asyncio.to_thread(find_browser))
+        launch = prepare_launch(self.options, staging.profile, settings_of(request), request.timezone)
+        probing = asyncio.create_task(
+            asyncio.to_thread(probe_surroundings, request, binary, launch, self.options.home, staging.profile)
+        )
+        async with open_studio(request, binary, launch, staging, self.supervisor) as studio:
+            journal.border("browser.start", binary.name, version=studio.version, sha256=binary.sha256)
+            report = await self.supervisor.run(_result_of(probing))
+            journal.border("environment.probes", counts={name.value: count for name, count in report.counts.items()})
+            recording = await self._visit_all(studio)
+        exclusive = devtools_check(studio.log, launch.arguments)
+        report = complete_report(
+            report, recording.exchanges, recording.chains, exclusive, allow_private=request.allow_private
+        )
+        report = replace(report, overrides=launch.arguments)
+        chosen = chosen_transformations(request, self.options)
+        return replace(
+            recording,
+            environment=format_environment(report, capture_id=self.capture_id),
+            transformations=(*chosen, *recording.transformations),
+        )
+
+    async def _visit_all(self, studio: Studio) -> Recording:
+        """Visit every page, fetch what only the running browser can give, and drain."""
+        visits: list[VisitNotes] = []
+        chains: dict[str, bytes] = {}
+        for number in range(len(self.request.urls)):
+            visit = Visit(studio, self.request, self.desk, number)
+            visits.append(await self.supervisor.run(visit.run(self.take_root)))
+            await self.supervisor.run(_add_chains(studio, chains))
+        recorder = studio.recorder
+        drained = await self.supervisor.run(recorder.drain(timeout_s=_DRAIN_S))
+        self.desk.journal.border("browser.drained", complete=drained, exchanges=len(recorder.exchanges))
+        partial = [_LIMITS[name] for name in studio.limits_reached]
+        if not drained:
+            partial.append(
+                Text(en="some bodies did not arrive in time and are missing", zh="部分正文未及时到达,已缺失")
+            )
+        return Recording(
+            visits=tuple(visits),
+            exchanges=tuple(recorder.exchanges),
+            records=tuple(recorder.records),
+            chains=chains,
+            environment=b"",
+            websockets=recorder.sockets.path if recorder.sockets.frames else None,
+            transformations=transformations_of(studio.log),
+            partial=tuple(partial),
+        )
+
+
+async def _result_of(task: asyncio.Task[_Result]) -> _Result:
+    return await task
 
 
 async def _add_chains(studio: Studio, chains: dict[str, bytes]) -> None:

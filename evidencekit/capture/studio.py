@@ -12,7 +12,7 @@ from evidencekit.capture.browser import Driver, drive
 from evidencekit.capture.cdp import CdpSession, OwnClient, Params, integer_of, text_of
 from evidencekit.capture.devtools import PipeMultiplexer
 from evidencekit.capture.gate import Gate
-from evidencekit.capture.launcher import BrowserBinary, BrowserOptions, BrowserProcess, Launch, prepare_launch
+from evidencekit.capture.launcher import BrowserBinary, BrowserProcess, Launch
 from evidencekit.capture.methodlog import MethodLog
 from evidencekit.capture.recorder import Recorder, RecorderCallbacks
 from evidencekit.capture.url_policy import host_resolver_rules
@@ -83,14 +83,13 @@ def settings_of(request: CaptureRequest) -> tuple[str, ...]:
 
 @asynccontextmanager
 async def open_studio(
-    request: CaptureRequest, binary: BrowserBinary, options: BrowserOptions, staging: Staging, supervisor: Supervisor
+    request: CaptureRequest, binary: BrowserBinary, launch: Launch, staging: Staging, supervisor: Supervisor
 ) -> AsyncIterator[Studio]:
     """Start the browser, take its pipe, start recording, then let Playwright in; undo all of it at the end.
 
     Raises:
         BrowserError: the browser or Playwright does not start.
     """
-    launch = prepare_launch(options, staging.profile, settings_of(request), request.timezone)
     process = await asyncio.to_thread(BrowserProcess.start, binary, launch, staging.root)
     log = MethodLog()
     mux = PipeMultiplexer(log)

@@ -75,8 +75,6 @@ class Visit:
         await self._unless_crashed(driven, self._go_on(session))
         await self._unless_crashed(driven, self._render(session))
         self._report_events(driven)
-        documents = self._studio.recorder.main_documents.get(self.page, [])
-        self.notes.document_ids = tuple(exchange_id for exchange_id, _ in documents)
         self.notes.finished_at = datetime.now(UTC)
         return self.notes
 
@@ -210,11 +208,22 @@ class Visit:
         """Pictures and texts of the finished page."""
         await self._wake(session)
         await self._privacy.learn(session, self._studio)
+        self._note_document()
         views = PageViews(session, self._desk, self.notes)
         await views.take(self._limits.page_height_px)
         for name, text in views.missing:
             self._partial(name, text.en, text.zh)
         self._journal.border("page.rendered", self.page, width=self.notes.width_px, height=self.notes.height_px)
+
+    def _note_document(self) -> None:
+        """Which exchanges brought the main document, and what the last of them is."""
+        recorder = self._studio.recorder
+        ids = tuple(exchange_id for exchange_id, _ in recorder.main_documents.get(self.page, ()))
+        self.notes.document_ids = ids
+        last = next((each for each in reversed(recorder.exchanges) if ids and each.id == ids[-1]), None)
+        if last is not None and last.response is not None:
+            self.notes.content_type = last.response.mime_type
+            self.notes.status = last.response.status
 
     async def _unless_crashed(self, driven: DrivenPage, work: Coroutine[None, None, _Result]) -> _Result:
         """Do `work` unless the page's process dies meanwhile.

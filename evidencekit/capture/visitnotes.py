@@ -41,6 +41,7 @@ class VisitNotes:
     verdict_reason: Text = _SHOWN
     document_ids: tuple[str, ...] = ()
     status: int | None = None
+    content_type: str = ""
     final_url: str = ""
     title: str = ""
     text: str = ""

@@ -1,0 +1,104 @@
+"""The environment report of a session: probes before, connections and DevTools facts after."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from evidencekit.capture.environment.connection import add_connections
+from evidencekit.capture.environment.probe import (
+    BrowserFacts,
+    Check,
+    Observation,
+    ProbeOptions,
+    failed,
+    passed,
+    warned,
+)
+from evidencekit.capture.environment.run import EnvironmentReport, run_probes
+from evidencekit.capture.tlschain import chain_path, tls_origins
+from evidencekit.model import Text
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from evidencekit.capture.exchanges import Exchange
+    from evidencekit.capture.launcher import BrowserBinary, Launch
+    from evidencekit.capture.methodlog import MethodLog
+    from evidencekit.capture.request import CaptureRequest
+
+_METHOD = Text(
+    en="count of clients let in to the debugging pipe, refused connections, and the browser's arguments",
+    zh="统计接入调试管道的客户端、被拒绝的连接以及浏览器启动参数",
+)
+
+
+def probe_surroundings(
+    request: CaptureRequest, binary: BrowserBinary, launch: Launch, home: Path | None, profile: Path
+) -> EnvironmentReport:
+    """Run all probes; they bound themselves. Blocks: run it in a thread."""
+    facts = BrowserFacts(
+        path=binary.path,
+        name=binary.name,
+        version=binary.version,
+        sha256=binary.sha256,
+        arguments=launch.arguments,
+    )
+    where = ProbeOptions(
+        browser=facts,
+        profile=profile,
+        profile_ready_at=datetime.fromtimestamp(profile.stat().st_ctime, UTC),
+        home=home or Path.home(),
+    )
+    return run_probes(request, options=where)
+
+
+def complete_report(
+    report: EnvironmentReport,
+    exchanges: Sequence[Exchange],
+    chains: Iterable[str],
+    devtools: Check,
+    *,
+    allow_private: bool,
+) -> EnvironmentReport:
+    """Add what is known only after recording; `chains` are the bundle paths of the chains that were kept."""
+    kept = set(chains)
+    by_origin = {origin: chain_path(origin) for origin in tls_origins(exchanges) if chain_path(origin) in kept}
+    whole = add_connections(report, exchanges, by_origin, allow_private=allow_private)
+    return replace(whole, checks=(*whole.checks, devtools))
+
+
+def devtools_check(log: MethodLog, arguments: Iterable[str]) -> Check:
+    """The check `devtools.exclusive`: could anyone but recorder and Playwright reach the browser's DevTools?"""
+    now = datetime.now(UTC)
+    return Check(
+        id="devtools.exclusive",
+        method=_METHOD,
+        started=now,
+        finished=now,
+        observation=_judge(log, tuple(arguments)),
+    )
+
+
+def _judge(log: MethodLog, arguments: Sequence[str]) -> Observation:
+    observed = {"clients": log.accepted, "refused": log.refused, "unowned_events": log.unowned, "unread": log.broken}
+    ports = [each for each in arguments if each.startswith(("--remote-debugging-port", "--remote-allow-origins"))]
+    if ports or log.accepted > 1:
+        return failed(
+            f"the browser was open to other DevTools clients: {', '.join(ports) or 'a second client'}",
+            f"浏览器可被其他 DevTools 客户端接入:{'、'.join(ports) or '第二个客户端'}",
+            dict(observed),
+        )
+    if log.refused:
+        return warned(
+            f"{log.refused} attempts to reach the browser's DevTools were refused",
+            f"有 {log.refused} 次接入浏览器 DevTools 的尝试被拒绝",
+            dict(observed),
+        )
+    return passed(
+        "the debugging pipe was ours alone; one client was let in, no port was open",
+        "调试管道由本程序独占;仅有一个客户端接入,未开放任何端口",
+        dict(observed),
+    )
