@@ -21,12 +21,15 @@ from evidencekit.errors import (
 )
 from evidencekit.hashing.merkle import check_inclusion, consistency_ranges, inclusion_ranges, leaf_hash
 from evidencekit.ledger.checkpoint import Checkpoint, format_checkpoint, open_checkpoint, parse_checkpoint
+from evidencekit.ledger.extension import check_extension
+from evidencekit.ledger.mirror import read_mirror, refuse_missing_ledger, write_mirror
 from evidencekit.ledger.proof import TlogProof, format_proof
 from evidencekit.ledger.sequencer import Sequencer, Submission
 from evidencekit.ledger.stores.sqlite import SqliteStore
 from evidencekit.ledger.stores.store import Head
 from evidencekit.ledger.tiles import check_entry_length, subtree_root
 from evidencekit.ledger.waiters import LoopWaiters, submit_and_wait
+from evidencekit.model import Text
 from evidencekit.signing.note import sign_note, split_note
 
 if TYPE_CHECKING:
@@ -51,11 +54,16 @@ class Appended:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LedgerOptions:
-    """How long to wait for other processes, and how much may queue and commit at once."""
+    """How long to wait for other processes, and how much may queue and commit at once.
+
+    `head_mirror` names a file outside the home that holds the newest checkpoint (`mirror`): without one, a ledger
+    restored from an old copy looks like any other. It costs two more syncs a commit.
+    """
 
     lock_timeout_s: float = 10.0
     queue_entries: int = 100_000
     max_batch: int = 10_000
+    head_mirror: Path | None = None
 
 
 def utc_now() -> datetime:
@@ -88,6 +96,7 @@ class Ledger:
         try:
             with self._store.snapshot() as snapshot:
                 self._check_head(snapshot.head)
+            self._check_mirror()
         except BaseException:
             self._store.close()
             raise
@@ -120,6 +129,7 @@ class Ledger:
             LedgerError: there is no ledger and `create` is false, or the file is something else.
             LedgerLockedError: another process holds the file for too long.
             LedgerCorruptError: what is stored does not hash to what was signed, or another key signed it.
+            LedgerRollbackError: the head mirror knows of a newer ledger or of another history.
             StorageError: the disk or the permissions do not allow it, or a newer version wrote the file.
         """
         if origin is not None and origin != key.name:
@@ -129,6 +139,8 @@ class Ledger:
             )
         options = options or LedgerOptions()
         timeout_s = options.lock_timeout_s
+        if options.head_mirror is not None:
+            refuse_missing_ledger(path, options.head_mirror, key.verifier)
         return cls(
             lambda ledger: SqliteStore(path, sign=ledger.sign_tree, create=create, lock_timeout_s=timeout_s),
             key,
@@ -291,8 +303,16 @@ class Ledger:
         committed = self._store.commit(entries, leaves, self.sign_tree)
         if committed.head is not self._signed:
             self._check_head(committed.head)
+        if self._options.head_mirror is not None and committed.head != self._seen:
+            write_mirror(self._options.head_mirror, committed.head.checkpoint)
         self._seen = committed.head
         return committed
+
+    def _check_mirror(self) -> None:
+        mirror = self._options.head_mirror
+        known = read_mirror(mirror, self._key.verifier) if mirror else None
+        if known is not None:
+            check_extension(self, known, Text(en=f"the head mirror {mirror}", zh=f"头镜像 {mirror} "))
 
     def _leaves(self, entries: Sequence[bytes]) -> list[bytes]:
         if os.getpid() != self._pid:

@@ -22,6 +22,7 @@ from evidencekit.ledger.checkpoint import SignedCheckpoint, open_checkpoint
 from evidencekit.ledger.durable import replace_file, write_new
 from evidencekit.ledger.extension import check_extension
 from evidencekit.ledger.tiles import ENTRIES, WIDTH, Tile, format_bundle, parse_tile_path, tile_widths, tiles_between
+from evidencekit.model import Text
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -52,7 +53,8 @@ def publish_directory(ledger: Ledger, directory: Path) -> Published:
     published = read_published(ledger, directory)
     old_size = published.checkpoint.size if published else 0
     if published:
-        check_extension(ledger, published, f"the checkpoint in {directory}")
+        where = Text(en=f"the checkpoint in {directory}", zh=f" {directory} 中的检查点")
+        check_extension(ledger, published, where)
     size = newest.checkpoint.size
     if published and old_size == size:
         return Published(size=size, written=0)
