@@ -94,6 +94,11 @@ class Authority:
         """The issuing certificates it embeds."""
         return self._chain
 
+    @property
+    def clock(self) -> Clock:
+        """Where its time comes from."""
+        return self._clock
+
     def reply(self, query: bytes) -> bytes:
         """Answer a TimeStampReq with a TimeStampResp; a request that cannot be served gets a rejection."""
         try:

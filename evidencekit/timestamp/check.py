@@ -7,8 +7,8 @@ alone; what the token brings along only helps to find the way.
 
 Steps, in order: `structure`, `status`, `version`, `extensions`, those of `x509.signerinfo`
 (`signer-count`, `signer-certificate`, `signed-attributes`, `message-digest`, `signing-certificate`,
-`algorithm-protection`, `signature`), `imprint-algorithm`, `imprint`, `nonce`, `policy`, `gen-time`,
-`accuracy`; then `path` and `revocation`. Key usages are part of `path`.
+`algorithm-protection`, `signature`), `imprint-algorithm`, `imprint`, `nonce`, `policy`, `tsa-name`,
+`gen-time`, `accuracy`; then `path` and `revocation`. Key usages are part of `path`.
 """
 
 from __future__ import annotations
@@ -22,7 +22,9 @@ from evidencekit.model import Outcome, Text
 from evidencekit.timestamp.authority import SELF_ISSUED_POLICY
 from evidencekit.timestamp.token import GRANTED_WITH_MODS, TimeStampResponse, Token, parse_response, parse_token
 from evidencekit.x509 import checks, der, oids
+from evidencekit.x509.certificate import encoded_parts
 from evidencekit.x509.digests import digest as hash_bytes
+from evidencekit.x509.names import same_name
 from evidencekit.x509.path import Purpose, build_path
 from evidencekit.x509.protection import unaccounted
 from evidencekit.x509.revocation import check_revocation
@@ -124,6 +126,7 @@ def check_token(  # noqa: PLR0913 - each input of the verdict is the caller's to
         *_check_imprint(token, digest, algorithm),
         _check_nonce(token, nonce),
         _check_policy(token, policies),
+        _check_name(token, signer),
         _check_time(token, at, max_skew),
         _report_accuracy(token),
     )
@@ -264,6 +267,17 @@ def _check_policy(token: Token, policies: Collection[str] | None) -> Check:
     if token.policy not in policies:
         return checks.failed("policy", f"policy {token.policy} is not acceptable", f"策略 {token.policy} 不被接受")
     return checks.passed("policy", f"policy {token.policy}", f"策略 {token.policy}")
+
+
+def _check_name(token: Token, signer: SignerCheck) -> Check:
+    """Compare the TSA's name with the certificate's subject (RFC 3161 §2.4.2, `tsa`); other forms of name are rare."""
+    step = "tsa-name"
+    name = None if token.tsa is None else der.parse(token.tsa)
+    if name is None or name.tag != der.context(4) or signer.certificate is None:
+        return checks.not_performed(step, "the token states no name to compare", "未声明可比对的机构名称")
+    if not same_name(name.content, encoded_parts(signer.certificate).subject):
+        return checks.failed(step, "the name stated is not the certificate's", "所述机构名称与证书不符")
+    return checks.passed(step, "the name stated is the certificate's", "所述机构名称与证书一致")
 
 
 def _check_time(token: Token, at: datetime, max_skew: timedelta) -> Check:

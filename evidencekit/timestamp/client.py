@@ -133,11 +133,13 @@ class EmbeddedTsa:
         """Issue a time-stamp.
 
         Raises:
-            TsaResponseError: The authority's own clock or key is wrong.
+            UsageError: The digest is not one of SHA-256.
+            TsaResponseError: The authority's key fails.
         """
         nonce = random_nonce()
         query = build_query(digest, nonce=nonce)
-        return _accept(_Exchange(tsa=self, query=query, digest=digest, nonce=nonce), self.authority.reply(query))
+        exchange = _Exchange(tsa=self, query=query, digest=digest, nonce=nonce)
+        return _accept(exchange, self.authority.reply(query), self.authority.clock)
 
 
 def request_stamp(

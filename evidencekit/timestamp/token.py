@@ -137,7 +137,7 @@ def parse_token(data: bytes) -> Token:
         accuracy=None if accuracy is None else _parse_accuracy(accuracy),
         ordering=ordering is not None and der.read_boolean(ordering),
         nonce=None if nonce is None else der.read_integer(nonce),
-        tsa=None if tsa is None else tsa.content,
+        tsa=None if tsa is None else der.parse(tsa.content).raw,
         critical_extensions=() if extensions is None else _critical(extensions),
         signed_data=signed,
     )

@@ -130,6 +130,14 @@ def subject_key_identifier(certificate: x509.Certificate) -> bytes | None:
     return None if extension is None else extension.value.digest
 
 
+def names_as_issuer(child: x509.Certificate, issuer: x509.Certificate) -> bool:
+    """Return whether `child` names `issuer` as its issuer; certificates that cannot be read name nobody."""
+    try:
+        return child.issuer == issuer.subject
+    except MALFORMED:
+        return False
+
+
 def name_of(certificate: x509.Certificate) -> str:
     """Return the subject as RFC 4514 text, for messages."""
     return certificate.subject.rfc4514_string() or "(no subject)"

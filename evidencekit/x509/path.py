@@ -21,7 +21,7 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, ExtensionOID
 
 from evidencekit.errors import FormatError
 from evidencekit.model import Outcome, Text
-from evidencekit.x509.certificate import extension_of, name_of, require_readable
+from evidencekit.x509.certificate import extension_of, name_of, names_as_issuer, require_readable
 from evidencekit.x509.signature import certificate_signed_by
 
 if TYPE_CHECKING:
@@ -167,7 +167,7 @@ class _Search:
     def _issuers(self, chain: _Chain) -> Iterable[x509.Certificate]:
         child = chain[-1]
         for candidate in self._pool:
-            if candidate in chain or candidate.subject != child.issuer or self._budget <= 0:
+            if candidate in chain or not names_as_issuer(child, candidate) or self._budget <= 0:
                 continue
             self._budget -= 1
             if _is_signed_by(child, candidate):
@@ -177,9 +177,9 @@ class _Search:
 def _is_signed_by(child: x509.Certificate, issuer: x509.Certificate) -> bool:
     try:
         require_readable(issuer)
-        return certificate_signed_by(child, issuer).outcome is Outcome.PASSED
     except FormatError:
         return False
+    return certificate_signed_by(child, issuer).outcome is Outcome.PASSED
 
 
 def _leaf_fault(leaf: x509.Certificate, at: datetime, purpose: Purpose, *, pinned: bool) -> _Fault | None:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from evidencekit.model import Outcome, Text
 from evidencekit.x509 import oids
-from evidencekit.x509.certificate import name_of, to_der
+from evidencekit.x509.certificate import name_of, names_as_issuer, to_der
 from evidencekit.x509.signature import certificate_signed_by
 
 if TYPE_CHECKING:
@@ -89,7 +89,7 @@ def _loose_certificates(signed: SignedData, signer: SignerCheck, known: Sequence
 def _vouched(pool: Sequence[x509.Certificate]) -> set[x509.Certificate]:
     """Return the certificates whose bytes another one's key protects, or their own key if they issued another one."""
     vouched: set[x509.Certificate] = set()
-    pairs = [(child, issuer) for child in pool for issuer in pool if child.issuer == issuer.subject]
+    pairs = [(child, issuer) for child in pool for issuer in pool if names_as_issuer(child, issuer)]
     valid = [
         (child, issuer)
         for child, issuer in pairs[:_MAX_SIGNATURE_CHECKS]

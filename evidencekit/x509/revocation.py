@@ -15,7 +15,7 @@ from cryptography import x509
 
 from evidencekit.model import Outcome
 from evidencekit.x509 import checks
-from evidencekit.x509.certificate import name_of
+from evidencekit.x509.certificate import name_of, names_as_issuer
 from evidencekit.x509.crl import ask_crl
 from evidencekit.x509.ocsp import ask_ocsp
 from evidencekit.x509.path import Purpose
@@ -86,7 +86,7 @@ def _pairs(
     if len(chain) != 1:
         return list(itertools.pairwise(chain))
     leaf = chain[0]
-    candidates = [c for c in issuers if c.subject == leaf.issuer and c != leaf][:MAX_SOURCES]
+    candidates = [c for c in issuers if names_as_issuer(leaf, c) and c != leaf][:MAX_SOURCES]
     return [(leaf, c) for c in candidates if certificate_signed_by(leaf, c).outcome is Outcome.PASSED][:1]
 
 

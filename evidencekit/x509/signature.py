@@ -191,8 +191,11 @@ def certificate_signed_by(child: x509.Certificate, issuer: x509.Certificate) -> 
     Returns:
         One step with id `signature`.
     """
-    inner = parse_algorithm(der.children(der.parse(child.tbs_certificate_bytes))[_algorithm_index(child)])
-    outer = parse_algorithm(der.parse(encoded_parts(child).algorithm))
+    try:
+        inner = parse_algorithm(der.children(der.parse(child.tbs_certificate_bytes))[_algorithm_index(child)])
+        outer = parse_algorithm(der.parse(encoded_parts(child).algorithm))
+    except FormatError as error:
+        return checks.failed(_STEP, f"certificate is malformed: {error.en}", f"证书格式错误:{error.zh}")
     if inner.raw != outer.raw:
         return checks.failed(_STEP, "certificate names two signature algorithms", "证书内外签名算法不一致")
     return check_signature(issuer, outer, digest="sha256", signature=child.signature, data=child.tbs_certificate_bytes)
