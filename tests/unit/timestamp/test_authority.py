@@ -202,3 +202,52 @@ def test_weak_keys_are_refused() -> None:
     ).sign(key, hashes.SHA256())
     with pytest.raises(UsageError, match="2048"):
         Authority(key, weak)
+
+
+def test_a_token_that_names_another_tsa_is_refused_as_openssl_does(tsa_identities: Identities, tmp_path: Path) -> None:
+    """The name is signed, so only the TSA itself can be wrong about it: one key, two certificates."""
+    from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey
+
+    from evidencekit.x509 import cms
+    from evidencekit.x509.certificate import encoded_parts
+
+    identity = tsa_identities("p256")
+    stamped = digest("sha256", CONTENT)
+    own = encoded_parts(identity.certificate).subject
+    token = parse_token(parse_response(identity.authority().reply(build_query(stamped))).token or b"")
+    info = token.signed_data.content or b""
+    changed = info.replace(own, own.replace(b"Test TSA", b"Best TSA"))
+    assert changed != info
+    key = identity.key
+    assert isinstance(key, EllipticCurvePrivateKey)
+
+    def sign(data: bytes) -> bytes:
+        from cryptography.hazmat.primitives import hashes
+
+        return key.sign(data, ec.ECDSA(hashes.SHA256()))
+
+    def token_over(content: bytes) -> bytes:
+        return cms.build_signed_data(
+            cms.SignatureTemplate(
+                content_type=oids.TST_INFO,
+                content=content,
+                content_digest=digest("sha256", content),
+                scheme=cms.ECDSA_SHA256,
+                certificate=identity.certificate,
+                chain=(),
+                at=datetime.now(UTC),
+            ),
+            sign,
+        )
+
+    (tmp_path / "content").write_bytes(CONTENT)
+    for content, accepted in ((info, True), (changed, False)):
+        (tmp_path / "t.tst").write_bytes(token_over(content))
+        check = check_token(token_over(content), digest=stamped, anchors=[identity.anchor], at=datetime.now(UTC))
+        assert check.intact == accepted
+        assert accepted or "not the certificate's" in check.reason.en
+        shown = openssl(
+            *("ts", "-verify", "-token_in", "-in", tmp_path / "t.tst", "-data", tmp_path / "content"),
+            *("-CAfile", identity.anchor_file),
+        )
+        assert (shown.returncode == 0) == accepted, shown.stderr
