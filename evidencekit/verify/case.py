@@ -142,22 +142,22 @@ class Case:
         yield Wacz(cast("IO[bytes]", self._spool))
 
     def read_manifest(self) -> Manifest:
-        """Parse `manifest.json`.
+        """Give the manifest, for the check that is about its form.
 
         Raises:
             FormatError: it is not one.
             InputMissingError: it is missing or cannot be read.
         """
-        return parse_manifest(self.data(paths.MANIFEST, limit=MAX_MANIFEST_BYTES))
+        return _give(self._manifest)
 
     def read_records(self) -> Records:
-        """Parse `capture/records.jsonl`.
+        """Give the openings, for the check that is about their form.
 
         Raises:
-            FormatError: it is not one.
-            InputMissingError: it is missing or cannot be read.
+            FormatError: they are none.
+            InputMissingError: they are missing or cannot be read.
         """
-        return parse_records(self.data(paths.RECORDS, limit=MAX_FILE_BYTES))
+        return _give(self._records)
 
     @property
     def manifest(self) -> Manifest:
@@ -166,7 +166,7 @@ class Case:
         Raises:
             InputMissingError: it cannot be read; `manifest.form` says why.
         """
-        return _demand(self._manifest)
+        return _demand(self._manifest, paths.MANIFEST)
 
     @property
     def records(self) -> Records:
@@ -175,20 +175,20 @@ class Case:
         Raises:
             InputMissingError: they cannot be read; `manifest.artifacts` says why.
         """
-        return _demand(self._records)
+        return _demand(self._records, paths.RECORDS)
 
     @property
     def named_signer(self) -> str | None:
         """The SHA-256 of the certificate that the manifest names, None when the manifest cannot be read."""
-        return None if isinstance(self._manifest, InputMissingError) else self._manifest.signer.certificate_sha256
+        return None if isinstance(self._manifest, Exception) else self._manifest.signer.certificate_sha256
 
     @cached_property
-    def _manifest(self) -> Manifest | InputMissingError:
-        return _attempt(self.read_manifest, paths.MANIFEST)
+    def _manifest(self) -> Manifest | FormatError | InputMissingError:
+        return _attempt(lambda: parse_manifest(self.data(paths.MANIFEST, limit=MAX_MANIFEST_BYTES)))
 
     @cached_property
-    def _records(self) -> Records | InputMissingError:
-        return _attempt(self.read_records, paths.RECORDS)
+    def _records(self) -> Records | FormatError | InputMissingError:
+        return _attempt(lambda: parse_records(self.data(paths.RECORDS, limit=MAX_FILE_BYTES)))
 
     def newer(self) -> dict[str, Text]:
         """Name the documents that state a newer major version than this program reads."""
@@ -250,22 +250,31 @@ class Case:
             return trust
 
 
-def _attempt(read: Callable[[], _T], what: str) -> _T | InputMissingError:
+def _attempt(read: Callable[[], _T]) -> _T | FormatError | InputMissingError:
+    """Parse once: a document that cannot be read is not read again for every check."""
     try:
         return read()
-    except UnknownVersionError as error:
-        return InputMissingError(Outcome.INDETERMINATE, Text(en=error.en, zh=error.zh))
-    except FormatError:
-        reason = Text(en=f"{what} cannot be read, so this was not checked", zh=f"{what} 不可读,故未核对")
-        return InputMissingError(Outcome.NOT_PERFORMED, reason)
-    except InputMissingError as error:
-        return InputMissingError(Outcome.NOT_PERFORMED, error.reason)
+    except (FormatError, InputMissingError) as error:
+        return error
 
 
-def _demand(found: _T | InputMissingError) -> _T:
-    if isinstance(found, InputMissingError):
-        raise InputMissingError(found.outcome, found.reason)
+def _give(found: _T | FormatError | InputMissingError) -> _T:
+    if isinstance(found, FormatError | InputMissingError):
+        raise found
     return found
+
+
+def _demand(found: _T | FormatError | InputMissingError, what: str) -> _T:
+    match found:
+        case UnknownVersionError():
+            raise InputMissingError(Outcome.INDETERMINATE, Text(en=found.en, zh=found.zh))
+        case FormatError():
+            reason = Text(en=f"{what} cannot be read, so this was not checked", zh=f"{what} 不可读,故未核对")
+            raise InputMissingError(Outcome.NOT_PERFORMED, reason)
+        case InputMissingError():
+            raise InputMissingError(Outcome.NOT_PERFORMED, found.reason)
+        case _:
+            return found
 
 
 def _stated_version(line: bytes) -> int | None:
