@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING
 
 from evidencekit.capture.rendering import full_page_screenshot, inner_text, mhtml, outer_html, pdf
 from evidencekit.capture.verdict import PageFacts, judge_page
+from evidencekit.capture.withholding import mask_printed, shown_sentence
 from evidencekit.errors import BrowserError, FormatError, MinimumError
 from evidencekit.model import Text
 
@@ -100,6 +102,15 @@ class PageViews:
         except BrowserError:
             file.unlink(missing_ok=True)
             raise
+        secrets = self._desk.privacy.secrets
+        original = await asyncio.to_thread(file.read_bytes)
+        public, reasons = await asyncio.to_thread(mask_printed, original, secrets)
+        if reasons:
+            self._desk.staging.keep_private(path, original)
+            await asyncio.to_thread(file.write_bytes, public)
+        sentence = await asyncio.to_thread(shown_sentence, self._notes.text, public, secrets)
+        if sentence is not None:
+            self._notes.not_performed.append(sentence)
         self._desk.staging.register(path, role="pdf", media_type="application/pdf", page=self._notes.page)
 
     async def _optional(self, name: str, work: Coroutine[None, None, None]) -> None:

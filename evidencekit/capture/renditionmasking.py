@@ -1,7 +1,8 @@
 """Secrets in renditions whose text is encoded: MHTML parts (RFC 2045 §6.7, §6.8) and PDF streams (ISO 32000-1 §7.3.8).
 
-An MHTML part is decoded, masked, and encoded again only when something was found; all other bytes stay. A PDF is not
-changed: glyphs carry no text to replace, so what it still shows or links to is reported instead.
+An MHTML part is decoded, masked, and encoded again only when something was found; all other bytes stay. In a PDF the
+strings outside of packed streams (links, titles, descriptions) are masked in place, byte for byte of the same length,
+because its table of contents counts bytes. What its glyphs show cannot be masked and is reported instead.
 """
 
 from __future__ import annotations
@@ -15,6 +16,8 @@ from email.errors import HeaderParseError
 from email.header import decode_header, make_header
 from itertools import islice
 from typing import TYPE_CHECKING
+
+from evidencekit.capture.masking import placeholder
 
 if TYPE_CHECKING:
     from evidencekit.capture.masking import Masker
@@ -32,6 +35,7 @@ _MULTIPART = re.compile(
 _ENCODING = re.compile(rb"(?im)^Content-Transfer-Encoding:[ \t]*([a-z0-9-]{1,20})[ \t]*\r?$")
 _ENCODED_LINE = re.compile(rb"(?im)^([A-Za-z-]{1,60}:)((?:[^\r\n]|\r?\n[ \t]){0,8000})")
 _BLANK = re.compile(rb"\r?\n\r?\n")
+_UTF16_STRING = re.compile(rb"<(FEFF[0-9A-F]{16,65536})>", re.IGNORECASE)
 _STREAM = re.compile(rb"stream\r?\n")
 _LINE_CHARS = 76
 _STEP_BYTES = 1 << 16
@@ -58,9 +62,44 @@ def mask_mhtml(data: bytes, masker: Masker) -> tuple[bytes, tuple[str, ...]]:
     return result, tuple(sorted(reasons.union(found)))
 
 
+def mask_pdf(data: bytes, masker: Masker) -> tuple[bytes, tuple[str, ...]]:
+    """Mask plain strings of a PDF, ASCII and UTF-16 ones (ISO 32000-1 §7.9.2.2); give it back with the reasons.
+
+    Streams stay as they are: ask `pdf_reasons` afterwards what is left.
+    """
+    spans = masker.find(data)
+    spans += [
+        (match.start(1), match.end(1), found)
+        for match in _UTF16_STRING.finditer(data)
+        if (found := _reasons_in_utf16(match[1], masker))
+    ]
+    masked = bytearray(data)
+    for start, end, found in spans:
+        filler = _FILLERS[0] if masked[start : start + 4].upper() == b"FEFF" else _FILLERS[1]
+        masked[start:end] = filler(placeholder(found[0]), end - start)
+    return (bytes(masked), tuple(sorted({r for _, _, found in spans for r in found}))) if spans else (data, ())
+
+
+def _reasons_in_utf16(digits: bytes, masker: Masker) -> tuple[str, ...]:
+    text = binascii.unhexlify(digits if len(digits) % 2 == 0 else digits + b"0").decode("utf-16", "replace")
+    return masker.mask(text.encode("utf-8", "replace"))[1]
+
+
+def _hex_filler(mark: str, size: int) -> bytes:
+    digits = binascii.hexlify(b"\xfe\xff" + mark.encode("utf-16-be"))
+    return (digits + b"0020" * size)[:size]
+
+
+def _plain_filler(mark: str, size: int) -> bytes:
+    return mark.encode()[:size].ljust(size, b"*")
+
+
+_FILLERS = (_hex_filler, _plain_filler)
+
+
 def pdf_reasons(data: bytes, masker: Masker) -> tuple[str, ...]:
     """Say which secrets stand in a PDF's objects and unpacked streams: links, titles, metadata, plain strings."""
-    reasons = {reason for _, _, found in masker.find(data) for reason in found}
+    reasons = set(mask_pdf(data, masker)[1])
     left = MOST_PDF_BYTES
     view = memoryview(data)
     for match in islice(_STREAM.finditer(data), MOST_PDF_STREAMS):

@@ -87,11 +87,11 @@ def format_index(blocks: Sequence[ArchivedBlock]) -> bytes:
 
 def format_pages(pages: Sequence[PageResult]) -> bytes:
     """Give `pages.jsonl`: a header line, then one line a page."""
-    lines: list[dict[str, JsonValue]] = [{"format": "json-pages-1.0", "id": "pages", "title": "All Pages"}]
-    lines += [
+    head: dict[str, JsonValue] = {"format": "json-pages-1.0", "id": "pages", "title": "All Pages"}
+    lines: tuple[dict[str, JsonValue], ...] = tuple(
         {"id": page.id, "url": page.final_url, "ts": _rfc3339(page.started_at), "title": page.title} for page in pages
-    ]
-    return b"".join(_json(line) + b"\n" for line in lines)
+    )
+    return b"".join(_json(line) + b"\n" for line in (head, *lines))
 
 
 def surt(url: str) -> str:

@@ -19,7 +19,7 @@ from urllib.parse import unquote, unquote_plus
 
 from evidencekit.capture.bodymasking import mask_body, secret_fields
 from evidencekit.capture.masking import Masker, placeholder
-from evidencekit.capture.renditionmasking import is_mhtml, mask_mhtml, pdf_reasons
+from evidencekit.capture.renditionmasking import is_mhtml, mask_mhtml, mask_pdf, pdf_reasons
 from evidencekit.capture.sensitive import AUTHORIZATION, COOKIE, PASSWORD, STORAGE, reason_for_header, reason_for_name
 from evidencekit.model import Text
 
@@ -232,6 +232,11 @@ def included_sentence() -> Text:
         en="At the operator's request nothing was withheld: this bundle may hold cookies, credentials and tokens.",
         zh="应操作人要求未作任何保密遮盖:本证据包可能含有 Cookie、登录凭据和令牌。",
     )
+
+
+def mask_printed(data: bytes, secrets: Secrets) -> tuple[bytes, tuple[str, ...]]:
+    """Mask links, titles and other plain strings of a PDF; what its glyphs show, `shown_sentence` says."""
+    return (data, ()) if secrets.include else mask_pdf(data, secrets.masker)
 
 
 def shown_sentence(text: str, pdf: bytes, secrets: Secrets) -> Text | None:

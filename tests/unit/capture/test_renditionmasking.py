@@ -7,6 +7,8 @@ import base64
 import email
 import email.policy
 import quopri
+import shutil
+import subprocess
 import time
 from typing import TYPE_CHECKING, Any
 
@@ -14,7 +16,7 @@ import pytest
 
 from evidencekit.capture.masking import Masker
 from evidencekit.capture.rendering import mhtml, pdf
-from evidencekit.capture.renditionmasking import is_mhtml, mask_mhtml, pdf_reasons
+from evidencekit.capture.renditionmasking import is_mhtml, mask_mhtml, mask_pdf, pdf_reasons
 from evidencekit.capture.withholding import Secrets, mask_text, shown_sentence
 
 if TYPE_CHECKING:
@@ -29,6 +31,22 @@ _MASKER = Masker([(_VALUE, "cookie"), (_PLAIN, "token")])
 def _parts(data: bytes) -> list[bytes]:
     message = email.message_from_bytes(data, policy=email.policy.HTTP)
     return [part.get_payload(decode=True) for part in message.walk() if not part.is_multipart()]  # type: ignore[misc]
+
+
+def _check_masked_pdf(printed: bytes, out: Path) -> None:
+    public, found = mask_pdf(printed, _MASKER)
+    assert found == ("token",)
+    assert len(public) == len(printed)
+    assert pdf_reasons(public, _MASKER) == ()
+    assert b"/URI (https://a.test/?k=[withheld:token" in public
+    out.write_bytes(public)
+    if shutil.which("pdfinfo"):
+        told = subprocess.run(["pdfinfo", str(out)], capture_output=True, text=True, check=True)
+        assert "[withheld:token" in told.stdout
+        assert _PLAIN not in told.stdout
+        assert not told.stderr
+    if shutil.which("qpdf"):
+        subprocess.run(["qpdf", "--check", str(out)], capture_output=True, check=True)
 
 
 @pytest.mark.browser
@@ -67,6 +85,7 @@ def test_what_chromium_saves(open_page: Callable[..., Any], serve_pages: Callabl
     assert "长" * 60 in b"".join(after).decode("utf-8", "replace")
     printed = (tmp_path / "page.pdf").read_bytes()
     assert "token" in pdf_reasons(printed, _MASKER), "the link's address stands in the PDF"
+    _check_masked_pdf(printed, tmp_path / "public.pdf")
     secrets = Secrets()
     secrets.add(_PLAIN, "token")
     assert mask_text(saved, secrets)[1] == ("token",)
@@ -112,6 +131,18 @@ def test_encoded_subject() -> None:
     assert reasons == ("cookie",)
     assert b"4711" not in masked
     assert b"Subject: [withheld:cookie]\r\n" in masked
+
+
+def test_utf16_strings_of_a_pdf() -> None:
+    digits = ("\ufeff" + f"标题 {_VALUE}").encode("utf-16-be").hex().upper()
+    data = f"%PDF-1.4\n1 0 obj <</Title <{digits}>>> endobj\n".encode()
+    masked, reasons = mask_pdf(data, _MASKER)
+    assert reasons == ("cookie",)
+    assert len(masked) == len(data)
+    assert pdf_reasons(masked, _MASKER) == ()
+    assert b"<feff" in masked
+    clean = b"%PDF-1.4 <FEFF00410042004300440045>"
+    assert mask_pdf(clean, _MASKER) == (clean, ())
 
 
 def test_without_secrets_not_a_byte_changes() -> None:
