@@ -84,6 +84,7 @@ QUIET_FLAGS = (
 
 _SMALL_SHM = 2 << 30
 _VERSION = re.compile(r"\d+(?:\.\d+){1,3}")
+_FAMILY = re.compile(r"chrom|edge|brave|vivaldi|opera", re.IGNORECASE)
 _VERSION_TIMEOUT_S = 20.0
 
 
@@ -206,10 +207,10 @@ def _inspect(path: Path) -> BrowserBinary:
             f"浏览器 {path} 无法启动;请安装 chromium 或修正 EVIDENCEKIT_BROWSER",
         ) from error
     found = _VERSION.search(shown.stdout)
-    if found is None:
+    if found is None or not _FAMILY.search(shown.stdout):
         raise BrowserError(
-            f"{path} does not tell its version, so it is no Chromium; install chromium or correct EVIDENCEKIT_BROWSER",
-            f"{path} 没有给出版本号,不是 Chromium;请安装 chromium 或修正 EVIDENCEKIT_BROWSER",
+            f"{path} does not call itself a Chromium and tell its version; install chromium or correct EVIDENCEKIT_BROWSER",
+            f"{path} 没有自称 Chromium 并给出版本号;请安装 chromium 或修正 EVIDENCEKIT_BROWSER",
         )
     name = shown.stdout[: found.start()].strip() or path.name
     return BrowserBinary(path=path, name=name, version=found.group(), sha256=digest)
