@@ -26,7 +26,7 @@ from evidencekit.verify.trust import Trust, trust_from_files
 from evidencekit.verify.wacz import Wacz
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Generator, Iterator
     from datetime import datetime
 
     from evidencekit.bundle.reader import Bundle
@@ -129,7 +129,7 @@ class Case:
         return tuple(name for _, name in sorted(found))
 
     @contextmanager
-    def open_wacz(self) -> Iterator[Wacz]:
+    def open_wacz(self) -> Generator[Wacz]:
         """Open the web archive.
 
         Raises:

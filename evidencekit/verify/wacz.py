@@ -20,7 +20,7 @@ from evidencekit.errors import FormatError
 from evidencekit.hashing.fields import Fields
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Generator, Iterator
 
 MAX_MEMBERS: Final = 10_000
 MAX_JSON_BYTES: Final = 64 << 20
@@ -109,7 +109,7 @@ class Wacz:
         return tuple(sorted(name for name in self._infos if _is_warc(name)))
 
     @contextmanager
-    def open(self, name: str) -> Iterator[IO[bytes]]:
+    def open(self, name: str) -> Generator[IO[bytes]]:
         """Open a member for reading once, front to back.
 
         Raises:
@@ -224,7 +224,7 @@ def _parse_json(data: bytes, what: str) -> Fields:
 
 
 @contextmanager
-def _reading(what: str) -> Iterator[None]:
+def _reading(what: str) -> Generator[None]:
     try:
         yield
     except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError) as error:
