@@ -3,7 +3,7 @@
 const WORDS = {
   zh: {
     title: '证据包离线核验', supplied: '本页面由制作方随包提供，请使用您自备的副本，并将本文件的 SHA-256（sha256sum verify.html）与另行取得的值比对。',
-    anchors: '信任锚（请另行取得，勿取自证据包）', signers: '签署人证书（PEM）', tsas: '时间戳机构证书（PEM）', log: '账本公钥（vkey）',
+    anchors: '信任锚（请另行取得，勿取自证据包）', signers: '签署人证书（PEM）', tsas: '时间戳机构证书（PEM）', log: '账本与见证方公钥（vkey，每行一个）',
     self: '使用包内自带的信任锚（结论至多为“未定”）', drop: '将证据包 ZIP 拖放至此，或点击选择；文件不会离开本机。', again: '重新核验',
     reading: '正在读取', PASSED: '通过', INDETERMINATE: '未定', FAILED: '未通过', NOT_PERFORMED: '未执行', unreadable: '无法读取此文件',
     number: '编号', digest: '文件 SHA-256', at: '核验时点', finding: '检查项', outcome: '结果', reason: '说明', other: 'English', screenshot: '包内截图（仅供对照）', badAnchors: '信任锚无法读取',
@@ -11,7 +11,7 @@ const WORDS = {
   },
   en: {
     title: 'Offline verification of an evidence bundle', supplied: 'This page was supplied by the party who made the bundle; use your own copy, and compare the SHA-256 of this file (sha256sum verify.html) with one obtained elsewhere.',
-    anchors: 'Anchors (obtain them elsewhere, not from the bundle)', signers: "Signer's certificates (PEM)", tsas: 'Time-stamp authorities (PEM)', log: 'Ledger key (vkey)',
+    anchors: 'Anchors (obtain them elsewhere, not from the bundle)', signers: "Signer's certificates (PEM)", tsas: 'Time-stamp authorities (PEM)', log: 'Keys of ledger and witnesses (vkey, one a line)',
     self: "Use the bundle's own anchors (the verdict is then INDETERMINATE at best)", drop: 'Drop the bundle ZIP here, or click to choose; it does not leave this machine.', again: 'Verify again',
     reading: 'Reading', PASSED: 'PASSED', INDETERMINATE: 'INDETERMINATE', FAILED: 'FAILED', NOT_PERFORMED: 'NOT PERFORMED', unreadable: 'This file cannot be read',
     number: 'Number', digest: 'SHA-256 of the file', at: 'Judged at', finding: 'Finding', outcome: 'Outcome', reason: 'Reason', other: '中文', screenshot: 'Screenshot in the bundle (for comparison)', badAnchors: 'The anchors cannot be read',

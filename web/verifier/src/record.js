@@ -8,11 +8,17 @@ const KNOWN = new RegExp(
     '|META-INF/(?:ASiCManifest\\d{3}\\.xml|signature\\d{3}\\.p7s|timestamp\\d{3}\\.tst|ASiCEvidenceRecordManifest\\d{3}\\.xml|evidencerecord\\d{3}\\.ers))$',
 );
 const KEEP = /^(?:manifest\.json|SHA256SUMS|SM3SUMS|seal\/.+|proof\/.+|trust\/.+|META-INF\/.+|mimetype|capture\/(?:records|exchanges|worklog)\.jsonl|capture\/environment\.json|capture\/pages\/\d+\/screenshot\.png)$/;
-const REQUIRED = ['mimetype', 'SHA256SUMS', 'SM3SUMS', 'manifest.json', 'seal/manifest.p7s', 'capture/records.jsonl', 'META-INF/ASiCManifest001.xml', 'META-INF/signature001.p7s'];
+const REQUIRED = [
+  'mimetype', 'VERIFY.md', 'VERIFY.zh-CN.md', 'SHA256SUMS', 'SM3SUMS', 'manifest.json', 'seal/manifest.p7s', 'seal/open.json', 'capture/records.jsonl',
+  'proof/entry.json', 'proof/entry.tlog-proof', 'proof/open.json', 'proof/open.tlog-proof', 'proof/custody.jsonl',
+  'META-INF/ASiCManifest001.xml', 'META-INF/signature001.p7s',
+];
+const TIME = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z$/;
 const FORMATS = {
   'manifest.json': 'evidencekit/manifest', 'seal/open.json': 'evidencekit/open', 'proof/entry.json': 'evidencekit/entry',
   'proof/open.json': 'evidencekit/entry', 'capture/environment.json': 'evidencekit/environment',
 };
+const SOURCES = ['dom', 'dom.initial', 'archive'];
 const LINE_FORMATS = {
   'capture/records.jsonl': 'evidencekit/records', 'capture/exchanges.jsonl': 'evidencekit/exchanges',
   'capture/worklog.jsonl': 'evidencekit/worklog', 'proof/custody.jsonl': 'evidencekit/custody',
@@ -97,10 +103,10 @@ function readRecords(bundle) {
 function checkManifestForm(bundle, manifest) {
   const leaves = field(manifest, 'artifacts', 'array').map((one) => fromHex(field(one, 'leaf', 'string')));
   if (toHex(rootOf(leaves)) !== field(manifest, 'artifacts_root', 'string')) return failed('artifacts_root is not the root of the leaves', 'artifacts_root 与叶不符');
-  const stamps = [field(manifest, 't_open', 'object'), ...field(manifest, 't_capture', 'array')];
-  for (const stamp of [...stamps, ...field(stamps[0], 'tokens', 'array')]) {
-    const path = stamp.document ?? stamp.path;
-    if (bundle.read.get(path)?.sha256 !== field(stamp, 'sha256', 'string')) return failed(`${visible(path, 80)} has another digest`, `${visible(path, 80)} 的摘要不符`);
+  const { started, finished } = field(manifest, 'times', 'object');
+  for (const page of field(manifest, 'pages', 'array')) {
+    const times = [started, page.started, page.initial, page.finished, finished];
+    if (times.some((time) => !TIME.test(time)) || times.some((time, i) => i && times[i - 1] > time)) return failed('the times are not in order', '时间先后不符');
   }
   return passed('canonical and consistent', '规范且自洽');
 }
@@ -131,17 +137,30 @@ function checkRecords(bundle, manifest) {
   return passed(`${records.length} records`, `${records.length} 条记录`);
 }
 
-function checkMinimum(manifest) {
+function checkMinimum(bundle, manifest) {
   const artifacts = field(manifest, 'artifacts', 'array');
   const pages = field(manifest, 'pages', 'array');
+  const withheld = new Set(readRecords(bundle).artifacts.filter((line) => Object.hasOwn(line, 'withheld')).map((line) => line.path));
   if (!pages.length) return failed('there is no page', '没有网页');
   for (const page of pages) {
-    const has = (roles) => artifacts.some((one) => roles.includes(one.role) && (one.page === page.id || one.page === null));
-    if (!page.requested_url || !page.initial || !has(['screenshot']) || !has(['dom', 'dom.initial', 'archive'])) {
+    const made = (roles) => artifacts.filter((one) => roles.includes(one.role) && (one.page === page.id || one.page === null));
+    const has = (roles) => made(roles).length > 0;
+    const hidden = [['screenshot'], SOURCES].some((roles) => has(roles) && !made(roles).some((one) => !withheld.has(one.path)));
+    if (!page.requested_url || !page.initial || !has(['screenshot']) || !has(SOURCES)) {
       return failed(`page ${visible(String(page.id), 20)} lacks URL, source or picture`, `网页 ${visible(String(page.id), 20)} 缺少网址、源码或画面`);
     }
+    if (hidden) return undecided(`page ${visible(String(page.id), 20)}: source or picture is withheld`, `网页 ${visible(String(page.id), 20)} 的源码或画面不公开`);
   }
   return passed(`${pages.length} pages`, `${pages.length} 个网页`);
+}
+
+function checkExchangeLinks(bundle, lines) {
+  const ids = new Set(lines.map((line) => line.id));
+  const named = lines.flatMap((line) => field(line, 'records', 'array'));
+  const committed = readRecords(bundle).records.map((line) => field(line, 'id', 'string'));
+  const own = lines.every((line) => line.records.every((name) => String(name).split('.')[0] === line.id));
+  const linked = lines.every((line) => [line.redirected_from, line.redirected_to].every((id) => id === null || ids.has(id)));
+  return own && linked && [...named].sort().join('\n') === [...committed].sort().join('\n');
 }
 
 function checkExchanges(bundle, manifest) {
@@ -152,12 +171,15 @@ function checkExchanges(bundle, manifest) {
     wanted.partial === count('partial') && wanted.failed === count('failed') && wanted.withheld === count('withheld') &&
     wanted.not_retrievable === count('not-retrievable') && new Set(lines.map((line) => line.id)).size === lines.length &&
     wanted.recorded + wanted.partial + wanted.failed + wanted.withheld + wanted.not_retrievable === lines.length;
-  return agree ? passed(`${lines.length} requests`, `${lines.length} 次请求`) : failed('the counts differ from the manifest', '计数与清单不符');
+  if (agree && head.capture_id === manifest.capture_id && !checkExchangeLinks(bundle, lines)) return failed('a redirect or a record leads nowhere', '有跳转或记录没有对应');
+  return agree && head.capture_id === manifest.capture_id ? passed(`${lines.length} requests`, `${lines.length} 次请求`) : failed('the counts differ from the manifest', '计数与清单不符');
 }
 
 /** Checks a chained log; returns the hash of its last line and the next number. */
-function checkChain(bytes, previous, first) {
+function checkChain(bytes, previous, first, captureId) {
   const lines = parseLines(bytes);
+  if (lines.length < 2) throw new FormatError('the log is empty');
+  if (parseCanonical(lines[0]).capture_id !== captureId) throw new FormatError('the log is of another capture');
   let before = previous;
   lines.forEach((line, index) => {
     const value = parseCanonical(line);
@@ -171,37 +193,40 @@ function checkChain(bytes, previous, first) {
 async function checkLogs(bundle, manifest, findings) {
   let end = null;
   await findings.run('worklog.chain', () => {
-    end = checkChain(bytesOf(bundle, 'capture/worklog.jsonl'), '0'.repeat(64), 1);
+    end = checkChain(bytesOf(bundle, 'capture/worklog.jsonl'), '0'.repeat(64), 1, manifest.capture_id);
     const wanted = field(manifest, 'worklog', 'object');
     if (end.head !== wanted.head || ![end.count, end.count - 1].includes(wanted.lines)) return failed('it ends elsewhere than the manifest says', '末行与清单不符');
     return passed(`${end.count} lines`, `${end.count} 行`);
   });
   await findings.run('custody.chain', () => {
     if (!end) return undecided('the work log before it is broken', '其前的工作记录已中断');
-    const custody = checkChain(bytesOf(bundle, 'proof/custody.jsonl'), end.head, end.next);
+    const custody = checkChain(bytesOf(bundle, 'proof/custody.jsonl'), end.head, end.next, manifest.capture_id);
     return passed(`${custody.count} lines`, `${custody.count} 行`);
   });
 }
 
 function checkEnvironment(bundle) {
-  const results = field(documentOf(bundle, 'capture/environment.json'), 'checks', 'array').map((one) => field(one, 'result', 'string'));
+  const report = documentOf(bundle, 'capture/environment.json');
+  const results = field(report, 'checks', 'array').map((one) => field(one, 'result', 'string'));
   const count = (result) => results.filter((one) => one === result).length;
   const en = `pass ${count('PASS')}, warning ${count('WARN')}, fail ${count('FAIL')}, not performed ${count('NOT_PERFORMED')}`;
   const zh = `通过 ${count('PASS')}，提示 ${count('WARN')}，未通过 ${count('FAIL')}，未执行 ${count('NOT_PERFORMED')}`;
+  const stated = field(report, 'counts', 'object');
+  if (['PASS', 'WARN', 'FAIL', 'NOT_PERFORMED'].some((result) => stated[result] !== count(result))) return failed('the counts are not those of the checks', '计数与检查项不符');
+  if (!results.length) return [NOT_PERFORMED, 'no probe ran', '没有执行任何探查'];
   if (count('FAIL')) return failed(en, zh);
-  return count('PASS') === results.length && results.length ? passed(en, zh) : undecided(en, zh);
+  return count('PASS') === results.length ? passed(en, zh) : undecided(en, zh);
 }
 
 async function checkRecord(bundle, findings) {
   await findings.run('container.members', () => checkMembers(bundle));
-  await findings.run('format.version', () => checkVersions(bundle));
   await findings.run('sums.sha256', () => checkSums(bundle, 'SHA256SUMS', 'sha256', /^([0-9a-f]{64}) {2}(.+)$/, (found) => [found[2], found[1]]));
   await findings.run('sums.sm3', () => checkSums(bundle, 'SM3SUMS', 'sm3', /^SM3 \((.+)\) = ([0-9a-f]{64})$/, (found) => [found[1], found[2]]));
   const manifest = () => documentOf(bundle, 'manifest.json');
   await findings.run('manifest.form', () => checkManifestForm(bundle, manifest()));
   await findings.run('manifest.artifacts', () => checkArtifacts(bundle, manifest()));
   await findings.run('manifest.records', () => checkRecords(bundle, manifest()));
-  await findings.run('manifest.minimum', () => checkMinimum(manifest()));
+  await findings.run('manifest.minimum', () => checkMinimum(bundle, manifest()));
   await findings.run('exchanges.complete', () => checkExchanges(bundle, manifest()));
   try {
     await checkLogs(bundle, manifest(), findings);

@@ -1,15 +1,16 @@
 // C2SP signed note, tlog-checkpoint and tlog-proof.
 
 const ED25519_NOTE = 1;
+const ED25519_COSIGNATURE = 4;
 
 function parseVkey(text) {
   const found = /^([^\s+]+)\+([0-9a-f]{8})\+([A-Za-z0-9+/]+={0,2})$/.exec(text.trim());
   if (!found) throw new FormatError('not a ledger key');
   const key = fromBase64(found[3]);
-  if (key.length !== 33 || key[0] !== ED25519_NOTE) throw new FormatError('not an Ed25519 ledger key');
+  if (key.length !== 33 || ![ED25519_NOTE, ED25519_COSIGNATURE].includes(key[0])) throw new FormatError('not an Ed25519 ledger key');
   const id = toHex(sha256(utf8.encode(`${found[1]}\n`), key)).slice(0, 8);
   if (id !== found[2]) throw new FormatError('the ledger key does not have its key id');
-  return { name: found[1], id, key: key.subarray(1) };
+  return { name: found[1], id, type: key[0], key: key.subarray(1) };
 }
 
 function parseNote(bytes) {
@@ -36,7 +37,8 @@ function parseProof(bytes) {
   const end = text.indexOf('\n\n');
   const [head, ...lines] = text.slice(0, end).split('\n');
   if (end < 0 || head !== 'c2sp.org/tlog-proof@v1') throw new FormatError('not a tlog-proof');
-  if (lines[0]?.startsWith('extra ')) lines.shift();
+  // C2SP lets a proof carry unauthenticated data; ours never do, and nothing would vouch for them.
+  if (lines[0]?.startsWith('extra ')) throw new FormatError('unauthenticated extra data in a proof');
   const index = /^index (0|[1-9][0-9]{0,15})$/.exec(lines.shift() ?? '');
   if (!index || lines.length > 63) throw new FormatError('not a tlog-proof');
   const path = lines.map(fromBase64);
@@ -44,15 +46,29 @@ function parseProof(bytes) {
   return { index: Number(index[1]), path, note: parseNote(utf8.encode(text.slice(end + 2))) };
 }
 
-async function isLogSigned(note, vkey) {
-  if (vkey.name !== note.origin) return false;
-  const signature = note.signatures.find((one) => one.name === vkey.name && one.id === vkey.id);
-  if (!signature) return false;
+async function verifyEd25519(raw, signature, message) {
   let key;
   try {
-    key = await crypto.subtle.importKey('raw', vkey.key, 'Ed25519', false, ['verify']);
+    key = await crypto.subtle.importKey('raw', raw, 'Ed25519', false, ['verify']);
   } catch {
     throw new Unsupported('Ed25519 in this browser');
   }
-  return crypto.subtle.verify('Ed25519', key, signature.value, note.body);
+  return crypto.subtle.verify('Ed25519', key, signature, message);
+}
+
+const signatureBy = (note, vkey) => note.signatures.find((one) => one.name === vkey.name && one.id === vkey.id);
+
+/** The log's own signature over its checkpoint. */
+async function isLogSigned(note, vkey) {
+  const signature = vkey.type === ED25519_NOTE && vkey.name === note.origin && signatureBy(note, vkey);
+  return Boolean(signature) && verifyEd25519(vkey.key, signature.value, note.body);
+}
+
+/** A witness's cosignature/v1: its time (64 bits) and a signature over time and checkpoint (C2SP tlog-cosignature). */
+async function isWitnessed(note, vkey) {
+  const signature = vkey.type === ED25519_COSIGNATURE && signatureBy(note, vkey);
+  if (!signature || signature.value.length !== 72) return false;
+  const time = new DataView(signature.value.buffer, signature.value.byteOffset).getBigUint64(0);
+  const message = concat(utf8.encode(`cosignature/v1\ntime ${time}\n`), note.body);
+  return verifyEd25519(vkey.key, signature.value.subarray(8), message);
 }

@@ -45,8 +45,15 @@ async function verifyBundle(file, { anchors, self, now, onProgress }) {
     findings.put('trust.self', INDETERMINATE, 'anchors came from the bundle itself: nothing was checked against the outside', '信任锚取自证据包自身，未与任何外部依据核对');
     trusted = addOwnAnchors(bundle, anchors);
   }
-  await checkRecord(bundle, findings);
-  await checkSeals(bundle, findings, { anchors: trusted, now });
+  await findings.run('format.version', () => checkVersions(bundle));
+  if (findings.outcome('format.version') === INDETERMINATE) {
+    for (const [id, layer] of REGISTRY.filter((row) => !NEVER_IMPLIED.has(row[0]) && !findings.list.some((one) => one.id === row[0]))) {
+      if (layer !== 'status') findings.put(id, INDETERMINATE, 'needs a newer verifier', '需要更新的核验程序');
+    }
+  } else {
+    await checkRecord(bundle, findings);
+    await checkSeals(bundle, findings, { anchors: trusted, now });
+  }
   findings.put('status.current', NOT_PERFORMED, 'later correction or revocation needs a newer ledger', '事后更正或撤销需要更新的账本');
   return { findings: findings.complete(), overall: findings.overall(), bundle };
 }
