@@ -13,31 +13,28 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final, Self
 
 from evidencekit.errors import (
-    FormatError,
-    LedgerCorruptError,
     LedgerError,
-    LedgerRollbackError,
     UsageError,
 )
-from evidencekit.hashing.merkle import check_inclusion, consistency_ranges, inclusion_ranges, leaf_hash
-from evidencekit.ledger.checkpoint import Checkpoint, format_checkpoint, open_checkpoint, parse_checkpoint
+from evidencekit.hashing.merkle import consistency_ranges, leaf_hash
+from evidencekit.ledger.checkpoint import Checkpoint, format_checkpoint
 from evidencekit.ledger.extension import check_extension
 from evidencekit.ledger.mirror import read_mirror, refuse_missing_ledger, write_mirror
-from evidencekit.ledger.proof import TlogProof, format_proof
+from evidencekit.ledger.proving import check_head, check_index, prove_entry, subtree_roots
 from evidencekit.ledger.sequencer import Sequencer, Submission
 from evidencekit.ledger.stores.sqlite import SqliteStore
 from evidencekit.ledger.stores.store import Head
-from evidencekit.ledger.tiles import check_entry_length, subtree_root
+from evidencekit.ledger.tiles import check_entry_length
 from evidencekit.ledger.waiters import LoopWaiters, submit_and_wait
 from evidencekit.model import Text
-from evidencekit.signing.note import sign_note, split_note
+from evidencekit.signing.note import sign_note
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
     from types import TracebackType
 
-    from evidencekit.ledger.stores.store import Committed, Snapshot, Store
+    from evidencekit.ledger.stores.store import Committed, Store
     from evidencekit.signing.note import NoteSigner, NoteVerifier
 
 _CHUNK: Final = 1024
@@ -200,7 +197,7 @@ class Ledger:
             UsageError: there is no such entry.
         """
         with self._store.snapshot() as snapshot:
-            _check_index(index, snapshot.head.size)
+            check_index(index, snapshot.head.size)
             return next(iter(snapshot.entries(index, index + 1)))
 
     def entries(self, start: int = 0, stop: int | None = None) -> Iterator[bytes]:
@@ -243,17 +240,7 @@ class Ledger:
             LedgerCorruptError: the stored tiles do not prove it.
         """
         with self._store.snapshot() as snapshot:
-            head = snapshot.head
-            _check_index(index, head.size)
-            path = _subtrees(snapshot, inclusion_ranges(index, head.size))
-            leaf = leaf_hash(next(iter(snapshot.entries(index, index + 1))))
-        root = parse_checkpoint(split_note(head.checkpoint)[0]).root
-        if not check_inclusion(leaf, index, head.size, path, root):
-            raise LedgerCorruptError(
-                f"Entry {index} is not proved by the stored tiles; run fsck and restore a copy.",
-                f"已存数据块无法证明第 {index} 条;请运行 fsck 并从副本恢复。",
-            )
-        return format_proof(TlogProof(index=index, path=tuple(path), checkpoint=head.checkpoint))
+            return prove_entry(snapshot, index)
 
     def prove_consistency(self, old_size: int) -> tuple[list[bytes], bytes]:
         """Prove that the newest tree extends the one of `old_size`: the hashes, and the checkpoint they lead to.
@@ -262,8 +249,19 @@ class Ledger:
             UsageError: the ledger is not that large.
         """
         with self._store.snapshot() as snapshot:
-            path = _subtrees(snapshot, consistency_ranges(old_size, snapshot.head.size))
+            path = subtree_roots(snapshot, consistency_ranges(old_size, snapshot.head.size))
             return path, snapshot.head.checkpoint
+
+    def prove_consistency_to(self, old_size: int, size: int) -> list[bytes]:
+        """Prove that the tree of `size`, perhaps not the newest, extends the one of `old_size`.
+
+        Raises:
+            UsageError: `size` is not within the ledger, or less than `old_size`.
+        """
+        with self._store.snapshot() as snapshot:
+            if not 0 <= size <= snapshot.head.size:
+                check_index(size - 1, snapshot.head.size)
+            return subtree_roots(snapshot, consistency_ranges(old_size, size))
 
     def close(self) -> None:
         """Commit what is queued and close the file."""
@@ -326,53 +324,14 @@ class Ledger:
         return [leaf_hash(entry) for entry in entries]
 
     def _check_head(self, head: Head) -> None:
-        """Accept a head that another process wrote only if this key signed it and it does not go back."""
-        if head == self._seen:
-            return
-        try:
-            opened = open_checkpoint(head.checkpoint, [self._key.verifier])
-        except FormatError as error:
-            raise LedgerCorruptError(
-                f"The ledger's checkpoint is malformed: {error.en} Run fsck and restore a copy.",
-                f"账本检查点格式错误:{error.zh} 请运行 fsck 并从副本恢复。",
-            ) from error
-        if not opened.is_log_signed or opened.checkpoint.size != head.size:
-            raise LedgerCorruptError(
-                f"The checkpoint of {opened.checkpoint.origin!r} at size {head.size} is not signed by the ledger key "
-                f"{self._key.name!r}; open the ledger with its own key.",
-                f"大小为 {head.size} 的检查点({opened.checkpoint.origin!r})不是由账本密钥 {self._key.name!r} "
-                "签署;请使用该账本自己的密钥。",
-            )
-        if self._seen is not None and head.size < self._seen.size:
-            raise LedgerRollbackError(
-                f"The ledger went back from {self._seen.size} to {head.size} entries; restore the newer file.",
-                f"账本从 {self._seen.size} 条退回到 {head.size} 条;请恢复较新的文件。",
-            )
-        self._seen = head
+        if head != self._seen:
+            check_head(head, self._key.verifier, self._seen)
+            self._seen = head
 
 
 def _appended(done: Submission) -> list[Appended]:
     placed = zip(done.indices, done.leaves, strict=True)
     return [Appended(index=index, leaf=leaf, size=done.size) for index, leaf in placed]
-
-
-def _subtrees(snapshot: Snapshot, ranges: list[tuple[int, int]]) -> list[bytes]:
-    tiles: dict[tuple[int, int], Sequence[bytes]] = {}
-
-    def hashes(level: int, index: int) -> Sequence[bytes]:
-        key = (level, index)
-        if key not in tiles:
-            tiles[key] = snapshot.hashes(level, index)
-        return tiles[key]
-
-    return [subtree_root(hashes, start, stop) for start, stop in ranges]
-
-
-def _check_index(index: int, size: int) -> None:
-    if not 0 <= index < size:
-        raise UsageError(
-            f"The ledger has {size} entries; there is no entry {index}.", f"账本共有 {size} 条;不存在第 {index} 条。"
-        )
 
 
 def _utc(seconds: int) -> str:

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Final
 from evidencekit.errors import FormatError
 from evidencekit.hashing.merkle import HASH_BYTES, check_inclusion, leaf_hash
 from evidencekit.ledger.checkpoint import Checkpoint, open_checkpoint, parse_decimal
-from evidencekit.signing.note import MAX_NOTE_BYTES, decode_base64
+from evidencekit.signing.note import MAX_NOTE_BYTES, decode_base64, format_note, split_note
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -117,9 +117,12 @@ def check_proof(proof: bytes, entry: bytes, verifiers: Iterable[NoteVerifier]) -
     """Check a proof file for the bytes of an entry against the keys that the caller trusts.
 
     Raises:
-        FormatError: the file, its checkpoint or the note is malformed. A proof that does not hold is a result.
+        FormatError: the file, its checkpoint or the note is malformed, or the note is not in canonical base64, so that
+            no byte of a proof can change unseen. A proof that does not hold is a result.
     """
     parsed = parse_proof(proof)
+    if format_note(*split_note(parsed.checkpoint)) != parsed.checkpoint:
+        raise FormatError("The proof's checkpoint is not written canonically.", "证明中的检查点不是规范形式。")
     opened = open_checkpoint(parsed.checkpoint, verifiers)
     checkpoint = opened.checkpoint
     leaf = leaf_hash(entry)

@@ -10,7 +10,8 @@ A verifier key reads `<name>+<8 hex digits of the key ID>+<base64(type ‖ publi
 4 bytes of SHA-256(name ‖ LF ‖ type ‖ public key). A key name is not empty and has neither white space nor `+`.
 The text ends at the last blank line, so it may itself hold blank lines.
 
-Base64 is RFC 4648 §4 and must be what an encoder writes: with free padding bits one signature would have many lines.
+Base64 is RFC 4648 §4. In keys it must be what an encoder writes; in signature lines free padding bits pass, as they do
+in sumdb/note. Who needs every byte of a note fixed compares it with `format_note`.
 """
 
 from __future__ import annotations
@@ -258,6 +259,11 @@ def split_note(data: bytes) -> tuple[bytes, tuple[NoteSignature, ...]]:
     return data[: end + 1], tuple(parse_signature_line(row) for row in rows)
 
 
+def format_note(text: bytes, signatures: Iterable[NoteSignature]) -> bytes:
+    """Write a note of given signatures: what `split_note` read, in the one canonical form."""
+    return text + b"\n" + b"".join(signature_line(signature, signature.signature) for signature in signatures)
+
+
 def parse_signature_line(line: bytes) -> NoteSignature:
     """Read one signature line without its LF.
 
@@ -271,7 +277,7 @@ def parse_signature_line(line: bytes) -> NoteSignature:
     name, separator, encoded = row.removeprefix(_DASH).partition(" ")
     if not row.startswith(_DASH) or not separator or not is_key_name(name):
         raise FormatError("A signature line is not '— name base64'.", "签名行不是“— 名称 base64”的形式。")
-    blob = decode_base64(encoded)
+    blob = decode_base64(encoded, strict=False)
     if len(blob) <= _KEY_ID_BYTES:
         raise FormatError(f"The signature by {name!r} is too short.", f"{name!r} 的签名过短。")
     return NoteSignature(name=name, key_id=blob[:_KEY_ID_BYTES], signature=blob[_KEY_ID_BYTES:])
@@ -296,17 +302,18 @@ def check_key_name(name: str) -> str:
     return name
 
 
-def decode_base64(text: str) -> bytes:
-    """Read standard base64 (RFC 4648 §4), and only what an encoder writes.
+def decode_base64(text: str, *, strict: bool = True) -> bytes:
+    """Read standard base64 (RFC 4648 §4); `strict` accepts only what an encoder writes (§3.5).
 
     Raises:
-        FormatError: foreign characters, missing padding, or padding bits that are not zero.
+        FormatError: foreign characters, missing padding, or, when strict, padding bits that are not zero.
     """
     try:
         data = base64.b64decode(text, validate=True)
     except (binascii.Error, ValueError) as error:
         raise FormatError(f"{text[:64]!r} is not base64.", f"{text[:64]!r} 不是 base64。") from error
-    if base64.b64encode(data).decode() != text:
+    encoded = base64.b64encode(data).decode()
+    if encoded != text and (strict or len(encoded) != len(text)):
         raise FormatError(f"{text[:64]!r} is not canonical base64.", f"{text[:64]!r} 不是规范的 base64。")
     return data
 
