@@ -6,13 +6,15 @@ Paths inside a bundle are `str` with `/`; paths on disk are `pathlib.Path`.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
 from enum import StrEnum
-from pathlib import Path
 from types import MappingProxyType
-from typing import TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from datetime import datetime
+    from pathlib import Path
 
 JsonValue: TypeAlias = "bool | int | float | str | Sequence[JsonValue] | Mapping[str, JsonValue] | None"
 """What RFC 8785 can write: no NaN, integers within ±(2^53 - 1)."""
@@ -71,6 +73,7 @@ class Artifact:
     """A finished file of the capture, hashed as its bytes were closed.
 
     `salt` (32 bytes) and `leaf` (32 bytes) are the salted commitment of docs/spec/records.md.
+    With reasons in `withheld` only the leaf goes into the bundle, and `file` lies among the private files.
     """
 
     path: str
@@ -84,6 +87,7 @@ class Artifact:
     hashed_at: datetime
     page: str | None = None
     derived_from: tuple[str, ...] = ()
+    withheld: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -41,6 +41,7 @@ class Recording:
     records: Sequence[Record]
     chains: Mapping[str, bytes]
     environment: bytes
+    not_performed: Sequence[Text]
     websockets: Path | None
     transformations: Sequence[Transformation]
     partial: Sequence[Text]
@@ -58,6 +59,7 @@ async def assemble(desk: Desk, recording: Recording, *, capture_id: str, started
     view = await asyncio.to_thread(
         build_public_view, warc, recording.exchanges, recording.records, secrets, info, staging.work
     )
+    await asyncio.to_thread(desk.privacy.recheck)
     pages = tuple(page_result(notes, recording.exchanges, secrets) for notes in recording.visits)
     await asyncio.to_thread(_write_files, desk, recording, view, pages)
     await asyncio.to_thread(keep_originals, staging, recording, view, info)
@@ -78,7 +80,7 @@ async def assemble(desk: Desk, recording: Recording, *, capture_id: str, started
         partial=(*recording.partial, *(text for notes in recording.visits for text in notes.partial)),
         withheld=_sum(view.withheld, desk.privacy.reasons),
         private_files=dict(staging.private_files),
-        not_performed=tuple(text for notes in recording.visits for text in notes.not_performed),
+        not_performed=(*recording.not_performed, *(text for notes in recording.visits for text in notes.not_performed)),
     )
 
 

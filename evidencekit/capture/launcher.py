@@ -1,4 +1,4 @@
-"""Finding a browser and starting it with a debugging pipe and a fresh profile.
+"""Finding a browser, and the arguments and environment that it is started with.
 
 The browser is started directly, never through a distribution's wrapper script: Debian's `/usr/bin/chromium`
 sources `/etc/chromium.d/*`, which adds flags and extensions that nobody recorded.
@@ -6,20 +6,16 @@ sources `/etc/chromium.d/*`, which adds flags and extensions that nobody recorde
 
 from __future__ import annotations
 
-import asyncio
 import hashlib
 import os
-import platform
 import re
 import shutil
-import signal
 import subprocess
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from evidencekit.capture.processes import forget_browser, identify, record_browser
 from evidencekit.errors import BrowserError
 
 if TYPE_CHECKING:
@@ -209,8 +205,8 @@ def _inspect(path: Path) -> BrowserBinary:
     found = _VERSION.search(shown.stdout)
     if found is None or not _FAMILY.search(shown.stdout):
         raise BrowserError(
-            f"{path} does not call itself a Chromium and tell its version; install chromium or correct EVIDENCEKIT_BROWSER",
-            f"{path} 没有自称 Chromium 并给出版本号;请安装 chromium 或修正 EVIDENCEKIT_BROWSER",
+            f"{path} does not call itself a Chromium and tell its version; correct EVIDENCEKIT_BROWSER",
+            f"{path} 没有自称 Chromium 并给出版本号;请修正 EVIDENCEKIT_BROWSER",
         )
     name = shown.stdout[: found.start()].strip() or path.name
     return BrowserBinary(path=path, name=name, version=found.group(), sha256=digest)
@@ -265,105 +261,3 @@ def _little_shared_memory() -> bool:
     except (OSError, AttributeError):
         return False
     return room.f_bavail * room.f_frsize < _SMALL_SHM
-
-
-class BrowserProcess:
-    """The running browser. It ends when our end of the pipe closes, so also when this process is killed."""
-
-    def __init__(self, pid: int, staging: Path, read_fd: int, write_fd: int) -> None:
-        self.pid = pid
-        self.read_fd = read_fd
-        self.write_fd = write_fd
-        self._staging = staging
-        self._ended = False
-
-    @classmethod
-    def start(cls, binary: BrowserBinary, launch: Launch, staging: Path) -> BrowserProcess:
-        """Start the browser and record it in `<staging>/browser.json`; its messages go to `<staging>/browser.log`.
-
-        Raises:
-            BrowserError: the program cannot be started here.
-        """
-        if not hasattr(os, "posix_spawn"):
-            raise BrowserError(
-                f"capturing does not work on {platform.system()} yet; use Linux or macOS",
-                f"目前尚不支持在 {platform.system()} 上取证;请使用 Linux 或 macOS",
-            )
-        child_read, our_write = _pipe_above_standard()
-        our_read, child_write = _pipe_above_standard()
-        log = os.open(staging / "browser.log", os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
-        null = os.open(os.devnull, os.O_RDWR | os.O_CLOEXEC)
-        try:
-            pid = os.posix_spawn(
-                binary.path,
-                [str(binary.path), *launch.arguments],
-                dict(launch.environment),
-                # Chromium reads commands from descriptor 3 and writes to 4.
-                file_actions=[
-                    (os.POSIX_SPAWN_DUP2, null, 0),
-                    (os.POSIX_SPAWN_DUP2, log, 1),
-                    (os.POSIX_SPAWN_DUP2, log, 2),
-                    (os.POSIX_SPAWN_DUP2, child_read, 3),
-                    (os.POSIX_SPAWN_DUP2, child_write, 4),
-                ],
-                # Its own group: Ctrl-C on the terminal reaches us, and we close the browser in order.
-                setpgroup=0,
-            )
-        except OSError as error:
-            os.close(our_read)
-            os.close(our_write)
-            raise BrowserError(
-                f"the browser {binary.path} cannot be started: {error.strerror}; run `evidencekit doctor`",
-                f"浏览器 {binary.path} 无法启动:{error.strerror};请运行 `evidencekit doctor`",
-            ) from error
-        finally:
-            for descriptor in (child_read, child_write, log, null):
-                os.close(descriptor)
-        process = cls(pid, staging, our_read, our_write)
-        identity = identify(pid)
-        if identity is not None:
-            record_browser(staging, identity)
-        return process
-
-    def poll(self) -> bool:
-        """Whether the browser has ended; reaps it."""
-        if not self._ended:
-            with suppress(ChildProcessError):
-                self._ended = os.waitpid(self.pid, os.WNOHANG)[0] == self.pid
-                return self._ended
-            self._ended = True
-        return self._ended
-
-    async def end(self, *, patience_s: float = 5.0) -> bool:
-        """Wait for the browser to end; after `patience_s` seconds ask, then force it.
-
-        Returns:
-            True when it ended by itself.
-        """
-        by_itself = await self._ended_within(patience_s)
-        for word in () if by_itself else (signal.SIGTERM, signal.SIGKILL):
-            with suppress(ProcessLookupError):
-                os.kill(self.pid, word)
-            if await self._ended_within(2.0):
-                break
-        forget_browser(self._staging)
-        return by_itself
-
-    async def _ended_within(self, seconds: float) -> bool:
-        deadline = asyncio.get_running_loop().time() + seconds
-        while not self.poll():
-            if asyncio.get_running_loop().time() > deadline:
-                return False
-            await asyncio.sleep(0.02)
-        return True
-
-
-def _pipe_above_standard() -> tuple[int, int]:
-    """A pipe whose descriptors are above 9, so that duplicating onto 3 and 4 never overwrites one."""
-    import fcntl  # noqa: PLC0415 (not on Windows)
-
-    raised = []
-    for descriptor in os.pipe():
-        raised.append(fcntl.fcntl(descriptor, fcntl.F_DUPFD_CLOEXEC, 10))
-        os.close(descriptor)
-    return raised[0], raised[1]

@@ -33,8 +33,12 @@ class PageViews:
         self._desk = desk
         self._notes = notes
 
-    async def take(self, max_height_px: int) -> None:
+    async def take(self, max_height_px: int, *, copies: bool) -> None:
         """Take all views; DOM and picture are the evidential minimum (R01), the others may be missing by name.
+
+        Args:
+            max_height_px: where the picture ends.
+            copies: whether MHTML and PDF are made.
 
         Raises:
             MinimumError: DOM or picture could not be had.
@@ -47,8 +51,9 @@ class PageViews:
             raise self._minimum("source", "源码", error) from error
         await self._optional("text", self._text())
         self._judge(source)
-        await self._optional("mhtml", self._mhtml())
-        await self._optional("pdf", self._pdf())
+        if copies:
+            await self._optional("mhtml", self._mhtml())
+            await self._optional("pdf", self._pdf())
         try:
             await self._picture(max_height_px)
         except (BrowserError, FormatError) as error:

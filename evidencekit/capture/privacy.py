@@ -101,6 +101,28 @@ class PrivateTexts:
         self._written.append((spec, artifact))
         return artifact
 
+    def recheck(self) -> None:
+        """Look again for secrets that became known after a text was written. Blocks; run it in a thread.
+
+        A text is masked anew. The untouched DOM is different: T_capture has fixed its leaf, so the artifact stays as
+        a withheld leaf and its public view stands beside it.
+
+        Raises:
+            StorageError: the disk refuses.
+        """
+        for spec, artifact in self._written:
+            data = artifact.file.read_bytes()
+            public, reasons = mask_text(data, self.secrets)
+            if not reasons:
+                continue
+            self._staging.keep_private(f"{spec.path}.first-view", data)
+            self._staging.withdraw(artifact, reasons, keep_leaf=spec.role == "dom.initial")
+            path = spec.path.replace(".html", ".public.html") if spec.role == "dom.initial" else spec.path
+            role = "other" if spec.role == "dom.initial" else spec.role
+            self._staging.write(path, public, role=role, media_type=spec.media_type, page=spec.page)
+            for reason in reasons:
+                self.reasons[reason] = self.reasons.get(reason, 0) + 1
+
 
 def _frames(tree: JsonValue) -> Iterator[str]:
     """Frame ids of a frame tree, at most 200, without recursion."""

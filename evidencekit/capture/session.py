@@ -13,7 +13,7 @@ from evidencekit.capture.environment.run import format_environment
 from evidencekit.capture.journal import Journal, bare_url
 from evidencekit.capture.launcher import BrowserOptions, find_browser, prepare_launch
 from evidencekit.capture.privacy import PrivateTexts
-from evidencekit.capture.request import check_request
+from evidencekit.capture.request import Mode, check_request
 from evidencekit.capture.staging import Staging
 from evidencekit.capture.studio import open_studio, settings_of
 from evidencekit.capture.supervision import Supervisor
@@ -39,6 +39,14 @@ if TYPE_CHECKING:
 
 _Result = TypeVar("_Result")
 _DRAIN_S = 20.0
+_NO_NETLOG = Text(
+    en="the browser's own network log was not kept: HTTP/2 and HTTP/3 header order is as the browser reports it",
+    zh="未保留浏览器自身的网络日志:HTTP/2、HTTP/3 标头顺序以浏览器报告为准",
+)
+_NO_COPIES = Text(en="MHTML and PDF of the pages were not made (fast mode)", zh="未生成网页的 MHTML 和 PDF(快速模式)")
+_NO_WIRE = Text(
+    en="bodies as encoded on the wire were not kept; they are decoded", zh="未保留传输编码形式的正文,仅有解码后的正文"
+)
 _DEFAULT_OPTIONS = BrowserOptions()
 
 _LIMITS = {
@@ -172,10 +180,21 @@ class _Run:
             records=tuple(recorder.records),
             chains=chains,
             environment=b"",
+            not_performed=_given_up(self.request),
             websockets=recorder.sockets.path if recorder.sockets.frames else None,
             transformations=transformations_of(studio.log),
             partial=tuple(partial),
         )
+
+
+def _given_up(request: CaptureRequest) -> tuple[Text, ...]:
+    """What this mode leaves out, for page 1; nothing is left out silently."""
+    sentences = [_NO_NETLOG]
+    if request.mode is Mode.FAST:
+        sentences.append(_NO_COPIES)
+    if request.mode is Mode.FORENSIC:
+        sentences.append(_NO_WIRE)
+    return tuple(sentences)
 
 
 async def _result_of(task: asyncio.Task[_Result]) -> _Result:

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import os
 from contextlib import suppress
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
@@ -109,6 +110,25 @@ class Staging:
         )
         self.artifacts.append(artifact)
         return artifact
+
+    def withdraw(self, artifact: Artifact, reasons: Sequence[str], *, keep_leaf: bool) -> None:
+        """Take an artifact's file out of the bundle; with `keep_leaf` its commitment stays, marked as withheld.
+
+        The caller has kept the bytes as a private file.
+
+        Raises:
+            StorageError: the disk refuses.
+        """
+        place = self.artifacts.index(artifact)
+        try:
+            artifact.file.unlink()
+        except OSError as error:
+            raise _refused(artifact.file, error) from error
+        if keep_leaf:
+            private = self.private_files[f"{artifact.path}.first-view"]
+            self.artifacts[place] = replace(artifact, file=private, withheld=tuple(reasons))
+        else:
+            del self.artifacts[place]
 
     def keep_private(self, name: str, data: bytes) -> None:
         """Keep bytes that the bundle withholds.

@@ -9,10 +9,10 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from evidencekit.capture.browser import Driver, drive
+from evidencekit.capture.browserprocess import BrowserProcess
 from evidencekit.capture.cdp import CdpSession, OwnClient, Params, integer_of, text_of
 from evidencekit.capture.devtools import PipeMultiplexer
 from evidencekit.capture.gate import Gate
-from evidencekit.capture.launcher import BrowserBinary, BrowserProcess, Launch
 from evidencekit.capture.methodlog import MethodLog
 from evidencekit.capture.recorder import Recorder, RecorderCallbacks
 from evidencekit.capture.url_policy import host_resolver_rules
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator
     from pathlib import Path
 
+    from evidencekit.capture.launcher import BrowserBinary, Launch
     from evidencekit.capture.request import CaptureRequest
     from evidencekit.capture.staging import Staging
     from evidencekit.capture.supervision import Supervisor

@@ -14,6 +14,7 @@ from evidencekit.capture.cdp import CdpSession, text_of
 from evidencekit.capture.journal import bare_url
 from evidencekit.capture.pageviews import PageViews
 from evidencekit.capture.rendering import outer_html, viewport_screenshot
+from evidencekit.capture.request import Mode
 from evidencekit.capture.url_policy import check_url, resolve_and_check
 from evidencekit.capture.visitnotes import VisitNotes
 from evidencekit.errors import BrowserError, MinimumError, NavigationError
@@ -210,7 +211,7 @@ class Visit:
         await self._privacy.learn(session, self._studio)
         self._note_document()
         views = PageViews(session, self._desk, self.notes)
-        await views.take(self._limits.page_height_px)
+        await views.take(self._limits.page_height_px, copies=self._request.mode is not Mode.FAST)
         for name, text in views.missing:
             self._partial(name, text.en, text.zh)
         self._journal.border("page.rendered", self.page, width=self.notes.width_px, height=self.notes.height_px)

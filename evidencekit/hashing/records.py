@@ -101,7 +101,11 @@ def opening_is_true(opening: Opening) -> bool:
 
 
 def open_artifact(artifact: Artifact) -> ArtifactOpening:
-    """Take the opening of a captured artifact."""
+    """Take the opening of a captured artifact; one with reasons for withholding keeps its leaf alone."""
+    if artifact.withheld:
+        return ArtifactOpening(
+            path=artifact.path, size=None, digests=None, salt=None, leaf=artifact.leaf, withheld=artifact.withheld
+        )
     return ArtifactOpening(
         path=artifact.path,
         size=artifact.size,

@@ -12,10 +12,11 @@ import pytest
 from websockets.asyncio.client import connect
 from websockets.exceptions import InvalidStatus
 
+from evidencekit.capture.browserprocess import BrowserProcess
 from evidencekit.capture.cdp import CommandError, OwnClient, integer_of, text_of, value_at
 from evidencekit.capture.devtools import PipeMultiplexer
 from evidencekit.capture.gate import WITHHELD_METHODS, Gate
-from evidencekit.capture.launcher import BrowserOptions, BrowserProcess, find_browser, prepare_launch
+from evidencekit.capture.launcher import BrowserOptions, find_browser, prepare_launch
 from evidencekit.capture.methodlog import MethodLog
 from evidencekit.capture.surroundings import devtools_check
 from evidencekit.capture.transformations import transformations_of

@@ -14,12 +14,13 @@ from typing import TYPE_CHECKING
 import pytest
 
 from evidencekit.capture.browser import drive
+from evidencekit.capture.browserprocess import BrowserProcess
 from evidencekit.capture.cdp import OwnClient
 from evidencekit.capture.devtools import PipeMultiplexer
 from evidencekit.capture.exchanges import Exchange, ExchangeOutcome
 from evidencekit.capture.gate import Gate
 from evidencekit.capture.httpmessage import response_block
-from evidencekit.capture.launcher import BrowserOptions, BrowserProcess, find_browser, prepare_launch
+from evidencekit.capture.launcher import BrowserOptions, find_browser, prepare_launch
 from evidencekit.capture.methodlog import MethodLog
 from evidencekit.capture.recorder import Recorder, RecorderCallbacks
 from evidencekit.capture.request import Limits

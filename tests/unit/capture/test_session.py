@@ -22,16 +22,18 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
+from websockets.sync.server import ServerConnection
+from websockets.sync.server import serve as serve_socket
 
 from evidencekit.capture.exchanges import ExchangeOutcome, parse_exchanges
 from evidencekit.capture.launcher import BrowserOptions
 from evidencekit.capture.processes import end_recorded_browser, identify
-from evidencekit.capture.request import CaptureRequest, Limits
+from evidencekit.capture.request import CaptureRequest, Limits, Mode
 from evidencekit.capture.session import capture_session
 from evidencekit.errors import BlockedUrlError, BrowserError, CaptureError, MinimumError, NavigationError, UsageError
 from evidencekit.hashing.chainlog import ChainWriter, check_chain
 from evidencekit.hashing.merkle import root_of, salted_leaf
-from evidencekit.hashing.records import artifact_descriptor, opening_is_true, parse_records
+from evidencekit.hashing.records import artifact_descriptor, format_records, opening_is_true, parse_records
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -43,6 +45,7 @@ pytestmark = pytest.mark.browser
 CAPTURE_ID = "0123456789abcdef0123456789abcdef"
 COOKIE = "c00kie-value-9f8e7d6c5b4a"
 TOKEN = "t0ken-in-storage-1a2b3c4d5e"  # noqa: S105 (seeded to be looked for)
+LATE = "late-bearer-value-77665544"
 PIXEL = bytes.fromhex(
     "89504e470d0a1a0a0000000d49484452000000010000000108060000001f15c4890000000d49444154789c6364f8cf500f00038601805a347d"
     "6a0000000049454e44ae426082"
@@ -55,6 +58,8 @@ PAGES: dict[str, str] = {
     "<img loading=lazy src=/pixel.png?lazy>",
     "/secret": f"<!doctype html><title>s</title><p>{COOKIE}</p><script>localStorage.setItem('auth_token','{TOKEN}');"
     f"document.body.append('{TOKEN}'); fetch('/whoami', {{headers: {{Authorization: 'Bearer {TOKEN}'}}}})</script>",
+    "/late": f"<!doctype html><title>late</title><p>{LATE}</p><div style='height:4000px'></div><script>"
+    f"addEventListener('scroll', () => fetch('/whoami', {{headers: {{Authorization: 'Bearer {LATE}'}}}}))</script>",
     "/alerts": "<!doctype html><title>a</title><p>before</p><script>while (true) alert('again')</script>",
     "/dialog": "<!doctype html><title>d</title><script>alert('one'); document.title = String(confirm('two'))</script>",
     "/leave": "<!doctype html><title>l</title><p>stay</p><script>onbeforeunload = e => e.preventDefault()</script>",
@@ -292,6 +297,56 @@ def test_secrets_stay_out_of_the_bundle_and_can_be_opened_by_the_holder(site: in
     private = gzip.decompress(session.capture.private_files["withheld.warc.gz"].read_bytes())
     assert COOKIE.encode() in private
     assert session.capture.withheld
+
+
+def test_a_secret_learnt_after_t_capture_withholds_the_untouched_dom(site: int, tmp_path: Path) -> None:
+    session = run_session(tmp_path, local(site, "/late"))
+    initial = next(each for each in session.capture.artifacts if each.role == "dom.initial")
+    assert initial.withheld
+    assert not (tmp_path / "staging/bundle" / initial.path).exists()
+    assert LATE.encode() in initial.file.read_bytes()
+    assert b"[withheld:" in session.read("capture/pages/0001/dom-initial.public.html")
+    for file in (tmp_path / "staging/bundle").rglob("*.*"):
+        assert LATE.encode() not in file.read_bytes(), file
+    openings = parse_records(format_records(CAPTURE_ID, session.capture.artifacts, session.capture.records))
+    line = next(each for each in openings.artifacts if each.path == initial.path)
+    assert (line.leaf, line.size) == (session.roots[0][0].initial_dom, None)
+
+
+def test_websocket_frames_are_kept_beside_the_handshake(site: int, tmp_path: Path) -> None:
+    def echo(connection: ServerConnection) -> None:
+        for message in connection:
+            connection.send(message)
+
+    with serve_socket(echo, "127.0.0.1", 0) as server:
+        thread = threading.Thread(target=server.serve_forever, daemon=True)
+        thread.start()
+        port = server.socket.getsockname()[1]
+        PAGES["/talk"] = (
+            f"<!doctype html><title>talk</title><script>const s = new WebSocket('ws://127.0.0.1:{port}/chat');"
+            "s.onopen = () => { s.send('你好'); s.send(new Uint8Array([1, 2, 255])) }</script>"
+        )
+        session = run_session(tmp_path, local(site, "/talk"))
+        server.shutdown()
+        thread.join()
+    frames = [json.loads(line) for line in session.read("capture/websockets.jsonl").splitlines()]
+    assert [(each["direction"], each["opcode"], each["payload"]) for each in frames] == [
+        ("sent", 1, "你好"),
+        ("sent", 2, "AQL/"),
+        ("received", 1, "你好"),
+        ("received", 2, "AQL/"),
+    ]
+    _, lines = parse_exchanges(session.read("capture/exchanges.jsonl"))
+    handshake = next(each for each in lines if each.resource_type == "WebSocket")
+    assert (handshake.status, handshake.outcome) == (101, ExchangeOutcome.RECORDED)
+    assert {each["exchange"] for each in frames} == {handshake.id}
+
+
+def test_fast_mode_names_what_it_leaves_out(site: int, tmp_path: Path) -> None:
+    request = CaptureRequest(urls=(f"http://127.0.0.1:{site}/",), allow_private=True, third_party=False, mode=Mode.FAST)
+    capture = run_session(tmp_path, request).capture
+    assert {"mhtml", "pdf"}.isdisjoint(each.role for each in capture.artifacts)
+    assert any("PDF" in each.en for each in capture.not_performed)
 
 
 def test_dialogs_are_answered_and_named(site: int, tmp_path: Path) -> None:
