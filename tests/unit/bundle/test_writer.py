@@ -176,6 +176,28 @@ def test_file_systems_without_hard_links(tmp_path: Path, way: str, *, taken: boo
         assert out.read_bytes() == b"ours"
 
 
+@pytest.mark.slow
+def test_a_file_that_takes_no_more_links_is_renamed(tmp_path: Path) -> None:
+    (tmp_path / "links").mkdir()
+    full: list[OSError] = []
+
+    def write(file: BinaryIO) -> None:
+        file.write(b"ours")
+        try:
+            for number in range(70_000):
+                os.link(file.name, tmp_path / "links" / str(number))
+        except OSError as error:
+            full.append(error)
+
+    publish_new(tmp_path / "b.zip", write)
+    shutil.rmtree(tmp_path / "links")
+    assert (tmp_path / "b.zip").read_bytes() == b"ours"
+    assert [path.name for path in tmp_path.iterdir()] == ["b.zip"]
+    if not full:
+        pytest.skip("this file system has no limit on links that could be reached")
+    assert full[0].errno == errno.EMLINK
+
+
 def test_a_missing_folder_and_a_missing_member_are_storage_errors(tmp_path: Path) -> None:
     with pytest.raises(StorageError, match="cannot write"):
         write_bundle(MEMBERS, tmp_path / "missing" / "b.zip")
