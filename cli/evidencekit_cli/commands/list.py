@@ -14,7 +14,7 @@ from evidencekit_cli.output import Sentence
 if TYPE_CHECKING:
     from evidencekit_cli.output import Session
 
-_HEADER = (Sentence("number", "编号"), Sentence("sealed", "封存时间"), Sentence("bundle", "证据包"))
+_HEADER = (Sentence("number", "编号"), Sentence("bundle", "证据包"))
 _NONE = Sentence(
     "no captures yet; make one with: evidencekit capture URL",
     "尚无取证记录;新建:evidencekit capture 网址",
@@ -40,11 +40,12 @@ def list_captures(session: Session) -> ExitCode:
             {
                 "format": "evidencekit/capture-list",
                 "version": 1,
-                "captures": [],
+                "captures": [{"number": made.number, "bundle": str(made.bundle)} for made in captures],
             }
         )
-        return ExitCode.OK
-    if not captures:
+    elif captures:
+        rows = [[inert(made.number), inert(str(made.bundle))] for made in captures]
+        session.print(table([[session.text(heading) for heading in _HEADER], *rows]))
+    else:
         session.say(_NONE)
-        return ExitCode.OK
     return ExitCode.OK
