@@ -99,6 +99,14 @@ def test_a_capture_is_written_as_the_spec_says_and_reads_back() -> None:
     assert format_openings(parsed) == data
 
 
+def test_a_withheld_artifact_keeps_its_leaf_alone() -> None:
+    artifact = made_artifact("capture/a.txt", b"secret")
+    opening = parse_records(format_records(CAPTURE_ID, [replace(artifact, withheld=("redacted",))], [])).artifacts[0]
+    assert opening == ArtifactOpening(
+        path="capture/a.txt", size=None, digests=None, salt=None, leaf=artifact.leaf, withheld=("redacted",)
+    )
+
+
 def test_nothing_but_the_committed_value_opens_a_leaf() -> None:
     opening = parse_records(sample()).artifacts[0]
     assert opening.size is not None
