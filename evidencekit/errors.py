@@ -132,7 +132,7 @@ class TsaResponseError(TimestampError):
 
 
 class TransportError(TimestampError):
-    """No complete HTTP answer within size and time bounds; time-stamping alone uses the network while sealing."""
+    """No complete HTTP answer within size and time bounds; callers translate it into an error of their own."""
 
     code = "timestamp.transport"
 

@@ -25,11 +25,51 @@ def normalise(data: bytes, *, limit: int = der.MAX_BYTES) -> bytes:
     """
     if len(data) > limit:
         raise FormatError(f"ASN.1 input is {len(data)} bytes, the limit is {limit}")
+    if _is_definite(data):
+        return data
     walk = _Walk(data)
     encoded, end = walk.value(0, len(data), 0)
     if end != len(data):
         raise FormatError(f"{len(data) - end} bytes follow the ASN.1 value")
     return encoded
+
+
+def _is_definite(data: bytes) -> bool:
+    """Whether all lengths are definite and shortest, without copying: most tokens are DER."""
+    ends = [len(data)]
+    position = budget = 0
+    while position < len(data):
+        budget += 1
+        header = _definite_header(data, position, ends[-1])
+        if header is None or budget > MAX_VALUES or len(ends) > MAX_DEPTH + 1:
+            return False
+        start, end = header
+        if data[position] & der.CONSTRUCTED and end > start:
+            ends.append(end)
+            position = start
+        else:
+            position = end
+        while len(ends) > 1 and position == ends[-1]:
+            ends.pop()
+        if len(ends) == 1 and position < len(data):
+            return False
+    return len(data) > 0
+
+
+def _definite_header(data: bytes, position: int, limit: int) -> tuple[int, int] | None:
+    """Return where the contents start and end, or `None` if the value is not of the strict form."""
+    if limit - position < 2 or data[position] & 0x1F == 0x1F or data[position] == _OCTETS_IN_PIECES:  # noqa: PLR2004 - header
+        return None
+    length, start = data[position + 1], position + 2
+    if length >= 0x80:  # noqa: PLR2004 - long form
+        size = length & 0x7F
+        if not 1 <= size <= 4 or start + size > limit or data[start] == 0:  # noqa: PLR2004 - as der reads
+            return None
+        length = int.from_bytes(data[start : start + size], "big")
+        if length < 0x80:  # noqa: PLR2004 - long form
+            return None
+        start += size
+    return None if length > limit - start else (start, start + length)
 
 
 class _Walk:

