@@ -24,6 +24,7 @@ from evidencekit.capture.launcher import BrowserOptions, find_browser, prepare_l
 from evidencekit.capture.methodlog import MethodLog
 from evidencekit.capture.recorder import Recorder, RecorderCallbacks
 from evidencekit.capture.request import Limits
+from evidencekit.capture.url_policy import host_resolver_rules
 from evidencekit.errors import BlockedUrlError, BrowserError, EvidenceError
 from evidencekit.hashing.digest import digest_bytes
 
@@ -82,6 +83,21 @@ TYPES = {".js": "application/javascript; charset=gbk", ".css": "text/css", ".png
 EVENTS = [b"data: one\n\n", b"data: two\n\n"]
 
 
+INWARD = [
+    "http://127.0.0.1:{port}/a",
+    "http://localhost:{port}/b",
+    "http://x.localhost:{port}/c",
+    "http://[::1]:{port}/d",
+    "http://2130706433:{port}/e",
+    "http://0x7f.1:{port}/f",
+    "http://[::ffff:127.0.0.1]:{port}/g",
+    "http://169.254.169.254/latest/",
+    "http://10.0.0.1/",
+    "http://192.168.1.1/",
+    "http://100.100.100.200/",
+]
+
+
 class _Shop(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     served: list[str]
@@ -117,6 +133,15 @@ class _Shop(BaseHTTPRequestHandler):
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
         self.wfile.write(body)
+
+    def _get_inward(self) -> None:
+        port = self.connection.getsockname()[1]
+        pictures = "".join(f"<img src='{url.format(port=port)}'>" for url in INWARD)
+        self.send_response(200)
+        self.send_header("Content-Type", "text/html")
+        self.send_header("Content-Length", str(len(pictures)))
+        self.end_headers()
+        self.wfile.write(pictures.encode())
 
     def _get_duplicates(self) -> None:
         self._send(BODIES[self.path], ("Set-Cookie", "a=1"), ("X-Twice", "1"), ("x-twice", "2"), ("Set-Cookie", "b=2"))
@@ -188,11 +213,19 @@ class Recorded:
 
 
 async def record(
-    folder: Path, port: int, *, limits: Limits, allow_private: bool = True, quiet_s: float = 3
+    folder: Path,
+    port: int,
+    *,
+    limits: Limits,
+    allow_private: bool = True,
+    quiet_s: float = 3,
+    via: tuple[str, str] = ("", ""),
 ) -> Recorded:
     bodies = folder / "bodies"
     bodies.mkdir(parents=True)
-    launch = prepare_launch(BrowserOptions(), folder / "profile", ["--window-size=800,600"], "Asia/Shanghai")
+    rules, url = via
+    settings = ["--window-size=800,600", *([f"--host-resolver-rules={rules}"] if rules else [])]
+    launch = prepare_launch(BrowserOptions(), folder / "profile", settings, "Asia/Shanghai")
     process = BrowserProcess.start(find_browser(), launch, folder)
     log = MethodLog()
     mux = PipeMultiplexer(log)
@@ -210,7 +243,7 @@ async def record(
             recorder.begin_page("0001")
             page = await driver.open_page(lambda _url: None)
             await driver.close_others(page)
-            await page.goto(f"http://127.0.0.1:{port}/", timeout_s=20)
+            await page.goto(url or f"http://127.0.0.1:{port}/", timeout_s=20)
             await page.wait_loaded(timeout_s=10)
             await recorder.quiet(idle_s=0.5, timeout_s=quiet_s)
             assert await recorder.drain(timeout_s=10)
@@ -395,6 +428,21 @@ def test_a_connection_to_a_private_address_is_a_breach(shop: tuple[int, list[str
     result = asyncio.run(record(tmp_path, shop[0], limits=Limits(), allow_private=False, quiet_s=0.5))
     assert result.breaches
     assert "127.0.0.1" in result.breaches[0].en
+
+
+def test_private_literals_and_local_names_are_not_even_connected_to(
+    shop: tuple[int, list[str]], tmp_path: Path
+) -> None:
+    port, served = shop
+    before = len(served)
+    rules = f"MAP shop.example 127.0.0.1:{port},{host_resolver_rules()}"
+    url = f"http://shop.example:{port}/inward"
+    result = asyncio.run(record(tmp_path, port, limits=Limits(), via=(rules, url), quiet_s=2))
+    assert set(served[before:]) <= {"/inward", "/favicon.ico"}
+    inward = [each for each in result.recorder.exchanges if "shop.example" not in each.url]
+    assert len(inward) == len(INWARD)
+    assert {each.outcome for each in inward} == {ExchangeOutcome.FAILED}
+    assert all(each.remote_address is None for each in inward)
 
 
 def test_a_request_limit_ends_in_refused_requests_not_in_missing_lines(
