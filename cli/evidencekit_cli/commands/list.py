@@ -9,7 +9,7 @@ import click
 from evidencekit_cli.bilingual import command
 from evidencekit_cli.exit_codes import ExitCode
 from evidencekit_cli.options import json_option, language_option
-from evidencekit_cli.output import Sentence
+from evidencekit_cli.output import Sentence, inert, table
 
 if TYPE_CHECKING:
     from evidencekit_cli.output import Session
