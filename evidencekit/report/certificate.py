@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 TITLE = text("Electronic Data Preservation Certificate", "电子数据存证证书")
 _PAGES_ON_FRONT = 3
 _FRONT_URL = 120
+_FRONT_URL_OF_MANY = 46
 _ISSUES_A_KIND = 30
 _VIEW = text(
     "Verdict that a stranger without any anchors reaches with the record alone, judged at",
@@ -50,6 +51,16 @@ def header_template() -> Html:
     return Html("<span></span>")
 
 
+def _front_urls(session: SessionFacts) -> Html:
+    """The first URLs, short: page 1 must hold every open item, and the URLs stand in full further on."""
+    limit = _FRONT_URL if len(session.pages) == 1 else _FRONT_URL_OF_MANY
+    lines = [escape_url(page.requested_url, limit=limit) for page in session.pages[:_PAGES_ON_FRONT]]
+    left = len(session.pages) - _PAGES_ON_FRONT
+    if left > 0:
+        lines.append(both(text(f"{left} more, see below", f"另有 {left} 个，见后文")))
+    return join(lines, "<br>")
+
+
 def _front(data: CertificateData) -> Html:
     session = data.session
     rows: list[Row] = [
@@ -57,14 +68,7 @@ def _front(data: CertificateData) -> Html:
         (text("Issued", "出具时间"), moment(data.issue.issued_at)),
         (text("Captured", "取证起止"), join([moment(session.started_at), moment(session.finished_at)], " – ")),
     ]
-    rows += [
-        (text(f"Page {page.id}", f"网页 {page.id}"), escape_url(page.requested_url, limit=_FRONT_URL))
-        for page in session.pages[:_PAGES_ON_FRONT]
-    ]
-    left = len(session.pages) - _PAGES_ON_FRONT
-    if left > 0:
-        more = both(text(f"{left} more, see below", f"另有 {left} 个，见后文"))
-        rows.append((text("Further pages", "其余网页"), more))
+    rows.append((text("Pages", "取证网址"), _front_urls(session)))
     drawing = qr_svg(qr_payload(session.number, data.manifest.sha256), label="QR: number and manifest SHA-256")
     caption = both(text("number and manifest SHA-256", "编号与清单摘要"))
     return Html(
