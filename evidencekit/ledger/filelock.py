@@ -9,7 +9,7 @@ from __future__ import annotations
 import fcntl
 import os
 import time
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Final
 
 from evidencekit.errors import LedgerLockedError, StorageError
@@ -53,7 +53,9 @@ class FileLock:
 
     def close(self) -> None:
         """Give the file up."""
-        os.close(self._descriptor)
+        # Linux frees the descriptor, and with it the lock, whatever close() answers.
+        with suppress(OSError):
+            os.close(self._descriptor)
 
     def _acquire(self) -> None:
         deadline = time.monotonic() + self._timeout_s

@@ -75,7 +75,7 @@ class SqliteStore:
         lock_file = path.with_name(path.name + ".lock")
         with ExitStack() as opened:
             self._lock = opened.enter_context(closing(FileLock(lock_file, timeout_s=lock_timeout_s)))
-            with self._lock.held(), translate(path):
+            with translate(path), self._lock.held():
                 self._writer = opened.enter_context(closing(_connect(path, lock_timeout_s)))
                 self._reader = opened.enter_context(closing(_connect(path, lock_timeout_s)))
                 self._set_up(sign, create=create)
@@ -91,7 +91,7 @@ class SqliteStore:
             LedgerCorruptError: what another process wrote does not hash to what was signed.
             StorageError: the disk failed; nothing is known to be written and this store must not be used again.
         """
-        with self._writer_lock, self._lock.held(), translate(self._path), self._transaction():
+        with self._writer_lock, translate(self._path), self._lock.held(), self._transaction():
             head = self._refresh()
             indices, fresh = self._place(leaves, head.size)
             if fresh:
@@ -117,7 +117,7 @@ class SqliteStore:
 
     def close(self) -> None:
         """Close the file; the last one to do so folds the write-ahead log into it."""
-        with self._writer_lock, self._reader_lock:
+        with self._writer_lock, self._reader_lock, translate(self._path):
             self._opened.close()
 
     @contextmanager
