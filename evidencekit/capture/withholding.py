@@ -41,6 +41,7 @@ _EPOCH = re.compile(r"1[4-9]\d{8}(?:\.?\d{3})?")
 _DATE = re.compile(r"\d{4}[-/.]\d\d?[-/.]\d\d?(?:[T ]\d\d:\d\d(?::\d\d)?(?:\.\d+)?Z?)?")
 _ZONE = re.compile(r"[A-Z][A-Za-z]+/[A-Z][A-Za-z_]+")
 _HOST = re.compile(r"(?:[a-z0-9-]+\.)+[a-z]{2,}")
+_SENTENCE = re.compile(r"\s|[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]")
 _WORDS = frozenset(
     {"undefined", "anonymous", "disabled", "essential", "necessary", "accepted", "declined", "dismissed"}
 )
@@ -87,10 +88,11 @@ class Secrets:
         self._masker = None
 
     def add_cookie(self, value: str) -> None:
-        """Remember a cookie's value, as it stands and decoded; dates, hosts and plain flags are not secret."""
+        """Remember a cookie's value, as it stands and decoded; dates, hosts, flags and sentences are not secret."""
         value = value.strip().strip('"')
-        for form in (value, unquote(value)):
-            if not _is_ordinary(form):
+        forms = (value, unquote(value))
+        if not any(_is_ordinary(form) for form in forms):
+            for form in forms:
                 self.add(form, COOKIE)
 
     def add_document_cookie(self, text: str) -> None:
@@ -320,9 +322,14 @@ def _content_type(headers: Headers) -> str:
 
 
 def _is_ordinary(value: str) -> bool:
-    """Dates, hosts, time zones and flags: cookies hold them, and masking them would blank the page."""
+    """Dates, hosts, flags and sentences: cookies hold them, and masking them would blank the page.
+
+    A site must not be able to have its own words masked by setting them as a cookie; identifiers have neither spaces
+    nor ideographs.
+    """
     return (
         value.lower() in _WORDS
+        or _SENTENCE.search(value) is not None
         or len(set(value)) <= _FEW_CHARACTERS
         or any(pattern.fullmatch(value) for pattern in (_EPOCH, _DATE, _ZONE, _HOST))
     )

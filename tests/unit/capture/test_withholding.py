@@ -182,7 +182,19 @@ def test_values_in_the_operators_own_url_stay() -> None:
 
 
 @pytest.mark.parametrize(
-    "value", ["2026-11-23", "1763869651", "1763869651123", "Asia/Shanghai", "www.shop.test", "00000000", "undefined"]
+    "value",
+    [
+        "正品保证假一赔十",
+        "%E6%AD%A3%E5%93%81%E4%BF%9D%E8%AF%81",
+        "All rights reserved",
+        "2026-11-23",
+        "1763869651",
+        "1763869651123",
+        "Asia/Shanghai",
+        "www.shop.test",
+        "00000000",
+        "undefined",
+    ],
 )
 def test_ordinary_cookie_values_do_not_blank_the_page(value: str) -> None:
     secrets = Secrets()
