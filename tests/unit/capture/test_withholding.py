@@ -204,9 +204,8 @@ def test_ordinary_cookie_values_do_not_blank_the_page(value: str) -> None:
 
 def test_storage_values_by_key_and_by_json_key() -> None:
     secrets = Secrets()
-    secrets.add_storage(
-        [("auth.token", "storage-SECRET-1"), ("state", '{"refreshToken":"storage-SECRET-2","x":"seen-this"}')]
-    )
+    state = '{"refreshToken":"storage-SECRET-2","x":"seen-this"}'
+    secrets.add_storage([("auth.token", "storage-SECRET-1"), ("state", state)])
     masked, reasons = mask_text(b"storage-SECRET-1 storage-SECRET-2 seen-this", secrets)
     assert masked == b"[withheld:storage] [withheld:storage] seen-this"
     assert reasons == ("storage",)
