@@ -109,7 +109,8 @@ _ALL_SIGNS = (
             r"(?:页面|内容|商品|文章|视频|帖子)(?:不存在|已删除|已下架|找不到)",
         ),
         text=_any(
-            r"(?:this|the) (?:post|page|content|video|listing|item|account) (?:has been|was) (?:deleted|removed|suspended)",
+            r"(?:this|the) (?:post|page|content|video|listing|item|account) (?:has been|was) "
+            r"(?:deleted|removed|suspended)",
             r"(?:this|the) (?:page|content|video|item) (?:is no longer|isn'?t) available",
             r"该(?:内容|文章|商品|视频|帖子|页面|账号|笔记|宝贝)(?:已|已经)?(?:被)?(?:发布者|作者|用户|平台)?"
             r"(?:删除|下架|注销|封禁)",

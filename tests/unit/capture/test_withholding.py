@@ -151,7 +151,8 @@ def test_short_values_are_masked_in_their_place_only(tmp_path: Path) -> None:
 def test_multipart_fields(tmp_path: Path) -> None:
     body = (
         b'--b\r\nContent-Disposition: form-data; name="user"\r\n\r\nli\r\n'
-        b'--b\r\nContent-Disposition: form-data; name="passwd"\r\nContent-Type: text/plain\r\n\r\ns3cr\r\net!\r\n--b--\r\n'
+        b'--b\r\nContent-Disposition: form-data; name="passwd"\r\n'
+        b"Content-Type: text/plain\r\n\r\ns3cr\r\net!\r\n--b--\r\n"
     )
     exchange = _exchange(tmp_path, request=((("Content-Type", "multipart/form-data; boundary=b"),), body))
     masked = mask_exchange(exchange, Secrets(), tmp_path)
