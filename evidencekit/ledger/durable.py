@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from evidencekit.errors import LedgerCorruptError, StorageError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Generator
     from pathlib import Path
 
 
@@ -78,7 +78,7 @@ def sync_directory(directory: Path) -> None:
 
 
 @contextmanager
-def _beside(path: Path, data: bytes, mode: int) -> Iterator[Path]:
+def _beside(path: Path, data: bytes, mode: int) -> Generator[Path, None, None]:
     beside = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
     try:
         with os.fdopen(os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode), "wb") as file:
@@ -92,7 +92,7 @@ def _beside(path: Path, data: bytes, mode: int) -> Iterator[Path]:
 
 
 @contextmanager
-def _storage_errors(path: Path) -> Iterator[None]:
+def _storage_errors(path: Path) -> Generator[None, None, None]:
     try:
         yield
     except OSError as error:

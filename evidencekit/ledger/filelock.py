@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Final
 from evidencekit.errors import LedgerLockedError, StorageError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Generator
     from pathlib import Path
 
 _FIRST_PAUSE_S: Final = 0.0002
@@ -39,7 +39,7 @@ class FileLock:
         self._timeout_s = timeout_s
 
     @contextmanager
-    def held(self) -> Iterator[None]:
+    def held(self) -> Generator[None, None, None]:
         """Hold the lock.
 
         Raises:

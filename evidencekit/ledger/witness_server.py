@@ -33,10 +33,9 @@ class WitnessServer(ThreadingHTTPServer):
         Raises:
             StorageError: the address cannot be used.
         """
-        self.witness = witness
         self._slots = threading.BoundedSemaphore(MAX_CONNECTIONS)
         try:
-            super().__init__((host, port), _Handler)
+            super().__init__((host, port), type("_BoundHandler", (_Handler,), {"witness": witness}))
         except OSError as error:
             raise StorageError(
                 f"The witness cannot listen on {host}:{port} ({error.strerror}); choose another address.",
@@ -63,7 +62,7 @@ class WitnessServer(ThreadingHTTPServer):
 
 
 class _Handler(BaseHTTPRequestHandler):
-    server: WitnessServer
+    witness: Witness
     timeout = READ_TIMEOUT_S
     server_version = "evidencekit-witness"
     sys_version = ""
@@ -83,14 +82,14 @@ class _Handler(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         """Answer for the last cosigned checkpoint of a log."""
         match = _LAST.fullmatch(self.path)
-        self._answer(self.server.witness.last(match[1]) if match else Reply(status=404, body=b"not found\n"))
+        self._answer(self.witness.last(match[1]) if match else Reply(status=404, body=b"not found\n"))
 
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the base class names it
         """Print nothing: a library has no voice of its own."""
 
     def _add(self, body: bytes) -> Reply:
         try:
-            return self.server.witness.add_checkpoint(body)
+            return self.witness.add_checkpoint(body)
         except EvidenceError as error:
             return describe(error)
 

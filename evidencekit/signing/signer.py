@@ -76,13 +76,12 @@ class KeySigner:
     __slots__ = ("_key", "algorithm", "certificate", "chain")
 
     def __init__(self, key: SigningKey, certificate: x509.Certificate, chain: Sequence[x509.Certificate] = ()) -> None:
-        self.algorithm = algorithm_of(key)
+        self._key, self.algorithm = accept_key(key)
         if not _same_key(key, certificate):
             raise SigningError(
                 f"The certificate {certificate.subject.rfc4514_string()!r} is for another key; give the key's own one.",
                 f"证书 {certificate.subject.rfc4514_string()!r} 与私钥不匹配;请提供该私钥对应的证书。",
             )
-        self._key = key
         self.certificate = certificate
         self.chain = tuple(chain)
 
@@ -131,9 +130,7 @@ def load_private_key(pem: bytes, source: Path, passphrase: Callable[[], bytes] |
             f"The key in {source} cannot be opened ({error}); give a PEM private key and the passphrase if it has one.",
             f"无法打开密钥文件 {source}({error});请提供 PEM 私钥及其口令(如有)。",
         ) from error
-    algorithm_of(key)
-    assert isinstance(key, ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey | ed25519.Ed25519PrivateKey)  # noqa: S101
-    return key
+    return accept_key(key)[0]
 
 
 def load_certificates(pem: bytes, source: Path) -> tuple[x509.Certificate, ...]:
@@ -151,19 +148,19 @@ def load_certificates(pem: bytes, source: Path) -> tuple[x509.Certificate, ...]:
         ) from error
 
 
-def algorithm_of(key: object) -> SignatureAlgorithm:
-    """Name the algorithm a private key signs with.
+def accept_key(key: object) -> tuple[SigningKey, SignatureAlgorithm]:
+    """Accept a private key of a kind and strength this library signs with, and say how it signs.
 
     Raises:
         SigningError: the key is of another kind, curve or too short.
     """
     match key:
         case ec.EllipticCurvePrivateKey(curve=ec.SECP256R1()):
-            return SignatureAlgorithm.ECDSA_SHA256
+            return key, SignatureAlgorithm.ECDSA_SHA256
         case rsa.RSAPrivateKey() if key.key_size >= MIN_RSA_BITS:
-            return SignatureAlgorithm.RSA_SHA256
+            return key, SignatureAlgorithm.RSA_SHA256
         case ed25519.Ed25519PrivateKey():
-            return SignatureAlgorithm.ED25519
+            return key, SignatureAlgorithm.ED25519
         case _:
             size: object = getattr(key, "key_size", None) or "?"
             raise SigningError(

@@ -30,7 +30,7 @@ from evidencekit.ledger.stores.store import Committed, Head, SignTree
 from evidencekit.signing.note import split_note
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Generator, Sequence
     from pathlib import Path
 
     from evidencekit.ledger.tiles import Tile
@@ -100,7 +100,7 @@ class SqliteStore:
         return Committed(indices=indices, head=head)
 
     @contextmanager
-    def snapshot(self) -> Iterator[SqliteSnapshot]:
+    def snapshot(self) -> Generator[SqliteSnapshot, None, None]:
         """Read from one moment; one reader at a time.
 
         Raises:
@@ -121,7 +121,7 @@ class SqliteStore:
             self._opened.close()
 
     @contextmanager
-    def _transaction(self) -> Iterator[None]:
+    def _transaction(self) -> Generator[None, None, None]:
         self._writer.execute("BEGIN IMMEDIATE")
         try:
             yield

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 from evidencekit.errors import EvidenceError, LedgerCorruptError, LedgerLockedError, StorageError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Generator
     from pathlib import Path
 
 _PRIMARY: Final = 0xFF
@@ -18,7 +18,7 @@ _DAMAGED: Final = frozenset((sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqli
 
 
 @contextmanager
-def translate(path: Path) -> Iterator[None]:
+def translate(path: Path) -> Generator[None, None, None]:
     """Raise what SQLite and the system say as errors of this library.
 
     Raises:
