@@ -27,6 +27,7 @@ DIALOG_LIMIT = 20
 
 POPUP_LIMIT = 20
 _CONNECT_TIMEOUT_MS = 30_000
+_CLOSE_TIMEOUT_S = 5.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -145,9 +146,12 @@ async def drive(endpoint: str) -> AsyncIterator[Driver]:
             raise BrowserError(
                 "the browser has no profile to open pages in; capture again", "浏览器没有可用的配置;请重新取证"
             )
-        yield Driver(browser)
-        with suppress(PlaywrightError):
-            await browser.close()
+        try:
+            yield Driver(browser)
+        finally:
+            # Closing also removes the folder that Playwright keeps for downloads.
+            with suppress(PlaywrightError, TimeoutError):
+                await asyncio.wait_for(browser.close(), _CLOSE_TIMEOUT_S)
     except PlaywrightError as error:
         words = error.message.partition("\n")[0][:200]
         raise BrowserError(

@@ -164,6 +164,8 @@ def _judge(flight: Flight, body: Body | None, missing: str | None, limit: int) -
         return None, ExchangeOutcome.NOT_RETRIEVABLE, why
     if flight.cut or (size == limit and flight.received > limit):
         return body, ExchangeOutcome.PARTIAL, "cut at the body limit"
+    if size == 0 and flight.received:
+        return None, ExchangeOutcome.NOT_RETRIEVABLE, "the browser gave none of the bytes that it counted"
     if flight.received and size != flight.received:
         return body, ExchangeOutcome.PARTIAL, "fewer bytes than the browser counted"
     if flight.error and flight.declared_length != size:

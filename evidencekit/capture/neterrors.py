@@ -48,6 +48,11 @@ _MEANINGS: tuple[tuple[str, str, str], ...] = (
     ("ERR_TOO_MANY_REDIRECTS", "the page redirects without end; check the URL", "网页无限重定向;请检查网址"),
     ("ERR_TIMED_OUT", "the server did not answer in time; try again", "服务器未在规定时间内应答;请重试"),
     ("ERR_UNSAFE_PORT", "browsers refuse this port; check the URL", "浏览器拒绝访问该端口;请检查网址"),
+    (
+        "ERR_INVALID_AUTH_CREDENTIALS",
+        "the server asks for a user name and a password; pages behind a login need a recorded session",
+        "服务器要求用户名和密码;需要登录的网页须用录制会话取证",
+    ),
     ("ERR_INVALID_", "the server's answer is not valid HTTP; check the URL", "服务器的应答不是有效的 HTTP;请检查网址"),
     ("ERR_HTTP2_", "the server broke the HTTP/2 protocol; try again", "服务器违反了 HTTP/2 协议;请重试"),
     ("ERR_QUIC_", "the server broke the QUIC protocol; try again", "服务器违反了 QUIC 协议;请重试"),

@@ -23,7 +23,7 @@ from evidencekit.capture.flight import RECORDED_SCHEMES, Flight, build_exchange,
 from evidencekit.capture.sockets import SocketRecorder
 from evidencekit.capture.targets import TargetRegister, WatchedTarget
 from evidencekit.capture.url_policy import is_private_peer
-from evidencekit.errors import BlockedUrlError, EvidenceError
+from evidencekit.errors import BlockedUrlError, CaptureError, EvidenceError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -141,6 +141,8 @@ class Recorder:
                     self._on_socket(target, method, params)
         except EvidenceError as error:
             self._callbacks.failed(error)
+        except Exception as error:  # noqa: BLE001 (a defect ends the capture: it must not lose a request silently)
+            self._callbacks.failed(_defect(error))
 
     def _on_attached(self, parent: str, params: Params) -> None:
         session = text_of(params, "sessionId")
@@ -303,6 +305,8 @@ class Recorder:
             raise
         except EvidenceError as error:
             self._callbacks.failed(error)
+        except Exception as error:  # noqa: BLE001 (a defect ends the capture: it must not lose a request silently)
+            self._callbacks.failed(_defect(error))
         finally:
             flight.request, flight.response, flight.response_extra, flight.request_extra = {}, {}, None, None
 
@@ -376,3 +380,12 @@ def _wall_time(seconds: float | None) -> datetime:
     if seconds is None or not 0 < seconds < 253_402_300_800:  # noqa: PLR2004 (year 10000)
         return datetime.now(UTC)
     return datetime.fromtimestamp(seconds, UTC)
+
+
+def _defect(error: Exception) -> CaptureError:
+    """The error for something that should be impossible."""
+    what = f"{type(error).__name__}: {error}"[:300]
+    return CaptureError(
+        f"the recorder met a defect and stopped ({what}); nothing was sealed, please report it",
+        f"记录器遇到程序缺陷而停止({what});未封存任何内容,请报告",
+    )

@@ -24,6 +24,7 @@ from evidencekit.capture.url_policy import check_url
 from evidencekit.capture.visit import Visit
 from evidencekit.capture.visitnotes import Desk
 from evidencekit.capture.withholding import Secrets
+from evidencekit.errors import BlockedUrlError
 from evidencekit.model import Text
 
 if TYPE_CHECKING:
@@ -114,7 +115,12 @@ async def capture_session(  # noqa: PLR0913 (the stage's border: each names one 
             supervisor=supervisor,
             take_root=take_root,
         )
-        recording = await run.record()
+        try:
+            recording = await run.record()
+        except BlockedUrlError:
+            # What a private address answered is not kept, not even in the staging folder.
+            await asyncio.to_thread(stage.discard)
+            raise
         capture = await supervisor.run(assemble(desk, recording, capture_id=capture_id, started_at=started_at))
     journal.border("session.end", requests=capture.completeness.requests, records=len(capture.records))
     return capture

@@ -11,6 +11,7 @@ profile/   the browser's fresh profile
 from __future__ import annotations
 
 import os
+import shutil
 from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -129,6 +130,11 @@ class Staging:
             self.artifacts[place] = replace(artifact, file=private, withheld=tuple(reasons))
         else:
             del self.artifacts[place]
+
+    def discard(self) -> None:
+        """Remove everything recorded so far."""
+        for folder in (self.bundle, self.private, self.bodies, self.work):
+            shutil.rmtree(folder, ignore_errors=True)
 
     def keep_private(self, name: str, data: bytes) -> None:
         """Keep bytes that the bundle withholds.
