@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
@@ -19,11 +18,11 @@ from evidencekit.capture.commitment import commit_exchange
 from evidencekit.capture.completion import BodyCollector
 from evidencekit.capture.exchanges import ExchangeOutcome
 from evidencekit.capture.extraheaders import ExtraHeaders
-from evidencekit.capture.flight import RECORDED_SCHEMES, Flight, build_exchange, remote_address
+from evidencekit.capture.flight import RECORDED_SCHEMES, Flight, build_exchange
+from evidencekit.capture.guard import REFUSE_ALL, RecorderCallbacks, TrafficGuard
 from evidencekit.capture.sockets import SocketRecorder
 from evidencekit.capture.targets import TargetRegister, WatchedTarget
-from evidencekit.capture.url_policy import is_private_peer
-from evidencekit.errors import BlockedUrlError, CaptureError, EvidenceError
+from evidencekit.errors import CaptureError, EvidenceError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -42,20 +41,6 @@ _ENABLE: Params = {
 }
 _AUTO_ATTACH: Params = {"autoAttach": True, "waitForDebuggerOnStart": True, "flatten": True}
 _NEVER_QUIET = frozenset({"EventSource", "WebSocket", "Ping", "Prefetch", "CSPViolationReport"})
-_HARD_STOP_FACTOR = 2
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RecorderCallbacks:
-    """What the recorder tells its owner; none may block.
-
-    `breach` gets the error when a connection led to a private address; `limit` the name of a limit reached for the
-    first time; `failed` an error that ends the recording (full disk, lost browser).
-    """
-
-    breach: Callable[[BlockedUrlError], None]
-    limit: Callable[[str], None]
-    failed: Callable[[EvidenceError], None]
 
 
 class Recorder:
@@ -80,18 +65,15 @@ class Recorder:
         self.sockets = SocketRecorder(bodies.parent / "websockets.jsonl", limits.body_bytes)
         self.session = ""
         self._client = client
-        self._limits = limits
         self._callbacks = callbacks
-        self._allow_private = allow_private
+        self._guard = TrafficGuard(client, self.targets, limits, callbacks, allow_private=allow_private)
         self._collector = BodyCollector(client, bodies, limits.body_bytes)
         self._flights: dict[str, Flight] = {}
         self._extras = ExtraHeaders()
         self._tasks: set[asyncio.Task[None]] = set()
         self._count = 0
-        self._bytes = 0
         self._page: str | None = None
         self._rooted: set[str | None] = set()
-        self._limits_reached: set[str] = set()
         self._last_activity = 0.0
         self._handlers: Mapping[str, Callable[[WatchedTarget, Params], None]] = {
             "Network.requestWillBeSent": self._on_request,
@@ -150,8 +132,8 @@ class Recorder:
         if target is not None:
             self._client.post("Network.enable", _ENABLE, session)
             self._client.post("Target.setAutoAttach", _AUTO_ATTACH, session)
-            if self._limits_reached:
-                self._client.post("Network.setBlockedURLs", {"urls": ["*"]}, session)
+            if self._guard.closed:
+                self._client.post("Network.setBlockedURLs", REFUSE_ALL, session)
         if text_of(params, "targetInfo", "type") != "browser":
             self._client.post("Runtime.runIfWaitingForDebugger", {}, session)
 
@@ -179,9 +161,9 @@ class Recorder:
         flight = self._open_flight(target, params, url, before if redirect is not None else None)
         self._flights[request_id] = flight
         if before is not None and not before.over:
-            self._check_peer(before)
+            self._guard.check_peer(before)
             self._conclude_soon(before, number_of(params, "timestamp"))
-        self._check_request_count()
+        self._guard.count_request(self._count)
 
     def _open_flight(self, target: WatchedTarget, params: Params, url: str, before: Flight | None) -> Flight:
         self._count += 1
@@ -226,7 +208,7 @@ class Recorder:
         flight.response = mapping_of(params, "response")
         flight.has_extra = flag_of(params, "hasExtraInfo")
         flight.resource_type = text_of(params, "type") or flight.resource_type
-        self._check_peer(flight)
+        self._guard.check_peer(flight)
         self._collector.response_began(flight)
 
     def _on_cached(self, target: WatchedTarget, params: Params) -> None:
@@ -242,10 +224,8 @@ class Recorder:
         flight.session = target.session
         size = max(integer_of(params, "dataLength") or 0, 0)
         flight.received += size
-        self._bytes += size
+        self._guard.count_bytes(size)
         self._collector.data_came(flight, text_of(params, "data"))
-        if self._bytes > self._limits.bytes_total:
-            self._reach("bytes_total")
 
     def _on_finished(self, target: WatchedTarget, params: Params) -> None:
         flight = self._flight(params)
@@ -272,7 +252,7 @@ class Recorder:
         if method in {"Network.webSocketCreated", "Network.webTransportCreated"}:
             self._count += 1
             self.sockets.created(f"{self._count:06d}", target, method, params)
-            self._check_request_count()
+            self._guard.count_request(self._count)
         exchange = self.sockets.event(method, params, late=target.page in self._rooted)
         if exchange is not None:
             self._keep(exchange)
@@ -315,35 +295,6 @@ class Recorder:
         self.exchanges.append(exchange)
         self.records.extend(records)
         self._last_activity = asyncio.get_running_loop().time()
-
-    def _check_peer(self, flight: Flight) -> None:
-        address = remote_address(flight.response or {})
-        if self._allow_private or address is None or not is_private_peer(address):
-            return
-        self._callbacks.breach(
-            BlockedUrlError(
-                f"{flight.url[:200]} led to the private address {address}; nothing of it is kept. "
-                "Use --allow-private if you mean to capture a private server",
-                f"{flight.url[:200]} 指向内网地址 {address},内容未予保存;如确需对内网服务器取证,请使用 --allow-private",
-            )
-        )
-
-    def _check_request_count(self) -> None:
-        if self._count > self._limits.requests:
-            self._reach("requests")
-        if self._count == self._limits.requests * _HARD_STOP_FACTOR:
-            # The page goes on asking although everything is refused: stop its scripts.
-            for page in self.targets.pages():
-                self._client.post("Emulation.setScriptExecutionDisabled", {"value": True}, page.session)
-                self._client.post("Runtime.terminateExecution", {}, page.session)
-
-    def _reach(self, limit: str) -> None:
-        if limit in self._limits_reached:
-            return
-        self._limits_reached.add(limit)
-        self._callbacks.limit(limit)
-        for session in self.targets.sessions():
-            self._client.post("Network.setBlockedURLs", {"urls": ["*"]}, session)
 
     def open_requests(self) -> int:
         """Requests under way that will end by themselves."""

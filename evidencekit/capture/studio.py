@@ -13,8 +13,9 @@ from evidencekit.capture.browserprocess import BrowserProcess
 from evidencekit.capture.cdp import CdpSession, OwnClient, Params, integer_of, text_of
 from evidencekit.capture.devtools import PipeMultiplexer
 from evidencekit.capture.gate import Gate
+from evidencekit.capture.guard import RecorderCallbacks
 from evidencekit.capture.methodlog import MethodLog
-from evidencekit.capture.recorder import Recorder, RecorderCallbacks
+from evidencekit.capture.recorder import Recorder
 from evidencekit.capture.url_policy import host_resolver_rules
 from evidencekit.errors import BrowserError
 

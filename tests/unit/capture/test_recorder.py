@@ -19,10 +19,11 @@ from evidencekit.capture.cdp import OwnClient
 from evidencekit.capture.devtools import PipeMultiplexer
 from evidencekit.capture.exchanges import Exchange, ExchangeOutcome
 from evidencekit.capture.gate import Gate
+from evidencekit.capture.guard import RecorderCallbacks
 from evidencekit.capture.httpmessage import response_block
 from evidencekit.capture.launcher import BrowserOptions, find_browser, prepare_launch
 from evidencekit.capture.methodlog import MethodLog
-from evidencekit.capture.recorder import Recorder, RecorderCallbacks
+from evidencekit.capture.recorder import Recorder
 from evidencekit.capture.request import Limits
 from evidencekit.capture.url_policy import host_resolver_rules
 from evidencekit.errors import BlockedUrlError, BrowserError, EvidenceError
