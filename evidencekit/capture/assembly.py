@@ -62,7 +62,7 @@ async def assemble(desk: Desk, recording: Recording, *, capture_id: str, started
     await asyncio.to_thread(desk.privacy.recheck)
     pages = tuple(page_result(notes, recording.exchanges, secrets) for notes in recording.visits)
     await asyncio.to_thread(_write_files, desk, recording, view, pages)
-    await asyncio.to_thread(keep_originals, staging, recording, view, info)
+    await asyncio.to_thread(keep_originals, staging, recording.exchanges, view, info)
     transformations = [
         *recording.transformations,
         *(each for notes in recording.visits for each in notes.transformations),

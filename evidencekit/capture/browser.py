@@ -20,7 +20,7 @@ from evidencekit.capture.neterrors import navigation_error, net_error
 from evidencekit.errors import BrowserError, NavigationError
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable
+    from collections.abc import AsyncGenerator, Callable
 
 DIALOG_LIMIT = 20
 """After so many dialogs on one page its running script is ended; a page that alerts for ever would never load."""
@@ -127,7 +127,7 @@ class Driver:
 
 
 @asynccontextmanager
-async def drive(endpoint: str) -> AsyncIterator[Driver]:
+async def drive(endpoint: str) -> AsyncGenerator[Driver]:
     """Start Playwright and connect it to the browser at a DevTools WebSocket address.
 
     Raises:

@@ -10,7 +10,9 @@ from evidencekit.capture.withholding import MaskedExchange
 from evidencekit.hashing.records import format_records
 
 if TYPE_CHECKING:
-    from evidencekit.capture.assembly import Recording
+    from collections.abc import Iterable
+
+    from evidencekit.capture.exchanges import Exchange
     from evidencekit.capture.publicview import PublicView
     from evidencekit.capture.staging import Staging
 
@@ -18,7 +20,7 @@ WARC_NAME = "withheld.warc.gz"
 OPENINGS_NAME = "withheld-records.jsonl"
 
 
-def keep_originals(staging: Staging, recording: Recording, view: PublicView, info: ArchiveInfo) -> None:
+def keep_originals(staging: Staging, exchanges: Iterable[Exchange], view: PublicView, info: ArchiveInfo) -> None:
     """Write both files when anything was withheld; with them the holder can prove each original later.
 
     Raises:
@@ -27,7 +29,7 @@ def keep_originals(staging: Staging, recording: Recording, view: PublicView, inf
     ids = {masked.exchange.id for masked in view.exchanges if masked.reasons}
     if not ids:
         return
-    originals = [MaskedExchange(exchange=each) for each in recording.exchanges if each.id in ids]
+    originals = [MaskedExchange(exchange=each) for each in exchanges if each.id in ids]
     warc = staging.private / WARC_NAME
     write_warc(warc, sorted(originals, key=lambda each: each.exchange.id), info)
     staging.keep_private_file(WARC_NAME, warc)

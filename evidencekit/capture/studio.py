@@ -20,7 +20,7 @@ from evidencekit.capture.url_policy import host_resolver_rules
 from evidencekit.errors import BrowserError
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncGenerator
     from pathlib import Path
 
     from evidencekit.capture.launcher import BrowserBinary, Launch
@@ -86,7 +86,7 @@ def settings_of(request: CaptureRequest) -> tuple[str, ...]:
 @asynccontextmanager
 async def open_studio(
     request: CaptureRequest, binary: BrowserBinary, launch: Launch, staging: Staging, supervisor: Supervisor
-) -> AsyncIterator[Studio]:
+) -> AsyncGenerator[Studio]:
     """Start the browser, take its pipe, start recording, then let Playwright in; undo all of it at the end.
 
     Raises:
