@@ -12,13 +12,13 @@ from evidencekit.capture.originals import keep_originals
 from evidencekit.capture.pageresult import page_result
 from evidencekit.capture.publicview import PublicView, build_public_view, count_outcomes
 from evidencekit.capture.wacz import WaczInfo, write_wacz
-from evidencekit.capture.withholding import mask_text
+from evidencekit.capture.withholding import included_sentence, mask_text, shown_sentence
 from evidencekit.errors import MinimumError
 from evidencekit.model import Capture, CaptureRoot, PageResult, Text
 from evidencekit.version import __version__
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
     from pathlib import Path
 
     from evidencekit.capture.exchanges import Exchange
@@ -80,8 +80,24 @@ async def assemble(desk: Desk, recording: Recording, *, capture_id: str, started
         partial=(*recording.partial, *(text for notes in recording.visits for text in notes.partial)),
         withheld=_sum(view.withheld, desk.privacy.reasons),
         private_files=dict(staging.private_files),
-        not_performed=(*recording.not_performed, *(text for notes in recording.visits for text in notes.not_performed)),
+        not_performed=(
+            *_unmasked(desk, recording.visits),
+            *recording.not_performed,
+            *(text for notes in recording.visits for text in notes.not_performed),
+        ),
     )
+
+
+def _unmasked(desk: Desk, visits: Sequence[VisitNotes]) -> Iterable[Text]:
+    """Sentences about what masking could not or was not asked to do."""
+    if desk.privacy.secrets.include:
+        yield included_sentence()
+    for notes in visits:
+        printed = desk.staging.bundle / notes.path("page.pdf")
+        data = printed.read_bytes() if printed.exists() else b""
+        sentence = shown_sentence(notes.text, data, desk.privacy.secrets)
+        if sentence is not None:
+            yield Text(en=f"page {notes.page}: {sentence.en}", zh=f"第 {notes.page} 页:{sentence.zh}")
 
 
 def _sum(*counts: Mapping[str, int]) -> Mapping[str, int]:

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 
 from evidencekit.capture.rendering import full_page_screenshot, inner_text, mhtml, outer_html, pdf
 from evidencekit.capture.verdict import PageFacts, judge_page
-from evidencekit.capture.withholding import mask_printed, shown_sentence
 from evidencekit.errors import BrowserError, FormatError, MinimumError
 from evidencekit.model import Text
 
@@ -100,23 +99,10 @@ class PageViews:
         await self._desk.privacy.write(spec, await mhtml(self._session))
 
     async def _pdf(self) -> None:
-        path = self._notes.path("page.pdf")
-        file = self._desk.staging.place(path)
-        try:
-            await pdf(self._session, file)
-        except BrowserError:
-            file.unlink(missing_ok=True)
-            raise
-        secrets = self._desk.privacy.secrets
-        original = await asyncio.to_thread(file.read_bytes)
-        public, reasons = await asyncio.to_thread(mask_printed, original, secrets)
-        if reasons:
-            self._desk.staging.keep_private(path, original)
-            await asyncio.to_thread(file.write_bytes, public)
-        sentence = await asyncio.to_thread(shown_sentence, self._notes.text, public, secrets)
-        if sentence is not None:
-            self._notes.not_performed.append(sentence)
-        self._desk.staging.register(path, role="pdf", media_type="application/pdf", page=self._notes.page)
+        file = self._desk.staging.work / f"{self._notes.page}.pdf"
+        await pdf(self._session, file)
+        data = await asyncio.to_thread(file.read_bytes)
+        await self._desk.privacy.write(self._notes.text_spec("page.pdf", "pdf", "application/pdf"), data)
 
     async def _optional(self, name: str, work: Coroutine[None, None, None]) -> None:
         try:

@@ -12,11 +12,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from evidencekit.capture.cdp import text_of, value_at
-from evidencekit.capture.withholding import Secrets, mask_text
+from evidencekit.capture.withholding import Secrets, mask_printed, mask_text
 from evidencekit.errors import BrowserError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from evidencekit.capture.cdp import CdpSession
     from evidencekit.capture.exchanges import Exchange
@@ -90,7 +90,7 @@ class PrivateTexts:
         Raises:
             StorageError: the disk refuses.
         """
-        public, reasons = await asyncio.to_thread(mask_text, data, self.secrets)
+        public, reasons = await asyncio.to_thread(_masking_of(spec), data, self.secrets)
         artifact = await asyncio.to_thread(
             self._staging.write, spec.path, public, role=spec.role, media_type=spec.media_type, page=spec.page
         )
@@ -112,7 +112,7 @@ class PrivateTexts:
         """
         for spec, artifact in self._written:
             data = artifact.file.read_bytes()
-            public, reasons = mask_text(data, self.secrets)
+            public, reasons = _masking_of(spec)(data, self.secrets)
             if not reasons:
                 continue
             self._staging.keep_private(f"{spec.path}.first-view", data)
@@ -122,6 +122,10 @@ class PrivateTexts:
             self._staging.write(path, public, role=role, media_type=spec.media_type, page=spec.page)
             for reason in reasons:
                 self.reasons[reason] = self.reasons.get(reason, 0) + 1
+
+
+def _masking_of(spec: TextSpec) -> Callable[[bytes, Secrets], tuple[bytes, tuple[str, ...]]]:
+    return mask_printed if spec.role == "pdf" else mask_text
 
 
 def _frames(tree: JsonValue) -> Iterator[str]:

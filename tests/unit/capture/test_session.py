@@ -11,8 +11,9 @@ import subprocess
 import sys
 import threading
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -26,7 +27,7 @@ from websockets.sync.server import ServerConnection
 from websockets.sync.server import serve as serve_socket
 
 from evidencekit.capture.exchanges import ExchangeOutcome, parse_exchanges
-from evidencekit.capture.launcher import BrowserOptions
+from evidencekit.capture.launcher import BrowserBinary, BrowserOptions, find_browser
 from evidencekit.capture.processes import end_recorded_browser, identify
 from evidencekit.capture.request import CaptureRequest, Limits, Mode
 from evidencekit.capture.session import capture_session
@@ -145,6 +146,11 @@ class Session:
         return (self.folder / "worklog.jsonl").read_bytes()
 
 
+@cache
+def _browser() -> BrowserBinary:
+    return find_browser()
+
+
 def run_session(
     folder: Path,
     request: CaptureRequest,
@@ -169,7 +175,7 @@ def run_session(
                 staging=folder / "staging",
                 worklog=worklog,
                 on_root=lambda root, document: roots.append((root, document)),
-                options=options or BrowserOptions(),
+                options=replace(options or BrowserOptions(), binary=_browser()),
                 cancel=cancel,
                 on_event=note,
             )
@@ -294,6 +300,7 @@ def test_secrets_stay_out_of_the_bundle_and_can_be_opened_by_the_holder(site: in
     openings = parse_records(session.capture.private_files["withheld-records.jsonl"].read_bytes()).records
     assert {each.id for each in openings} == set(withheld)
     assert all(opening_is_true(each) and each.leaf == withheld[each.id].leaf for each in openings)
+    assert any("cannot be masked" in each.en for each in session.capture.not_performed)
     private = gzip.decompress(session.capture.private_files["withheld.warc.gz"].read_bytes())
     assert COOKIE.encode() in private
     assert session.capture.withheld
