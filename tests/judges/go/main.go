@@ -1,8 +1,10 @@
-// Command judge checks what evidencekit writes with the reference implementation, golang.org/x/mod/sumdb.
+// Command judge checks what evidencekit writes with the reference implementation, golang.org/x/mod/sumdb,
+// and with github.com/transparency-dev/formats.
 //
 //	judge proof VKEY ENTRY PROOF    a C2SP tlog-proof for the bytes of the file ENTRY
 //	judge log VKEY DIRECTORY        a published tlog-tiles directory: every record, every earlier tree
 //	judge sign SKEY TEXT            print the note that Go signs
+//	judge cosigned FILE VKEY…       a note that every one of the keys signed: Ed25519, cosignature/v1, ML-DSA-44
 package main
 
 import (
@@ -16,6 +18,7 @@ import (
 	"strconv"
 	"strings"
 
+	formats "github.com/transparency-dev/formats/note"
 	"golang.org/x/mod/sumdb/note"
 	"golang.org/x/mod/sumdb/tlog"
 )
@@ -36,10 +39,12 @@ func run(args []string) error {
 		return judgeProof(args[1], args[2], args[3])
 	case len(args) == 3 && args[0] == "log":
 		return judgeLog(args[1], args[2])
+	case len(args) >= 3 && args[0] == "cosigned":
+		return judgeCosigned(args[1], args[2:])
 	case len(args) == 3 && args[0] == "sign":
 		return sign(args[1], args[2])
 	}
-	return errors.New("usage: judge proof|log|sign …")
+	return errors.New("usage: judge proof|log|sign|cosigned …")
 }
 
 // openTree opens a checkpoint note and parses its three lines.
@@ -202,4 +207,27 @@ func sign(skey, text string) error {
 	}
 	_, err = os.Stdout.Write(signed)
 	return err
+}
+
+func judgeCosigned(file string, vkeys []string) error {
+	data, err := os.ReadFile(file)
+	if err != nil {
+		return err
+	}
+	var verifiers []note.Verifier
+	for _, vkey := range vkeys {
+		verifier, err := formats.NewVerifier(vkey)
+		if err != nil {
+			return err
+		}
+		verifiers = append(verifiers, verifier)
+	}
+	opened, err := note.Open(data, note.VerifierList(verifiers...))
+	if err != nil {
+		return err
+	}
+	if len(opened.Sigs) != len(vkeys) || len(opened.UnverifiedSigs) != 0 {
+		return fmt.Errorf("%d signatures verified, %d not", len(opened.Sigs), len(opened.UnverifiedSigs))
+	}
+	return nil
 }

@@ -13,30 +13,37 @@ import pytest
 
 from evidencekit.errors import LedgerCorruptError, LedgerRollbackError, StorageError
 from evidencekit.ledger.checkpoint import open_checkpoint
+from evidencekit.ledger.cosignature import MlDsaSigner, format_mldsa_vkey
 from evidencekit.ledger.durable import replace_file, write_new
 from evidencekit.ledger.log import Ledger
 from evidencekit.ledger.publishers.directory import collect_partials, publish_directory
 from evidencekit.ledger.tiles import parse_tile_path, tiles_between
-from evidencekit.signing.note import format_vkey, open_note, sign_note
-from evidencekit.signing.notesigner import Ed25519NoteSigner, format_skey
+from evidencekit.signing.note import format_vkey, open_note, sign_note, split_note
+from evidencekit.signing.notesigner import CosignatureSigner, Ed25519NoteSigner, format_skey
 
 SEED = bytes(range(32))
 KEY = Ed25519NoteSigner("example.com/log", SEED)
 VKEY = format_vkey(KEY.verifier)
 NOW = datetime(2026, 11, 23, 3, 4, 5, tzinfo=UTC)
 JUDGE = Path(__file__).parents[2] / "judges" / "go"
+TESSERA = JUDGE.with_name("tessera")
+
+
+def build_go(module: Path, package: str, binary: Path) -> Path:
+    if shutil.which("go") is None:
+        pytest.skip("Go is not installed, so Go's ledger tools cannot judge")
+    build = subprocess.run(
+        ["go", "build", "-o", binary, package], cwd=module, capture_output=True, text=True, check=False
+    )
+    if build.returncode and ("dial tcp" in build.stderr or "proxyconnect" in build.stderr):
+        pytest.skip(f"the modules of {module.name} cannot be downloaded")
+    assert build.returncode == 0, build.stderr
+    return binary
 
 
 @pytest.fixture(scope="session")
 def go_judge(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    if shutil.which("go") is None:
-        pytest.skip("Go is not installed, so golang.org/x/mod/sumdb cannot judge")
-    binary = tmp_path_factory.mktemp("judge") / "judge"
-    build = subprocess.run(["go", "build", "-o", binary, "."], cwd=JUDGE, capture_output=True, text=True, check=False)
-    if build.returncode and ("dial tcp" in build.stderr or "proxyconnect" in build.stderr):
-        pytest.skip("golang.org/x/mod cannot be downloaded")
-    assert build.returncode == 0, build.stderr
-    return binary
+    return build_go(JUDGE, ".", tmp_path_factory.mktemp("judge") / "judge")
 
 
 def judged(judge: Path, *arguments: str | Path) -> str:
@@ -82,6 +89,42 @@ def test_go_and_we_sign_alike(go_judge: Path) -> None:
     signed = subprocess.run([go_judge, "sign", format_skey(KEY.name, SEED), text], capture_output=True, check=True)
     assert signed.stdout == sign_note(text.encode(), KEY)
     assert open_note(signed.stdout, [KEY.verifier]).is_verified
+
+
+def test_go_confirms_our_cosignatures(tmp_path: Path, go_judge: Path) -> None:
+    witness = CosignatureSigner("witness.example", b"w" * 32)
+    pq = MlDsaSigner("pq.example", b"p" * 32)
+    keys = [VKEY, format_vkey(witness.verifier), format_mldsa_vkey(pq.verifier)]
+    with open_ledger(tmp_path / "l") as ledger:
+        ledger.append_many([b"a", b"b"])
+        text = split_note(ledger.checkpoint())[0]
+    data = sign_note(text, KEY, witness, pq)
+    (tmp_path / "note").write_bytes(data)
+    assert judged(go_judge, "cosigned", tmp_path / "note", *keys) == "ok"
+    for line in data.split(b"\n")[4:7]:
+        (tmp_path / "note").write_bytes(data.replace(line + b"\n", b""))
+        assert "refused" in judged(go_judge, "cosigned", tmp_path / "note", *keys)
+    (tmp_path / "note").write_bytes(data.replace(b"\n2\n", b"\n3\n"))
+    assert "refused" in judged(go_judge, "cosigned", tmp_path / "note", *keys)
+
+
+@pytest.mark.slow
+def test_tesseras_fsck_accepts_our_published_log(tmp_path: Path) -> None:
+    binary = build_go(TESSERA, "github.com/transparency-dev/tessera/cmd/fsck", tmp_path / "fsck")
+    directory = tmp_path / "log"
+    with open_ledger(tmp_path / "l") as ledger:
+        for count in (5, 300, 70_000):
+            ledger.append_many([os.urandom(20) for _ in range(count)])
+            publish_directory(ledger, directory)
+    (tmp_path / "vkey").write_text(VKEY)
+    command = [str(binary), f"--storage_url=file://{directory}/", f"--public_key={tmp_path / 'vkey'}", "--ui=false"]
+    run = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert run.returncode == 0, run.stderr
+    assert "Successfully fsck'd log with size 70305" in run.stderr
+    tile = directory / "tile/0/100"
+    tile.chmod(0o644)
+    tile.write_bytes(bytes(8192))
+    assert subprocess.run(command, capture_output=True, check=False).returncode != 0
 
 
 def test_a_directory_holds_exactly_the_tiles_of_its_checkpoints(tmp_path: Path) -> None:
