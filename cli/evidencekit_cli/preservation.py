@@ -12,6 +12,7 @@ from evidencekit import notary
 from evidencekit.capture.request import CaptureRequest, Mode
 from evidencekit.errors import EvidenceError, UsageError
 from evidencekit.model import EnvironmentControl, Operator, Relationship
+from evidencekit.recovery import recover
 from evidencekit.report.machine import report_json
 from evidencekit.report.terminal import render_text
 from evidencekit_cli.authorities import authorities_named
@@ -42,7 +43,7 @@ def preserve(session: Session, options: CaptureOptions) -> ExitCode:
         # First what needs no home: a mistyped command makes no keys.
         urls = _urls(options, stack)
         home = stack.enter_context(Home.open(None))
-        for lost in home.recover():
+        for lost in recover(home):
             session.note(lost)
         settings = read_settings(home.path / CONFIG_FILE)
         request = _request(options, settings, urls)

@@ -181,19 +181,30 @@ async def mhtml(cdp: Cdp) -> bytes:
     return _text(result, "data").encode("utf-8", "replace")
 
 
-async def pdf(cdp: Cdp, out: Path, *, max_bytes: int = DOCUMENT_BYTES) -> int:
+async def pdf(
+    cdp: Cdp, out: Path, *, max_bytes: int = DOCUMENT_BYTES, header: str | None = None, footer: str | None = None
+) -> int:
     """Print the page to `out` on A4 with backgrounds and give the size in bytes; print styles apply.
+
+    A `footer` (HTML of `Page.printToPDF`) is for documents of our own: their style sheet then sets the paper.
 
     Raises:
         BrowserError: the browser does not print it, or it is larger than `max_bytes`.
         StorageError: the file cannot be written.
     """
-    params: Mapping[str, JsonValue] = {
+    params: dict[str, JsonValue] = {
         "printBackground": True,
         "paperWidth": 210 / 25.4,
         "paperHeight": 297 / 25.4,
         "transferMode": "ReturnAsStream",
     }
+    if footer is not None:
+        params |= {
+            "displayHeaderFooter": True,
+            "headerTemplate": header or "<span></span>",
+            "footerTemplate": footer,
+            "preferCSSPageSize": True,
+        }
     result = await cdp.call("Page.printToPDF", params, timeout_s=_SLOW_S)
     handle = _text(result, "stream")
     size = 0

@@ -70,7 +70,7 @@ def probes(facts: EnvironmentFacts | None) -> Html:
         (
             own(str(number)),
             escape(check.id),
-            escape(check.method, limit=500),
+            both(check.method),
             tag(
                 _RESULT_TAGS.get(check.result, check.result),
                 _RESULTS.get(check.result, text(check.result, check.result)),

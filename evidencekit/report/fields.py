@@ -114,7 +114,7 @@ class EnvironmentCheck:
     """One probe: `result` is PASS, WARN, FAIL or NOT_PERFORMED; `raw` is its untouched output."""
 
     id: str
-    method: str
+    method: Text
     result: str
     started: str
     finished: str

@@ -127,7 +127,7 @@ def _check(item: Fields) -> EnvironmentCheck:
         item.refuse("result", f"is {result!r}, not one of the four", f"为 {result!r}，不属于四种结果")
     return EnvironmentCheck(
         id=item.text("id"),
-        method=item.text("method"),
+        method=item.bilingual("method"),
         result=result,
         started=item.text("started"),
         finished=item.text("finished"),

@@ -84,7 +84,7 @@ ENVIRONMENT = canonical_bytes(
         "checks": [
             {
                 "id": "hosts",
-                "method": "/etc/hosts",
+                "method": {"en": "/etc/hosts", "zh": "/etc/hosts"},
                 "result": "PASS",
                 "started": "2026-11-23T03:04:05.000000Z",
                 "finished": "2026-11-23T03:04:05.100000Z",

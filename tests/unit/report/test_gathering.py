@@ -122,7 +122,7 @@ def environment(result: str = "WARN") -> JsonValue:
         "checks": [
             {
                 "id": "dns",
-                "method": "two resolvers",
+                "method": {"en": "two resolvers", "zh": "两处解析"},
                 "result": result,
                 "started": "2026-11-23T03:04:05.000000Z",
                 "finished": "2026-11-23T03:04:06.000000Z",
