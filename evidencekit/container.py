@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 from evidencekit.bundle import paths
 from evidencekit.bundle.asic import SIGNATURE_TYPE, TIMESTAMP_TYPE, AsicReference, format_asic_manifest
 from evidencekit.bundle.writer import sums, write_bundle
-from evidencekit.hashing.digest import digest_bytes, digest_file
 from evidencekit.errors import TsaResponseError
+from evidencekit.hashing.digest import digest_bytes, digest_file
 from evidencekit.signing.cades import sign_detached
 from evidencekit.timestamp.token import parse_response
 
@@ -66,10 +66,7 @@ def _manifest(digests: dict[str, bytes], reference: str, kind: str) -> bytes:
     return format_asic_manifest(
         reference,
         kind,
-        [
-            AsicReference(uri=name, media_type=paths.media_type(name), sha256=digests[name])
-            for name in sorted(digests)
-        ],
+        [AsicReference(uri=name, media_type=paths.media_type(name), sha256=digests[name]) for name in sorted(digests)],
     )
 
 

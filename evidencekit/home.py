@@ -280,6 +280,5 @@ def _unusable(path: Path, error: OSError) -> StorageError:
     return StorageError(
         f"the data folder {path} cannot be used: {error.strerror or error}; make it writable, free space, "
         "or set EVIDENCEKIT_HOME to another folder",
-        f"数据目录 {path} 无法使用:{error.strerror or error};请使其可写、清理磁盘,"
-        "或将 EVIDENCEKIT_HOME 设为其他目录",
+        f"数据目录 {path} 无法使用:{error.strerror or error};请使其可写、清理磁盘,或将 EVIDENCEKIT_HOME 设为其他目录",
     )

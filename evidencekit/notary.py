@@ -12,7 +12,7 @@ import secrets
 import shutil
 import threading
 from dataclasses import dataclass, field, replace
-from pathlib import Path
+from functools import partial
 from typing import TYPE_CHECKING
 
 from cryptography.hazmat.primitives.serialization import Encoding
@@ -55,6 +55,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
     from concurrent.futures import Future
     from datetime import datetime
+    from pathlib import Path
 
     from evidencekit.hashing.chainlog import ChainHead
     from evidencekit.hashing.manifest import Manifest
@@ -134,9 +135,7 @@ def preserve(  # noqa: PLR0913 (the library's front door: each names one thing t
     """
     given = (urls,) if isinstance(urls, str) else tuple(urls)
     wanted = _request(request, given)
-    office = open_office(
-        home=home, signer=signer, tsas=tsas, ledger=ledger, number=number, clock=clock, output=output
-    )
+    office = open_office(home=home, signer=signer, tsas=tsas, ledger=ledger, number=number, clock=clock, output=output)
     order = _Order(
         request=wanted,
         operator=operator or Operator(),
@@ -346,7 +345,7 @@ def _collect_capture_stamps(session: _Session) -> tuple[CaptureStamp, ...]:
         name = paths.capture_document(page)
         session.write(name, document)
         moment = Text(en=f"T_capture of page {page}", zh=f"T_capture(第 {page} 页)")
-        session.keep(waiting.result(), lambda n, page=page: paths.capture_token(page, n), moment)
+        session.keep(waiting.result(), partial(paths.capture_token, page), moment)
         stamps.append(CaptureStamp(page=page, document=name, sha256=hashlib.sha256(document).hexdigest()))
     return tuple(stamps)
 
@@ -569,4 +568,3 @@ def _no_room(folder: Path, error: OSError) -> StorageError:
         f"cannot write in {folder}: {error.strerror or error}; free space on the disk and capture again",
         f"无法写入 {folder}:{error.strerror or error};请清理磁盘后重新取证",
     )
-

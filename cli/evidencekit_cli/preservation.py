@@ -6,11 +6,10 @@ import shlex
 from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
-from evidencekit.home import Home
-
 from evidencekit import notary
 from evidencekit.capture.request import CaptureRequest, Mode
 from evidencekit.errors import EvidenceError, UsageError
+from evidencekit.home import Home
 from evidencekit.model import EnvironmentControl, Operator, Relationship
 from evidencekit.recovery import recover
 from evidencekit.report.machine import report_json
@@ -27,7 +26,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from evidencekit.notary import Evidence
-
     from evidencekit.timestamp.client import TimeStamper
     from evidencekit_cli.capture_options import CaptureOptions
 

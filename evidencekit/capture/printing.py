@@ -45,7 +45,7 @@ async def print_document(job: PrintJob, *, workdir: Path, options: BrowserOption
         BrowserError: there is no usable browser, or it does not print.
         StorageError: the PDF cannot be written.
     """
-    binary = options.binary or await asyncio.to_thread(find_browser)
+    binary = options.binary if options.binary is not None else await asyncio.to_thread(find_browser)
     profile = workdir / "printing-profile"
     launch = prepare_launch(options, profile, (_OFFLINE,), _TIMEZONE)
     process = await asyncio.to_thread(BrowserProcess.start, binary, launch, workdir)

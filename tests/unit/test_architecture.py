@@ -80,7 +80,7 @@ def test_all_names_of_the_facade_exist_and_come_from_the_library() -> None:
 
 def test_the_facade_has_no_other_names() -> None:
     with pytest.raises(AttributeError):
-        evidencekit.no_such_name  # noqa: B018  the access is the test
+        getattr(evidencekit, "no_such_name")  # noqa: B009  mypy knows that it is not there
 
 
 @pytest.mark.parametrize("package", sorted(path.parent for path in ROOT.glob("evidencekit/*/__init__.py")))
