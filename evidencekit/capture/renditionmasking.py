@@ -75,7 +75,7 @@ def mask_pdf(data: bytes, masker: Masker) -> tuple[bytes, tuple[str, ...]]:
     ]
     masked = bytearray(data)
     for start, end, found in spans:
-        filler = _FILLERS[0] if masked[start : start + 4].upper() == b"FEFF" else _FILLERS[1]
+        filler = _FILLERS[0] if data[start : start + 4].upper() == b"FEFF" else _FILLERS[1]
         masked[start:end] = filler(placeholder(found[0]), end - start)
     return (bytes(masked), tuple(sorted({r for _, _, found in spans for r in found}))) if spans else (data, ())
 
