@@ -17,6 +17,7 @@ import fcntl
 import json
 import os
 import secrets
+import shutil
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -39,7 +40,7 @@ from evidencekit.signing.identity import (
 from evidencekit.signing.keyfile import create_secret_file, read_secret_file
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Generator, Iterator
     from types import TracebackType
 
     from evidencekit.signing.identity import Identity, LedgerKey
@@ -49,6 +50,8 @@ HOME_VARIABLE = "EVIDENCEKIT_HOME"
 _PRIVATE_MODE = 0o700
 _MATTER_KEY_BYTES = 32
 _INDEX = "index.jsonl"
+INTENT_FILE, STATE_FILE = "intent.json", "state.json"
+"""In a workspace: what is about to be announced, and which announcement it belongs to (`recovery`)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -200,7 +203,7 @@ class Home:
             raise _unusable(self.path, error) from error
 
     @contextmanager
-    def workspace(self, capture_id: str) -> Iterator[Path]:
+    def workspace(self, capture_id: str) -> Generator[Path]:
         """Give the staging folder of a capture, locked while it is used; the caller removes it when it is done.
 
         Raises:
@@ -219,6 +222,10 @@ class Home:
                     with suppress(OSError):
                         (self.path / "pending" / f"{capture_id}.lock").unlink()
 
+    def has_pending(self) -> bool:
+        """Whether a capture runs or was left over: the cheap question before `left_over`."""
+        return any(path.is_dir() for path in (self.path / "pending").iterdir())
+
     def left_over(self) -> Iterator[Path]:
         """Give the staging folders whose capture no longer runs, each locked while the caller looks at it."""
         for folder in sorted(path for path in (self.path / "pending").iterdir() if path.is_dir()):
@@ -232,8 +239,29 @@ class Home:
                 if not folder.exists():
                     lock.unlink(missing_ok=True)
 
+    def set_aside(self, workspace: Path) -> Path | None:
+        """Keep what an unfinished capture recorded, without the browser's profile.
+
+        Returns:
+            The folder under `interrupted`, or None when there was nothing to keep.
+
+        Raises:
+            StorageError: it cannot be moved.
+        """
+        for profile in (workspace / "capture" / "profile", workspace / "printing-profile"):
+            shutil.rmtree(profile, ignore_errors=True)
+        if not any(path.is_file() and path.name not in {INTENT_FILE, STATE_FILE} for path in workspace.rglob("*")):
+            shutil.rmtree(workspace, ignore_errors=True)
+            return None
+        kept = self.path / "interrupted" / workspace.name
+        try:
+            workspace.rename(kept)
+        except OSError as error:
+            raise _unusable(self.path, error) from error
+        return kept
+
     @contextmanager
-    def _lock(self, name: str) -> Iterator[None]:
+    def _lock(self, name: str) -> Generator[None]:
         """Hold `<home>/<name>.lock`; the system lets go of it when the process dies."""
         try:
             file = (self.path / f"{name}.lock").open("ab")

@@ -6,7 +6,6 @@ came to nothing.
 
 from __future__ import annotations
 
-import secrets
 import tempfile
 from collections.abc import Callable
 from contextlib import ExitStack, contextmanager, suppress
@@ -16,7 +15,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
 from cryptography import x509
-from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from evidencekit.errors import EvidenceError, FormatError, SigningError
@@ -42,7 +40,7 @@ from evidencekit.timestamp.client import EmbeddedTsa
 from evidencekit.timestamp.token import parse_response, parse_token
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Generator, Sequence
     from types import TracebackType
 
     from evidencekit.ledger.log import Ledger
@@ -108,7 +106,7 @@ class Office:
         return format_vkey(verifier)
 
     @contextmanager
-    def workspace(self, capture_id: str) -> Iterator[Path]:
+    def workspace(self, capture_id: str) -> Generator[Path]:
         """Give a folder for the session, in the home where there is one."""
         if self.home is not None:
             with self.home.workspace(capture_id) as folder:
@@ -187,13 +185,12 @@ def open_office(  # noqa: PLR0913 (hands on the front door's arguments)
     )
 
 
-def announce(office: Office, capture_id: str, matter: str | None) -> Announcement:
-    """Enter the intent to capture, salted and without the URL; durable when this returns.
+def announce(office: Office, capture_id: str, matter: str | None, *, salt: bytes) -> Announcement:
+    """Enter the intent to capture, under 32 bytes of salt and without the URL; durable when this returns.
 
     Raises:
         LedgerError, StorageError: see `Ledger.append`.
     """
-    salt = secrets.token_bytes(32)
     now = office.clock()
     tag = matter_tag(office.home.matter_key() if office.home else b"", matter) if matter is not None else None
     entry = format_open_entry(
@@ -218,13 +215,15 @@ def announce(office: Office, capture_id: str, matter: str | None) -> Announcemen
     )
 
 
-def abandon(office: Office, announced: Announcement, reason: str) -> None:
-    """Close an announced session that came to nothing; what the ledger then refuses is not worth a second error."""
+def abandon(office: Office, announced: Announcement, reason: str) -> bool:
+    """Close an announced session that came to nothing; False when the ledger refuses, on a full disk for instance."""
     entry = AbandonedEntry(
         key_id=key_id(office.signer.certificate), open=announced.index, reason=reason, time=office.clock()
     )
     with suppress(EvidenceError):
         office.ledger.append(format_abandoned_entry(entry))
+        return True
+    return False
 
 
 def _attempts(ledger: Ledger, tag: str, last: int) -> int:
@@ -247,11 +246,6 @@ def _note(*, counted: bool) -> Text:
 
 def _embedded_tsa(identity: Identity) -> EmbeddedTsa:
     key = load_private_key(identity.key_file.read_bytes(), identity.key_file)
-    if not isinstance(key, ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey | ed25519.Ed25519PrivateKey):
-        raise SigningError(
-            f"{identity.key_file} holds a key that no TSA can use; restore it from a copy",
-            f"{identity.key_file} 中的密钥不能用于时间戳;请从备份恢复",
-        )
     return EmbeddedTsa(authority=Authority(key, identity.signer.certificate))
 
 

@@ -2,60 +2,102 @@
 
 from __future__ import annotations
 
+import glob
 import json
 import os
 import shutil
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
+from evidencekit.bundle.privatearchive import private_path
 from evidencekit.capture.processes import end_recorded_browser
 from evidencekit.errors import EvidenceError, StorageError
-from evidencekit.ledger.entry import AbandonedEntry, CaptureEntry, format_abandoned_entry, parse_entry
+from evidencekit.home import INTENT_FILE, STATE_FILE
+from evidencekit.ledger.entry import (
+    AbandonedEntry,
+    CaptureEntry,
+    OpenEntry,
+    format_abandoned_entry,
+    open_commitment,
+    parse_entry,
+)
 from evidencekit.model import Text
 from evidencekit.office import system_clock
 from evidencekit.signing.identity import key_id
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
     from datetime import datetime
-    from pathlib import Path
 
     from evidencekit.home import Home, Keys
     from evidencekit.ledger.log import Ledger
+    from evidencekit.model import JsonValue
     from evidencekit.office import Announcement
 
-STATE_FILE = "state.json"
-_STATE_BYTES = 4096
+_STATE_BYTES = 65536
+_SALT_BYTES = 32
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _State:
-    number: str
+    """`number` and `output` are None when the kill came before they were written down."""
+
     index: int
+    number: str | None = None
+    output: Path | None = None
+
+    @property
+    def en(self) -> str:
+        return f"the capture {self.number}" if self.number else f"the capture announced as entry {self.index}"
+
+    @property
+    def zh(self) -> str:
+        return f"取证 {self.number}" if self.number else f"第 {self.index} 条登记的取证"
 
 
-def write_state(workspace: Path, announced: Announcement) -> None:
-    """Write durably which announcement a workspace belongs to.
+def write_intent(workspace: Path, salt: bytes) -> None:
+    """Write durably, before it is announced, by which salt a workspace's announcement will be known.
 
     Raises:
         StorageError: the disk refuses.
     """
-    data = json.dumps({"index": announced.index, "number": announced.number, "version": 1}).encode()
+    _write_new(workspace / INTENT_FILE, {"salt": salt.hex(), "version": 1})
+
+
+def write_state(workspace: Path, announced: Announcement, output: Path) -> None:
+    """Write durably which announcement a workspace belongs to, and where its bundle will be.
+
+    Raises:
+        StorageError: the disk refuses.
+    """
+    value: dict[str, JsonValue] = {
+        "index": announced.index,
+        "number": announced.number,
+        "output": os.fsencode(output.absolute()).hex(),
+        "version": 1,
+    }
+    _write_new(workspace / STATE_FILE, value)
+
+
+def _write_new(path: Path, value: Mapping[str, JsonValue]) -> None:
     try:
-        with (workspace / STATE_FILE).open("xb") as file:
-            file.write(data)
+        with path.open("xb") as file:
+            file.write(json.dumps(value).encode())
             file.flush()
             os.fsync(file.fileno())
     except OSError as error:
         raise StorageError(
-            f"cannot write in {workspace}: {error.strerror or error}; free space on the disk and capture again",
-            f"无法写入 {workspace}:{error.strerror or error};请清理磁盘后重新取证",
+            f"cannot write {path}: {error.strerror or error}; free space on the disk and capture again",
+            f"无法写入 {path}:{error.strerror or error};请清理磁盘后重新取证",
         ) from error
 
 
 def recover(home: Home, *, clock: Callable[[], datetime] = system_clock) -> tuple[Text, ...]:
     """Tidy up after captures that were killed; what still runs is left alone.
+
+    The ledger is settled before anything is moved, so that a recovery that is itself killed is taken up again.
 
     Returns:
         One sentence for each: what was lost, and where the rest is.
@@ -68,57 +110,99 @@ def recover(home: Home, *, clock: Callable[[], datetime] = system_clock) -> tupl
         for place in (workspace, workspace / "capture"):
             with suppress(EvidenceError):
                 end_recorded_browser(place)
-        state = _read_state(workspace)
-        kept = _set_aside(home, workspace)
-        if state is None:
-            if kept is not None:
-                sentences.append(_unannounced(kept))
-            continue
-        keys = home.keys(clock())
-        with home.ledger(keys.ledger) as ledger:
-            if _was_entered(ledger, state):
-                sentences.append(_entered(state, kept))
-                continue
-            _close(ledger, keys, state, clock())
-        sentences.append(_interrupted(state, kept))
+        state, entered = _settle(home, workspace, clock)
+        finished = entered and state is not None and _finished(home, state)
+        if state is not None and state.output is not None:
+            _remove_parts(state.output)
+        kept = None if finished else home.set_aside(workspace)
+        if finished:
+            shutil.rmtree(workspace, ignore_errors=True)
+        if state is not None or kept is not None:
+            sentences.append(_sentence(state, kept, entered=entered, finished=finished))
     return tuple(sentences)
+
+
+def _sentence(state: _State | None, kept: Path | None, *, entered: bool, finished: bool) -> Text:
+    if state is None:
+        return _unannounced(kept)
+    if finished:
+        return _whole(state)
+    return _entered(state, kept) if entered else _interrupted(state, kept)
+
+
+def _settle(home: Home, workspace: Path, clock: Callable[[], datetime]) -> tuple[_State | None, bool]:
+    """Find what was announced and close it, unless it was entered or closed; whether it had been entered."""
+    state, salt = _read_state(workspace), _read_salt(workspace)
+    if state is None and salt is None:
+        return None, False
+    keys = home.keys(clock())
+    with home.ledger(keys.ledger) as ledger:
+        if state is None and salt is not None:
+            state = _announced(ledger, open_commitment(salt, workspace.name))
+        if state is None:
+            return None, False
+        last = _last_entry(ledger, state)
+        if last is None:
+            _close(ledger, keys, state, clock())
+        return state, isinstance(last, CaptureEntry)
 
 
 def _read_state(workspace: Path) -> _State | None:
     try:
-        with (workspace / STATE_FILE).open("rb") as file:
-            value = json.loads(file.read(_STATE_BYTES))
-        return _State(number=str(value["number"]), index=int(value["index"]))
+        value = _read(workspace / STATE_FILE)
+        output = Path(os.fsdecode(bytes.fromhex(value["output"])))
+        return _State(number=str(value["number"]), index=int(value["index"]), output=output)
     except (OSError, ValueError, KeyError, TypeError):
         return None
 
 
-def _set_aside(home: Home, workspace: Path) -> Path | None:
-    """Keep what was recorded; the browser's profile, and a workspace that holds nothing, are removed."""
-    for profile in (workspace / "capture" / "profile", workspace / "printing-profile"):
-        shutil.rmtree(profile, ignore_errors=True)
-    if not any(path.is_file() and path.name != STATE_FILE for path in workspace.rglob("*")):
-        shutil.rmtree(workspace, ignore_errors=True)
-        return None
-    kept = home.path / "interrupted" / workspace.name
+def _read_salt(workspace: Path) -> bytes | None:
     try:
-        workspace.rename(kept)
-    except OSError as error:
-        raise StorageError(
-            f"cannot move {workspace} to {kept}: {error.strerror or error}; correct the folder's permissions",
-            f"无法将 {workspace} 移至 {kept}:{error.strerror or error};请更正目录权限",
-        ) from error
-    return kept
+        salt = bytes.fromhex(_read(workspace / INTENT_FILE)["salt"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+    return salt if len(salt) == _SALT_BYTES else None
 
 
-def _was_entered(ledger: Ledger, state: _State) -> bool:
-    """Whether the killed capture had already entered its seal: then nothing may call it abandoned."""
+def _read(path: Path) -> Any:
+    with path.open("rb") as file:
+        return json.loads(file.read(_STATE_BYTES))
+
+
+def _announced(ledger: Ledger, commitment: str) -> _State | None:
+    for index, data in enumerate(ledger.entries(0)):
+        with suppress(EvidenceError):
+            entry = parse_entry(data)
+            if isinstance(entry, OpenEntry) and entry.commitment == commitment:
+                return _State(index=index)
+    return None
+
+
+def _finished(home: Home, state: _State) -> bool:
+    """Whether the bundle stands complete under its name, which it gets last; then it also stands in the list."""
+    if state.number is None or state.output is None or not state.output.is_file():
+        return False
+    if state.number not in {sealed.number for sealed in home.captures()}:
+        home.remember(state.number, state.output)
+    return True
+
+
+def _remove_parts(output: Path) -> None:
+    """Remove the unnamed beginnings of the bundle and of its private archive."""
+    for name in (output.name, private_path(output).name):
+        for part in output.parent.glob(f".{glob.escape(name[:200])}.*.part"):
+            with suppress(OSError):
+                part.unlink()
+
+
+def _last_entry(ledger: Ledger, state: _State) -> CaptureEntry | AbandonedEntry | None:
+    """What already closes the announcement: an entered seal may not be called abandoned, nor anything closed twice."""
     for data in ledger.entries(state.index + 1):
         with suppress(EvidenceError):
             entry = parse_entry(data)
-            if isinstance(entry, CaptureEntry) and entry.open == state.index:
-                return True
-    return False
+            if isinstance(entry, CaptureEntry | AbandonedEntry) and entry.open == state.index:
+                return entry
+    return None
 
 
 def _close(ledger: Ledger, keys: Keys, state: _State, now: datetime) -> None:
@@ -130,21 +214,28 @@ def _close(ledger: Ledger, keys: Keys, state: _State, now: datetime) -> None:
 
 def _interrupted(state: _State, kept: Path | None) -> Text:
     return Text(
-        en=f"the capture {state.number} was killed before it was sealed and is no evidence; it stands in the ledger as "
-        f"abandoned. {_rest_en(kept)}",
-        zh=f"取证 {state.number} 在封存前中断,不构成证据;账本中已记为放弃。{_rest_zh(kept)}",
+        en=f"{state.en} ended before it was sealed and is no evidence; it stands in the ledger as abandoned. "
+        f"{_rest_en(kept)}",
+        zh=f"{state.zh}在封存前中断,不构成证据;账本中已记为放弃。{_rest_zh(kept)}",
     )
 
 
 def _entered(state: _State, kept: Path | None) -> Text:
     return Text(
-        en=f"the capture {state.number} was killed after it was entered in the ledger but before its bundle was "
-        f"finished, unless a bundle of this number exists. {_rest_en(kept)}",
-        zh=f"取证 {state.number} 已登入账本,但在证据包完成前中断(已存在该编号证据包的除外)。{_rest_zh(kept)}",
+        en=f"{state.en} was killed after it was entered in the ledger but before its bundle was finished. "
+        f"{_rest_en(kept)}",
+        zh=f"{state.zh}已登入账本,但在证据包完成前中断。{_rest_zh(kept)}",
     )
 
 
-def _unannounced(kept: Path) -> Text:
+def _whole(state: _State) -> Text:
+    return Text(
+        en=f"{state.en} was killed when its bundle was finished; nothing was lost. Verify {state.output}",
+        zh=f"{state.zh}在证据包完成后中断,没有丢失内容。请核验 {state.output}",
+    )
+
+
+def _unannounced(kept: Path | None) -> Text:
     return Text(
         en=f"a capture was killed before it was announced. {_rest_en(kept)}",
         zh=f"有一次取证在登记前中断。{_rest_zh(kept)}",

@@ -1,0 +1,64 @@
+"""Refuse what cannot end well before it is announced: no browser, no place for the result, no room."""
+
+from __future__ import annotations
+
+import secrets
+import shutil
+from typing import TYPE_CHECKING
+
+from evidencekit.capture.launcher import find_browser
+from evidencekit.errors import StorageError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from evidencekit.casefile import Order
+    from evidencekit.office import Office
+
+_ROOM_BYTES = 200 << 20
+"""Below this much free space a capture is not begun."""
+
+
+def output_file(output: Path | None, office: Office, number: str) -> Path:
+    """Where the bundle goes: the file asked for, or `<number>.zip` in the folder asked for or the home's."""
+    folder = output if output is not None and output.is_dir() else None
+    if output is not None and folder is None:
+        return output
+    return (folder or office.captures_folder) / f"{number}.zip"
+
+
+def preflight(order: Order, office: Office) -> None:
+    """Refuse what cannot end well.
+
+    Raises:
+        BrowserError: there is no browser.
+        StorageError: the output exists, its folder or the home cannot be written to, or there is no room.
+    """
+    if order.browser.binary is None:
+        find_browser()
+    out = output_file(order.output, office, "0")
+    if order.output is not None and not order.output.is_dir() and out.exists():
+        raise StorageError(
+            f"{out} exists and is not overwritten; choose another name with -o or move it away",
+            f"{out} 已存在,不会被覆盖;请用 -o 另选名称,或先移走该文件",
+        )
+    for folder in {out.absolute().parent, office.work_folder}:
+        _writable(folder)
+
+
+def _writable(folder: Path) -> None:
+    probe = folder / f".evidencekit-{secrets.token_hex(6)}"
+    try:
+        probe.touch(exist_ok=False)
+        probe.unlink()
+        free = shutil.disk_usage(folder).free
+    except OSError as error:
+        raise StorageError(
+            f"cannot write in {folder}: {error.strerror or error}; choose another folder with -o, or correct it",
+            f"无法写入 {folder}:{error.strerror or error};请用 -o 另选文件夹,或更正权限",
+        ) from error
+    if free < _ROOM_BYTES:
+        raise StorageError(
+            f"only {free >> 20} MiB are free in {folder}, a capture needs {_ROOM_BYTES >> 20} MiB; free space first",
+            f"{folder} 仅剩 {free >> 20} MiB,取证至少需要 {_ROOM_BYTES >> 20} MiB;请先清理磁盘",
+        )

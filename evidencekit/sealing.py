@@ -1,0 +1,136 @@
+"""From a finished capture to a sealed, stamped and entered record (design §3, steps 6 to 10)."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from cryptography.hazmat.primitives.serialization import Encoding
+
+from evidencekit.bundle import paths
+from evidencekit.hashing.assembly import Circumstances, build_manifest
+from evidencekit.hashing.chainlog import CUSTODY, ChainWriter
+from evidencekit.hashing.digest import digest_bytes
+from evidencekit.hashing.manifest import CaptureStamp, LedgerReference, OpenStamp, SealSigner, format_manifest
+from evidencekit.hashing.manifest import OpenEntry as ManifestOpen
+from evidencekit.hashing.merkle import leaf_hash
+from evidencekit.hashing.records import format_records
+from evidencekit.ledger.entry import CaptureEntry, format_capture_entry
+from evidencekit.model import Text
+from evidencekit.requestform import request_value
+from evidencekit.signing.cades import sign_detached
+from evidencekit.signing.identity import key_id
+from evidencekit.version import __version__
+
+if TYPE_CHECKING:
+    from evidencekit.casefile import CaseFile
+    from evidencekit.hashing.chainlog import ChainHead
+    from evidencekit.hashing.manifest import Manifest
+    from evidencekit.model import Capture
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fixed:
+    """What was fixed before the manifest: the closed work log and the documents that T_open and T_capture stamp."""
+
+    worklog: ChainHead
+    t_open: OpenStamp
+    t_capture: tuple[CaptureStamp, ...]
+
+
+def seal_record(case: CaseFile, capture: Capture, fixed: Fixed) -> Manifest:
+    """Write manifest, seal, T_seal, ledger entry and proofs, logged in the custody log as it happens.
+
+    Raises:
+        MinimumError: the evidential minimum (R01) is incomplete.
+        SigningError, TimestampError, LedgerError, StorageError: as their stages.
+    """
+    path = case.folder / paths.CUSTODY
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    head = fixed.worklog
+    with ChainWriter(
+        path, format_name=CUSTODY, capture_id=case.capture_id, previous=head.head, first_n=head.n + 1
+    ) as custody:
+        manifest = _write_manifest(case, capture, fixed)
+        custody.append("manifest", object=paths.MANIFEST)
+        _seal(case, custody)
+        _enter(case, manifest, custody)
+        _write_trust(case)
+        custody.append("documents", detail={"from": "findings of a stranger's verification"})
+        custody.sync()
+    return manifest
+
+
+def _write_manifest(case: CaseFile, capture: Capture, fixed: Fixed) -> Manifest:
+    office, announced = case.office, case.announced
+    certificate = office.signer.certificate
+    manifest = build_manifest(
+        capture,
+        Circumstances(
+            number=announced.number,
+            operator=case.order.operator,
+            matter=case.order.matter,
+            request=request_value(case.order.request),
+            open=ManifestOpen(
+                index=announced.index,
+                entry=leaf_hash(announced.entry),
+                salt=announced.salt,
+                attempt=announced.attempt,
+                attempts_note=announced.note,
+            ),
+            t_open=fixed.t_open,
+            t_capture=fixed.t_capture,
+            worklog=fixed.worklog,
+            signer=SealSigner(
+                certificate_sha256=key_id(certificate), self_signed=certificate.subject == certificate.issuer
+            ),
+            ledger=LedgerReference(origin=office.ledger.origin, key=office.vkey),
+            tool_version=__version__,
+        ),
+    )
+    case.write(paths.RECORDS, format_records(capture.capture_id, capture.artifacts, capture.records))
+    case.write(paths.MANIFEST, format_manifest(manifest))
+    return manifest
+
+
+def _seal(case: CaseFile, custody: ChainWriter) -> None:
+    data = (case.folder / paths.MANIFEST).read_bytes()
+    seal = sign_detached(hashlib.sha256(data).digest(), case.office.signer, at=case.office.clock())
+    case.write(paths.SEAL, seal)
+    custody.append("sealed", object=paths.SEAL, detail={"sha256": hashlib.sha256(seal).hexdigest()})
+    stamped = case.office.stamper.stamp(hashlib.sha256(seal).digest())
+    case.keep(stamped, paths.seal_token, Text(en="T_seal", zh="T_seal(封存)"))
+    custody.append("stamped", object=paths.SEAL, detail={"tokens": len(stamped.replies), "owing": list(stamped.owing)})
+
+
+def _enter(case: CaseFile, manifest: Manifest, custody: ChainWriter) -> None:
+    office, folder = case.office, case.folder
+    entry = format_capture_entry(
+        CaptureEntry(
+            key_id=key_id(office.signer.certificate),
+            manifest=digest_bytes((folder / paths.MANIFEST).read_bytes()),
+            number=manifest.number,
+            open=case.announced.index,
+            seal=digest_bytes((folder / paths.SEAL).read_bytes()),
+            time=office.clock(),
+            timestamp=hashlib.sha256((folder / paths.seal_token(1)).read_bytes()).hexdigest(),
+        )
+    )
+    appended = office.ledger.append(entry)
+    case.sealed = True
+    custody.append("entered", object=office.ledger.origin, detail={"index": appended.index})
+    custody.sync()
+    case.write(paths.ENTRY, entry)
+    case.write(paths.ENTRY_PROOF, office.ledger.prove(appended.index))
+    case.write(paths.OPEN_ENTRY, case.announced.entry)
+    case.write(paths.OPEN_PROOF, office.ledger.prove(case.announced.index))
+    case.write(paths.POLICY, f"log {office.vkey}\nquorum none\n".encode())
+
+
+def _write_trust(case: CaseFile) -> None:
+    office = case.office
+    certificates = (office.signer.certificate, *office.signer.chain)
+    case.write(paths.TRUST_SIGNER, b"".join(each.public_bytes(Encoding.PEM) for each in certificates))
+    case.write(paths.TRUST_LEDGER, office.vkey.encode() + b"\n")
+    case.write(paths.TRUST_TSA, office.tsa_certificates(case.folder / "seal"))
