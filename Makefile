@@ -2,6 +2,8 @@
 
 PYTHON ?= python3
 VENV := .venv
+# Each worker of the tests drives browsers of its own, so more of them than this gain little.
+WORKERS ?= 2
 BIN := $(VENV)/bin
 SOURCES := $(shell find evidencekit cli -type f -not -path '*/__pycache__/*' 2>/dev/null)
 # An editable installation follows the sources by itself and must not be replaced by a copy.
@@ -22,7 +24,7 @@ endif
 help:
 	@echo 'make capture [URL=https://…] [ARGS=…]  capture a page; without URL, a demonstration shop'
 	@echo 'make doctor                            say what is missing on this machine'
-	@echo 'make test [ARGS=…]                     run the tests'
+	@echo 'make test [ARGS=…]                     run the tests, WORKERS=2 at a time'
 	@echo 'make check                             lint, types, contracts and tests'
 	@echo 'make fix                               format, and repair what can be repaired'
 	@echo 'make dist                              build sdist and wheel into dist/'
@@ -37,7 +39,7 @@ doctor: $(INSTALLED)
 
 test: $(VENV)/.editable
 	@sh scripts/ensure-browser $(BIN)/python
-	@$(BIN)/python -m pytest $(ARGS)
+	@$(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup $(ARGS)
 
 check: lint types contracts test
 

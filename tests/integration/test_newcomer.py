@@ -16,6 +16,7 @@ ROOT = Path(__file__).resolve().parents[2]
 PATIENCE_S = 900
 
 pytestmark = [
+    pytest.mark.xdist_group("newcomer"),  # one clone and one installation for them all
     pytest.mark.browser,
     pytest.mark.slow,
     pytest.mark.skipif(not (ROOT / ".git").exists(), reason="this is no clone of the repository"),
