@@ -6,8 +6,9 @@ self-issued, not independent, and the moment stays PENDING.
 
 from __future__ import annotations
 
+import time
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Self
 
 from evidencekit.errors import TsaUnreachableError
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
 
 TIMEOUT_S = 15.0
 _RETRY_TIMEOUT_S = 5.0
+_PATIENCE_S = 3.0
+"""Authorities that were silent so short a time ago are not asked again: the outer stamp follows the seal at once."""
 _LIMIT_ZH = 200
 
 
@@ -41,7 +44,8 @@ class Stamper:
 
     others: tuple[TimeStamper, ...]
     own: TimeStamper | None
-    _silent: bool = False
+    _failed: Stamped | None = None
+    _failed_at: float = 0.0
     _pool: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(4, "stamp"))
 
     def __enter__(self) -> Self:
@@ -60,13 +64,16 @@ class Stamper:
         """
         if not self.others:
             return Stamped(replies=self._own(digest), owing=())
-        asked = stamp(digest, self.others, timeout_s=_RETRY_TIMEOUT_S if self._silent else TIMEOUT_S)
+        if self._failed is not None and time.monotonic() - self._failed_at < _PATIENCE_S:
+            return replace(self._failed, replies=self._own(digest))
+        asked = stamp(digest, self.others, timeout_s=_RETRY_TIMEOUT_S if self._failed is not None else TIMEOUT_S)
         if asked.replies:
             return Stamped(replies=asked.replies, owing=())
-        self._silent = True
         reasons = tuple(Text(en=failure.error.en, zh=failure.error.zh[:_LIMIT_ZH]) for failure in asked.failures)
         owing = tuple(public_url(tsa.url) for tsa in self.others)
-        return Stamped(replies=self._own(digest), owing=owing, reasons=reasons)
+        failed = Stamped(replies=self._own(digest), owing=owing, reasons=reasons)
+        self._failed, self._failed_at = failed, time.monotonic()
+        return failed
 
     def stamp_soon(self, digest: bytes) -> Future[Stamped]:
         """Stamp beside other work."""
