@@ -1,4 +1,4 @@
-"""Refuse what cannot end well before it is announced: no browser, no place for the result, no room."""
+"""Refuse what cannot end well before it is announced: no browser, no font, no place for the result, no room."""
 
 from __future__ import annotations
 
@@ -6,8 +6,9 @@ import secrets
 import shutil
 from typing import TYPE_CHECKING
 
+from evidencekit.capture.environment.fonts import has_cjk_font
 from evidencekit.capture.launcher import find_browser
-from evidencekit.errors import StorageError
+from evidencekit.errors import BrowserError, StorageError
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -31,11 +32,17 @@ def preflight(order: Order, office: Office) -> None:
     """Refuse what cannot end well.
 
     Raises:
-        BrowserError: there is no browser.
+        BrowserError: there is no browser, or no font that draws Chinese.
         StorageError: the output exists, its folder or the home cannot be written to, or there is no room.
     """
     if order.browser.binary is None:
         find_browser()
+    if has_cjk_font() is False:
+        raise BrowserError(
+            "no font on this machine draws Chinese, so pictures would show boxes; "
+            "install one, e.g. `apt-get install fonts-noto-cjk`, and capture again",
+            "本机没有中文字体,截图中的中文会显示为方框;请安装字体(如 `apt-get install fonts-noto-cjk`)后重新取证",
+        )
     out = output_file(order.output, office, "0")
     if order.output is not None and not order.output.is_dir() and out.exists():
         raise StorageError(

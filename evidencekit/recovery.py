@@ -9,7 +9,7 @@ import shutil
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from evidencekit.bundle.privatearchive import private_path
 from evidencekit.capture.processes import end_recorded_browser
@@ -151,7 +151,7 @@ def _read_state(workspace: Path) -> _State | None:
     try:
         value = _read(workspace / STATE_FILE)
         output = Path(os.fsdecode(bytes.fromhex(value["output"])))
-        return _State(number=str(value["number"]), index=int(value["index"]), output=output)
+        return _State(number=value["number"], index=int(value["index"]), output=output)
     except (OSError, ValueError, KeyError, TypeError):
         return None
 
@@ -164,9 +164,10 @@ def _read_salt(workspace: Path) -> bytes | None:
     return salt if len(salt) == _SALT_BYTES else None
 
 
-def _read(path: Path) -> Any:
+def _read(path: Path) -> dict[str, str]:
     with path.open("rb") as file:
-        return json.loads(file.read(_STATE_BYTES))
+        value = json.loads(file.read(_STATE_BYTES))
+    return {name: str(each) for name, each in value.items()} if isinstance(value, dict) else {}
 
 
 def _announced(ledger: Ledger, commitment: str) -> _State | None:

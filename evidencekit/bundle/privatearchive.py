@@ -43,6 +43,11 @@ def recipient_of(secret: str) -> str:
         ) from error
 
 
+def private_path(bundle: Path) -> Path:
+    """Where the private archive of a bundle stands: beside it."""
+    return bundle.with_name(f"{bundle.stem}.private.zip.age")
+
+
 def write_private_archive(files: Mapping[str, Path], out: Path, *, recipient: str, workdir: Path) -> None:
     """Write `files` by name into an encrypted archive; the plain ZIP never leaves `workdir`.
 

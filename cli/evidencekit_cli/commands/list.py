@@ -34,6 +34,11 @@ def list_captures(session: Session) -> ExitCode:
     from evidencekit.home import Home
 
     with Home.open(None) as home:
+        if home.has_pending():
+            from evidencekit.recovery import recover
+
+            for lost in recover(home):
+                session.note(lost)
         captures = home.captures()
     if session.json:
         session.print_json(

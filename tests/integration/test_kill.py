@@ -1,0 +1,141 @@
+"""A capture that is killed at any moment loses nothing silently: the next command tidies up and says what was lost.
+
+`EVIDENCEKIT_KILLS` sets how many moments are tried; the fixed seed makes the moments the same every time.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+import re
+import sys
+import time
+import zipfile
+from collections import Counter
+from typing import TYPE_CHECKING
+
+import pytest
+
+from evidencekit.capture.launcher import find_browser
+from evidencekit.errors import BrowserError
+from tests.support.program import Program, leftovers, processes_naming, read_ledger
+from tests.support.site import page, serve
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+KILLS = int(os.environ.get("EVIDENCEKIT_KILLS", "12"))
+SEED = 20261123
+BROWSER_ENDS_S = 10.0
+SAID = {
+    "abandoned": re.compile(r"^the capture .+ ended before it was sealed and is no evidence; it stands in the ledger"),
+    "entered": re.compile(r"^the capture \S+ was killed after it was entered in the ledger but before its bundle"),
+    "finished": re.compile(r"^the capture \S+ was killed when its bundle was finished; nothing was lost"),
+    "unannounced": re.compile(r"^a capture was killed before it was announced"),
+}
+
+pytestmark = [
+    pytest.mark.browser,
+    pytest.mark.slow,
+    pytest.mark.skipif(sys.platform != "linux", reason="looks for processes in /proc"),
+]
+
+
+@pytest.fixture(scope="module")
+def site() -> Iterator[str]:
+    try:
+        find_browser()
+    except BrowserError as error:
+        pytest.skip(error.en)
+    with serve(page) as url:
+        yield url
+
+
+@pytest.fixture
+def program(tmp_path: Path) -> Program:
+    return Program(home=tmp_path / "home")
+
+
+def capture(site: str) -> tuple[str, ...]:
+    return ("capture", site, "--allow-private", "--tsa", "none", "--mode", "fast")
+
+
+def kill_after(program: Program, site: str, seconds: float) -> bool:
+    """Start a capture and kill it; False when it had already ended."""
+    with program.start(*capture(site)) as process:
+        time.sleep(seconds)
+        alive = process.poll() is None
+        process.kill()
+        process.communicate()
+    return alive
+
+
+def browsers_end(home: Path) -> bool:
+    deadline = time.monotonic() + BROWSER_ENDS_S
+    while processes_naming(home):
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(0.05)
+    return True
+
+
+def moment_of(sentence: str) -> str:
+    return next(moment for moment, pattern in SAID.items() if pattern.match(sentence))
+
+
+def check_recovered(program: Program, moments: Counter[str]) -> None:
+    """Let the next command recover, and hold what it says against what is there."""
+    before = read_ledger(program.home)
+    listed = program.run("list")
+    assert listed.status == 0, listed.err
+    said = [moment_of(line) for line in listed.err.splitlines()]
+    moments.update(said or ["nothing to lose"])
+    assert len(said) <= 1
+    after = read_ledger(program.home)
+    assert after.unclosed == []
+    assert len(after.reasons) - len(before.reasons) == len(before.unclosed) == said.count("abandoned")
+    assert leftovers(program.home) == []
+    for bundle in (program.home / "captures").glob("*.zip"):
+        assert zipfile.ZipFile(bundle).testzip() is None
+        assert bundle.name in listed.out
+    again = program.run("list")
+    assert (again.status, again.err, again.out) == (0, "", listed.out)
+
+
+def test_a_killed_capture_is_recovered_by_the_next_command(program: Program, site: str) -> None:
+    started = time.monotonic()
+    assert program.run(*capture(site)).status == 0
+    within_s = time.monotonic() - started
+    moments: Counter[str] = Counter()
+    chance = random.Random(SEED)
+    while moments["killed"] < KILLS:
+        if kill_after(program, site, chance.uniform(0, within_s)):
+            moments["killed"] += 1
+        else:
+            # It had already ended: captures run faster than the first one did.
+            moments["too late"] += 1
+            within_s *= 0.9
+        assert browsers_end(program.home), processes_naming(program.home)
+        check_recovered(program, moments)
+    sys.stderr.write(f"\n{dict(moments)}\n")
+    assert moments["abandoned"] > 0
+    last = program.run(*capture(site))
+    assert (last.status, last.err) == (0, "")
+
+
+def test_capture_recovers_too(program: Program, site: str) -> None:
+    with program.start(*capture(site)) as process:
+        while not list(program.home.glob("pending/*/capture/profile/Default")):
+            assert process.poll() is None
+            time.sleep(0.02)
+        process.kill()
+        process.communicate()
+    next_one = program.run(*capture(site))
+    assert next_one.status == 0
+    assert moment_of(next_one.sentence) == "abandoned"
+    kept = next(program.home.glob("interrupted/*"))
+    assert str(kept) in next_one.sentence
+    assert not (kept / "capture" / "profile").exists()
+    ledger = read_ledger(program.home)
+    assert (ledger.unclosed, ledger.reasons, len(ledger.numbers)) == ([], ["interrupted"], 1)
