@@ -1,6 +1,46 @@
-"""Lets the tests of this folder import `tests.…`, whatever pytest's import mode and working directory."""
+"""Lets the tests of this folder import `tests.…`; and bundles that the real write path made, once a session."""
+
+from __future__ import annotations
 
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
+
+from evidencekit.capture.launcher import find_browser
+from evidencekit.errors import BrowserError
+from tests.support.preserved import Preserved, Shop, open_shop, preserve_shop
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+@pytest.fixture(scope="session")
+def shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shop]:
+    try:
+        find_browser()
+    except BrowserError:
+        pytest.skip("no Chromium is installed, so nothing can be captured")
+    with open_shop(tmp_path_factory.mktemp("shop")) as opened:
+        yield opened
+
+
+@pytest.fixture(scope="session")
+def office(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The home of the issuer of both bundles."""
+    return tmp_path_factory.mktemp("issuer") / "home"
+
+
+@pytest.fixture(scope="session")
+def preserved(shop: Shop, office: Path, tmp_path_factory: pytest.TempPathFactory) -> Preserved:
+    """The bundle as it is by default: secrets withheld."""
+    return preserve_shop(shop, tmp_path_factory.mktemp("default") / "out", office)
+
+
+@pytest.fixture(scope="session")
+def outspoken(shop: Shop, office: Path, tmp_path_factory: pytest.TempPathFactory) -> Preserved:
+    """A second bundle of the same issuer, which keeps the secrets in."""
+    return preserve_shop(shop, tmp_path_factory.mktemp("outspoken") / "out", office, include_secrets=True)
