@@ -9,6 +9,7 @@ from evidencekit.model import EnvironmentControl, Outcome, Text
 from evidencekit.report.wording import check_of
 
 if TYPE_CHECKING:
+    from evidencekit.model import PageResult
     from evidencekit.report.fields import CertificateData, EnvironmentFacts, SessionFacts
 
 KINDS: dict[str, Text] = {
@@ -21,10 +22,25 @@ KINDS: dict[str, Text] = {
 }
 """Kinds of open issues, the gravest first."""
 
+VERDICTS: dict[str, Text] = {
+    "http_error": Text(en="HTTP error", zh="HTTP 错误页"),
+    "challenge": Text(en="challenge", zh="人机验证页"),
+    "login_wall": Text(en="login wall", zh="登录页"),
+    "deleted": Text(en="deleted", zh="内容已删除"),
+    "soft_block": Text(en="block page", zh="拦截页"),
+    "parked": Text(en="parked domain", zh="停放域名"),
+    "empty": Text(en="empty page", zh="空白页"),
+}
+"""What a page is instead of the page that was asked for, by the id of its verdict."""
+
 PARTY_HOST = Text(
     en="The capturing party controls the environment; a forgery of the whole cannot be excluded.",
     zh="制作方控制环境，不能排除整体伪造。",
 )
+
+
+TLS_ERRORS_ALLOWED = "tls.errors_allowed"
+"""The transformation by which a record says that certificate errors were accepted."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,6 +81,11 @@ def _environment(facts: EnvironmentFacts | None) -> list[Issue]:
     ]
 
 
+def _page_verdict(page: PageResult) -> Text:
+    words = VERDICTS.get(page.verdict, Text(en=page.verdict, zh=page.verdict))
+    return Text(en=f"Page {page.id}: {words.en}", zh=f"第 {page.id} 页：{words.zh}")
+
+
 def _session(session: SessionFacts) -> list[Issue]:
     partial, skipped = Text(en="Capture", zh="取证"), Text(en="Step", zh="步骤")
     found = [Issue(kind="PARTIAL", about=(partial,), reason=reason) for reason in session.partial]
@@ -80,11 +101,16 @@ def _session(session: SessionFacts) -> list[Issue]:
     found += [
         Issue(
             kind="WARN",
-            about=(Text(en=f"Page {page.id}: {page.verdict}", zh=f"第 {page.id} 页：{page.verdict}"),),
+            about=(_page_verdict(page),),
             reason=page.verdict_reason,
         )
         for page in session.pages
         if page.verdict != "ok"
+    ]
+    found += [
+        Issue(kind="WARN", about=(Text(en="Server certificate", zh="服务器证书"),), reason=step.detail)
+        for step in session.transformations
+        if step.kind == TLS_ERRORS_ALLOWED
     ]
     return found
 
