@@ -43,6 +43,7 @@ def preserve(session: Session, options: CaptureOptions) -> ExitCode:
         home = stack.enter_context(Home.open(None))
         for lost in recover(home):
             session.note(lost)
+        _announce_keys(session, home, stack)
         settings = read_settings(home.path / CONFIG_FILE)
         request = _request(options, settings, urls)
         cancel = stack.enter_context(stop_requested(lambda: session.note(_STOPPING)))
@@ -65,6 +66,25 @@ def preserve(session: Session, options: CaptureOptions) -> ExitCode:
             raise
     _tell(session, evidence)
     return ExitCode.UNDECIDED if evidence.pending or evidence.partial else ExitCode.OK
+
+
+def _announce_keys(session: Session, home: Home, stack: ExitStack) -> None:
+    """Say, when the work is over, that it made this home's keys, if it did."""
+    keys = home.path / "keys"
+    if (keys / "ledger.key").exists():
+        return
+
+    def tell() -> None:
+        if (keys / "ledger.key").exists():
+            session.note(
+                Sentence(
+                    f"first use: three self-signed keys (seal, time-stamps, ledger) were made in {keys}, "
+                    "readable by you alone; keep a copy",
+                    f"首次使用:已在 {keys} 创建三个自签密钥(封存、时间戳、账本),仅您可读;请备份",
+                )
+            )
+
+    stack.callback(tell)
 
 
 def _urls(options: CaptureOptions, stack: ExitStack) -> tuple[str, ...]:

@@ -16,7 +16,23 @@ if TYPE_CHECKING:
 
 _PATIENCE_S = 1.0
 _STARTING = Sentence("starting", "准备中")
-_STEPS: Mapping[str, Sentence] = {}
+# A step is told when it is done, so each sentence says what follows it; other steps change nothing.
+_STEPS: Mapping[str, Sentence] = {
+    "session.start": Sentence("starting the browser", "启动浏览器"),
+    "browser.start": Sentence("checking the environment", "检查环境清洁性"),
+    "environment.probes": Sentence("preparing the page", "准备打开网页"),
+    "page.navigate": Sentence("opening", "打开"),
+    "page.committed": Sentence("loading page", "加载网页"),
+    "page.loaded": Sentence("taking the untouched view of page", "固定初始画面,网页"),
+    "page.root": Sentence("scrolling and waiting for late content of page", "滚动并等待延迟内容,网页"),
+    "page.behaviours": Sentence("taking pictures, source and PDF of page", "保存截图、源码与 PDF,网页"),
+    "page.rendered": Sentence("finishing page", "收尾网页"),
+    "browser.drained": Sentence("writing the archive", "写入归档"),
+    "session.archive": Sentence("checking that nothing is missing", "核对完整性"),
+    "session.end": Sentence(
+        "sealing, time-stamping, entering the ledger, writing documents", "签名、加盖时间戳、登记账本、生成文书"
+    ),
+}
 
 
 class Progress:
@@ -47,8 +63,10 @@ class Progress:
     def on_event(self, step: str, detail: Mapping[str, object]) -> None:
         """Show `step`; called from any thread."""
         sentence = _STEPS.get(step)
-        shown = self._session.text(sentence) if sentence is not None else inert(step, 60)
-        subject = detail.get("url") or detail.get("page")
+        if sentence is None:
+            return
+        shown = self._session.text(sentence)
+        subject = detail.get("url") or (detail.get("object") if step.startswith("page.") else None)
         with self._lock:
             self._current = f"{shown} {inert(subject, 60)}" if isinstance(subject, str) else shown
             if self._status is not None:

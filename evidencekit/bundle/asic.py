@@ -81,7 +81,7 @@ def format_asic_manifest(sig_reference: str, sig_media_type: str, members: Itera
     if sig_media_type not in {SIGNATURE_TYPE, TIMESTAMP_TYPE}:
         raise UsageError(
             f"{sig_media_type!r} is neither a signature nor a time-stamp; use {SIGNATURE_TYPE} or {TIMESTAMP_TYPE}",
-            f"{sig_media_type!r} 既非签名也非时间戳;请使用 {SIGNATURE_TYPE} 或 {TIMESTAMP_TYPE}",
+            f"{sig_media_type!r} 既非签名也非时间戳；请使用 {SIGNATURE_TYPE} 或 {TIMESTAMP_TYPE}",
         )
     parts = [_HEAD, _SIGNATURE.format(name=sig_reference, media_type=sig_media_type)]
     names: set[str] = set()
@@ -90,14 +90,14 @@ def format_asic_manifest(sig_reference: str, sig_media_type: str, members: Itera
         if len(member.sha256) != SHA256_BYTES or member.uri in names:
             raise UsageError(
                 f"{member.uri} needs one SHA-256 of 32 bytes; give every member once",
-                f"{member.uri} 须有且仅有一个 32 字节的 SHA-256;每个成员只列一次",
+                f"{member.uri} 须有且仅有一个 32 字节的 SHA-256；每个成员只列一次",
             )
         names.add(member.uri)
         digest = base64.b64encode(member.sha256).decode("ascii")
         parts.append(_MEMBER.format(name=member.uri, media_type=member.media_type, digest=digest))
     if not names:
         raise UsageError(
-            "an ASiC manifest needs at least one member; list some", "ASiC 清单至少须有一个成员;请列出成员"
+            "an ASiC manifest needs at least one member; list some", "ASiC 清单至少须有一个成员；请列出成员"
         )
     return "".join([*parts, _TAIL]).encode("ascii")
 
@@ -110,11 +110,11 @@ def parse_asic_manifest(data: bytes) -> AsicManifest:
     """
     if len(data) > MAX_ASIC_BYTES:
         raise FormatError(
-            f"{_WHAT}: over the limit of {MAX_ASIC_BYTES} bytes", f"{_WHAT}:超过 {MAX_ASIC_BYTES} 字节的上限"
+            f"{_WHAT}: over the limit of {MAX_ASIC_BYTES} bytes", f"{_WHAT}：超过 {MAX_ASIC_BYTES} 字节的上限"
         )
     head, tail = _HEAD.encode("ascii"), _TAIL.encode("ascii")
     if not data.isascii() or not data.startswith(head) or not data.endswith(tail):
-        raise FormatError(f"{_WHAT}: not in the fixed form", f"{_WHAT}:不是规定的形式")
+        raise FormatError(f"{_WHAT}: not in the fixed form", f"{_WHAT}：不是规定的形式")
     first, *lines = data[len(head) : len(data) - len(tail)].decode("ascii").split("\n")
     signature = _SIGNATURE_LINE.fullmatch(first)
     if signature is None:
@@ -131,15 +131,15 @@ def parse_asic_manifest(data: bytes) -> AsicManifest:
     except UsageError as error:
         raise FormatError(f"{_WHAT}: {error.en}", f"{_WHAT}:{error.zh}") from error
     if again != data:
-        raise FormatError(f"{_WHAT}: not in the fixed form", f"{_WHAT}:不是规定的形式")
+        raise FormatError(f"{_WHAT}: not in the fixed form", f"{_WHAT}：不是规定的形式")
     return manifest
 
 
 def _check_reference(name: str, media_type: str) -> None:
     if not lawful_name(name):
-        raise UsageError(f"{name[:60]!r} cannot name a member; rename it", f"{name[:60]!r} 不能用作成员名称;请改名")
+        raise UsageError(f"{name[:60]!r} cannot name a member; rename it", f"{name[:60]!r} 不能用作成员名称；请改名")
     if not _MEDIA_TYPE.fullmatch(media_type):
         raise UsageError(
             f"{media_type[:60]!r} of {name} is not a media type; use one like text/html",
-            f"{name} 的 {media_type[:60]!r} 不是媒体类型;请使用形如 text/html 的类型",
+            f"{name} 的 {media_type[:60]!r} 不是媒体类型；请使用形如 text/html 的类型",
         )

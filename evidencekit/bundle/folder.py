@@ -40,7 +40,7 @@ class FolderSource:
             found[name] = size
             total += size
             if len(found) > MAX_MEMBERS or total > MAX_TOTAL_BYTES or size > MAX_MEMBER_BYTES:
-                raise FormatError(f"{root}: more than a verifier accepts", f"{root}:超过验证程序可接受的数量或大小")
+                raise FormatError(f"{root}: more than a verifier accepts", f"{root}：超过验证程序可接受的数量或大小")
         self.sizes: Mapping[str, int] = MappingProxyType(
             {name: found[name] for name in sorted(found, key=container_order)}
         )
@@ -56,7 +56,7 @@ class FolderSource:
         file = _open_beneath(self._root, name)
         try:
             if file.size != self.sizes[name]:
-                raise FormatError(f"{name}: changed since the folder was opened", f"{name}:自打开文件夹后发生变化")
+                raise FormatError(f"{name}: changed since the folder was opened", f"{name}：自打开文件夹后发生变化")
             yield from file.chunks(0, file.size)
         finally:
             file.close()
@@ -73,14 +73,14 @@ def _walk(root: Path) -> Iterator[tuple[str, int]]:
         prefix = waiting.pop()
         folders += 1
         if folders > MAX_MEMBERS:
-            raise FormatError(f"{root}: more folders than a verifier accepts", f"{root}:文件夹数量超过上限")
+            raise FormatError(f"{root}: more folders than a verifier accepts", f"{root}：文件夹数量超过上限")
         try:
             with os.scandir(root / prefix) as listing:
                 for found in listing:
                     name = prefix + found.name
                     if not lawful_name(name):
                         raise FormatError(
-                            f"{root}: the name {name[:80]!r} is not lawful", f"{root}:名称 {name[:80]!r} 不合法"
+                            f"{root}: the name {name[:80]!r} is not lawful", f"{root}：名称 {name[:80]!r} 不合法"
                         )
                     status = found.stat(follow_symlinks=False)
                     if stat.S_ISDIR(status.st_mode):
@@ -88,7 +88,7 @@ def _walk(root: Path) -> Iterator[tuple[str, int]]:
                     elif stat.S_ISREG(status.st_mode):
                         yield name, status.st_size
                     else:
-                        raise FormatError(f"{name}: is a link or a special file", f"{name}:是链接或特殊文件")
+                        raise FormatError(f"{name}: is a link or a special file", f"{name}：是链接或特殊文件")
         except OSError as error:
             raise cannot_read(str(root / prefix), error) from error
 

@@ -129,7 +129,7 @@ class _Trials:
     def _outcome(self, stream: zlib._Decompress, data: bytes) -> tuple[bytes, bool, int] | None:
         self._budget -= len(data) + _TRIAL_COST_BYTES
         if self._budget < 0:
-            _refuse(self._source.name, "has too many stored blocks to check", "存储块过多,无法逐一检查")
+            _refuse(self._source.name, "has too many stored blocks to check", "存储块过多，无法逐一检查")
         trial = stream.copy()
         try:
             output = trial.decompress(data, _TRIAL_OUTPUT_BYTES)

@@ -104,7 +104,7 @@ def _sync_folder(folder: Path) -> None:
 def _exists(out: Path) -> StorageError:
     return StorageError(
         f"{out} exists and is not overwritten; choose another name with -o or move it away",
-        f"{out} 已存在,不会被覆盖;请用 -o 另选名称,或先移走该文件",
+        f"{out} 已存在，不会被覆盖；请用 -o 另选名称，或先移走该文件",
     )
 
 
@@ -112,9 +112,9 @@ def _refused(out: Path, error: OSError) -> StorageError:
     if error.errno in {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}:
         return StorageError(
             f"no room to write {out}: {error.strerror}; free space or choose another disk with -o",
-            f"没有空间写入 {out}:{error.strerror};请清理磁盘,或用 -o 选择其他磁盘",
+            f"没有空间写入 {out}:{error.strerror}；请清理磁盘，或用 -o 选择其他磁盘",
         )
     return StorageError(
         f"cannot write {out}: {error.strerror}; check that its folder exists and may be written to",
-        f"无法写入 {out}:{error.strerror};请检查文件夹是否存在、是否可写",
+        f"无法写入 {out}:{error.strerror}；请检查文件夹是否存在、是否可写",
     )

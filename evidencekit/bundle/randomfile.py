@@ -29,7 +29,7 @@ class RandomFile:
         status = os.fstat(fd)
         if not stat.S_ISREG(status.st_mode):
             os.close(fd)
-            raise FormatError(f"{name}: not a regular file", f"{name}:不是普通文件")
+            raise FormatError(f"{name}: not a regular file", f"{name}：不是普通文件")
         self._fd = fd
         self.name = name
         self.size = status.st_size
@@ -42,13 +42,13 @@ class RandomFile:
             StorageError: the disk does not give them.
         """
         if offset < 0 or length < 0 or offset + length > self.size:
-            raise FormatError(f"{self.name}: a part lies outside the file", f"{self.name}:有部分内容超出文件范围")
+            raise FormatError(f"{self.name}: a part lies outside the file", f"{self.name}：有部分内容超出文件范围")
         try:
             data = os.pread(self._fd, length, offset)
             while len(data) < length:
                 more = os.pread(self._fd, length - len(data), offset + len(data))
                 if not more:
-                    raise FormatError(f"{self.name}: became shorter while it was read", f"{self.name}:读取过程中变短")
+                    raise FormatError(f"{self.name}: became shorter while it was read", f"{self.name}：读取过程中变短")
                 data += more
         except OSError as error:
             raise cannot_read(self.name, error) from error
@@ -78,7 +78,7 @@ def cannot_read(name: str, error: OSError) -> StorageError:
     """Say that the system does not let a file be read."""
     return StorageError(
         f"cannot read {name}: {error.strerror}; check permissions and the disk",
-        f"无法读取 {name}:{error.strerror};请检查权限与磁盘",
+        f"无法读取 {name}:{error.strerror}；请检查权限与磁盘",
     )
 
 
@@ -94,7 +94,7 @@ def open_file(path: Path) -> RandomFile:
         # O_NONBLOCK: a pipe in place of the file must not make the program wait for a writer.
         fd = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     except FileNotFoundError as error:
-        raise UsageError(f"there is no file {path}; check the path", f"文件 {path} 不存在;请检查路径") from error
+        raise UsageError(f"there is no file {path}; check the path", f"文件 {path} 不存在；请检查路径") from error
     except OSError as error:
         raise cannot_read(str(path), error) from error
     return RandomFile(fd, str(path))

@@ -91,7 +91,7 @@ class Bundle:
         size = self.size(name)
         if size > limit:
             raise FormatError(
-                f"{name}: {size} bytes, more than the {limit} allowed", f"{name}:{size} 字节,超过上限 {limit}"
+                f"{name}: {size} bytes, more than the {limit} allowed", f"{name}:{size} 字节，超过上限 {limit}"
             )
         return b"".join(self._source.stream(name))
 

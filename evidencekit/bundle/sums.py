@@ -62,18 +62,18 @@ def parse_sm3sums(data: bytes) -> Mapping[str, str]:
 def _lines(data: bytes, what: str) -> list[str]:
     if len(data) > MAX_SUMS_BYTES:
         raise FormatError(
-            f"{what}: over the limit of {MAX_SUMS_BYTES} bytes", f"{what}:超过 {MAX_SUMS_BYTES} 字节的上限"
+            f"{what}: over the limit of {MAX_SUMS_BYTES} bytes", f"{what}：超过 {MAX_SUMS_BYTES} 字节的上限"
         )
     if data and not data.endswith(b"\n"):
-        raise FormatError(f"{what}: the last line is torn", f"{what}:最后一行不完整")
+        raise FormatError(f"{what}: the last line is torn", f"{what}：最后一行不完整")
     if not data.isascii():
-        raise FormatError(f"{what}: not ASCII text", f"{what}:不是 ASCII 文本")
+        raise FormatError(f"{what}: not ASCII text", f"{what}：不是 ASCII 文本")
     return data.decode("ascii").split("\n")[:-1]
 
 
 def _add(sums: dict[str, str], found: tuple[str, str] | None, what: str) -> None:
     if found is None:
-        raise FormatError(f"{what}: not a checksum line", f"{what}:不是校验和行")
+        raise FormatError(f"{what}: not a checksum line", f"{what}：不是校验和行")
     name, digest = found
     if not lawful_name(name):
         raise FormatError(f"{what}: {name[:60]!r} is not a lawful name", f"{what}:{name[:60]!r} 不是合法名称")

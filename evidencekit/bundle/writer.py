@@ -78,7 +78,7 @@ def write_bundle(members: Mapping[str, Path | bytes], out: Path) -> None:
     if members.get(MIMETYPE) != MIMETYPE_CONTENT:
         raise UsageError(
             f"a bundle needs the member {MIMETYPE} with {MIMETYPE_CONTENT.decode()}; add it as bytes",
-            f"证据包须含成员 {MIMETYPE},内容为 {MIMETYPE_CONTENT.decode()};请以字节形式加入",
+            f"证据包须含成员 {MIMETYPE}，内容为 {MIMETYPE_CONTENT.decode()}；请以字节形式加入",
         )
     publish_new(out, lambda file: write_zip(members, file))
 
@@ -114,7 +114,7 @@ class _Budget:
         if entry.size > largest or self._total > MAX_TOTAL_BYTES or self._inflated > MAX_INFLATED_TOTAL_BYTES:
             raise StorageError(
                 f"{entry.name} makes the bundle larger than a verifier accepts; capture fewer pages at once",
-                f"{entry.name} 使证据包超过验证程序可接受的大小;请减少单次取证的页面",
+                f"{entry.name} 使证据包超过验证程序可接受的大小；请减少单次取证的页面",
             )
 
 
@@ -122,17 +122,17 @@ def _check_names(members: Mapping[str, Path | bytes]) -> None:
     if len(members) > MAX_MEMBERS:
         raise UsageError(
             f"{len(members)} members, more than the {MAX_MEMBERS} of a bundle; leave some out",
-            f"成员 {len(members)} 个,超过证据包上限 {MAX_MEMBERS};请减少成员",
+            f"成员 {len(members)} 个，超过证据包上限 {MAX_MEMBERS}；请减少成员",
         )
     folded = {name.lower() for name in members}
     parents = {name.lower()[:index] for name in members for index, char in enumerate(name) if char == "/"}
     for name in members:
         if not lawful_name(name):
-            raise UsageError(f"{name[:80]!r} cannot name a member; rename it", f"{name[:80]!r} 不能用作成员名称;请改名")
+            raise UsageError(f"{name[:80]!r} cannot name a member; rename it", f"{name[:80]!r} 不能作成员名；请改名")
     if len(folded) != len(members) or folded & parents:
         raise UsageError(
             "two members have the same name but for case, or one is the folder of another; rename one",
-            "有两个成员名称仅大小写不同,或其一为另一成员的文件夹;请改名",
+            "有两个成员名称仅大小写不同，或其一为另一成员的文件夹；请改名",
         )
 
 
@@ -157,7 +157,7 @@ def _write_stored(name: str, source: Path | bytes, offset: int, out: BinaryIO) -
     if (size, crc) != (entry.size, entry.crc):
         raise StorageError(
             f"{name} changed while it was packed; see who writes to it and pack again",
-            f"{name} 在打包过程中发生变化;请查明写入者后重新打包",
+            f"{name} 在打包过程中发生变化；请查明写入者后重新打包",
         )
     return entry
 
@@ -190,5 +190,5 @@ def _chunks(source: Path | bytes) -> Iterator[bytes]:
     except OSError as error:
         raise StorageError(
             f"cannot read {source!s:.200} to pack it: {error.strerror}; check that it exists and may be read",
-            f"无法读取 {source!s:.200} 以打包:{error.strerror};请检查文件是否存在、是否可读",
+            f"无法读取 {source!s:.200} 以打包：{error.strerror}；请检查文件是否存在、是否可读",
         ) from error

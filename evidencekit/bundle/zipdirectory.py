@@ -183,7 +183,7 @@ def _decode_name(raw: bytes) -> str:
     except UnicodeDecodeError as error:
         shown = raw[:80].hex()
         raise FormatError(
-            f"ZIP: the member name {shown} (hex) is not lawful", f"ZIP:成员名称 {shown}(十六进制)不合法"
+            f"ZIP: the member name {shown} (hex) is not lawful", f"ZIP：成员名称 {shown}(十六进制)不合法"
         ) from error
 
 
@@ -225,7 +225,7 @@ def _read_local(file: RandomFile, entry: Entry, flags: int, shift: int, deviatio
 
 def _compare(found: bytes, wanted: bytes, what: str, deviations: Deviations) -> None:
     if found != wanted:
-        deviations.add(f"the {what} is not in the fixed form", f"不是规定的形式:{what}")
+        deviations.add(f"the {what} is not in the fixed form", f"不是规定的形式：{what}")
 
 
 def _check_layout(members: list[Member], directory_start: int, name: str, deviations: Deviations) -> None:
@@ -264,7 +264,7 @@ def _check_places(members: list[Member], deviations: Deviations) -> None:
         deviations.add("members lie in another order than the directory lists", "成员存放次序与目录次序不同")
     for member in members:
         if member.is_folder:
-            deviations.add(f"a folder has an entry: {member.entry.name}", f"文件夹有独立条目:{member.entry.name}")
+            deviations.add(f"a folder has an entry: {member.entry.name}", f"文件夹有独立条目：{member.entry.name}")
         elif member.entry.method != method_of(member.entry.name):
             deviations.add(
                 f"{member.entry.name} is not compressed as fixed", f"{member.entry.name} 的压缩方法不是规定的方法"

@@ -57,7 +57,7 @@ def find_end(file: RandomFile, deviate: Callable[[str, str], None]) -> End:
         directory_end = locator_position - END64.size
         directory = _read_zip64(file, locator_position, directory)
     if directory.members > MAX_MEMBERS or directory.size < directory.members * CENTRAL.size:
-        _refuse(file, "lists too many members, or more than fit", "列出的成员过多,或超出目录大小")
+        _refuse(file, "lists too many members, or more than fit", "列出的成员过多，或超出目录大小")
     start = directory_end - directory.size
     shift = start - directory.offset
     if start < 0 or shift < 0:
@@ -83,7 +83,7 @@ def _find_end_record(file: RandomFile) -> int:
             if position + END.size + comment_size <= len(tail):
                 return start + position
         position = tail.rfind(END_SIGNATURE, 0, position)
-    raise FormatError(f"{file.name}: is not a ZIP file", f"{file.name}:不是 ZIP 文件")
+    raise FormatError(f"{file.name}: is not a ZIP file", f"{file.name}：不是 ZIP 文件")
 
 
 def _read_zip64(file: RandomFile, locator_position: int, declared: Directory) -> Directory:

@@ -15,7 +15,7 @@ from evidencekit.bundle.paths import MIMETYPE
 
 STORED = 0
 DEFLATED = 8
-STORED_SUFFIXES = frozenset({".png", ".wacz", ".zip", ".gz", ".mp4", ".pdf", ".tsr", ".tst", ".p7s"})
+STORED_SUFFIXES = frozenset({".png", ".wacz", ".zip", ".gz", ".mp4", ".tsr", ".tst", ".p7s"})
 DEFLATE_LEVEL = 6
 DEFLATE_MEMORY = 8
 

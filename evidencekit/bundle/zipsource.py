@@ -59,7 +59,7 @@ class ZipSource:
         if entry.method == STORED:
             return self._file.chunks(member.data_offset, entry.size)
         if not entry.compressed_size:
-            raise FormatError(f"{entry.name}: its deflate stream is missing", f"{entry.name}:缺少 deflate 流")
+            raise FormatError(f"{entry.name}: its deflate stream is missing", f"{entry.name}：缺少 deflate 流")
         return inflate(
             DeflateStream(
                 name=entry.name,

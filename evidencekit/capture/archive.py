@@ -116,7 +116,7 @@ def write_warc(path: Path, exchanges: Iterable[MaskedExchange], info: ArchiveInf
     except OSError as error:
         raise StorageError(
             f"the archive {path.name} cannot be written ({error}); free disk space and capture again",
-            f"无法写入归档文件 {path.name}({error});请释放磁盘空间后重新取证",
+            f"无法写入归档文件 {path.name}({error})；请释放磁盘空间后重新取证",
         ) from error
     return ArchiveResult(path=path, size=size, blocks=tuple(blocks))
 
@@ -133,7 +133,7 @@ def _hash_block(masked: MaskedExchange, kind: BlockKind) -> _Block:
     if body is not None and payload.hexdigest() != body.sha256:
         raise StorageError(
             f"the recorded body of exchange {exchange.id} changed on disk after it was received; capture again",
-            f"请求 {exchange.id} 的已记录正文在接收后于磁盘上被改动;请重新取证",
+            f"请求 {exchange.id} 的已记录正文在接收后于磁盘上被改动；请重新取证",
         )
     withheld = masked.request_reasons if kind == "request" else masked.response_reasons
     return _Block(

@@ -97,7 +97,7 @@ def _unmasked(desk: Desk, visits: Sequence[VisitNotes]) -> Iterable[Text]:
         data = printed.read_bytes() if printed.exists() else b""
         sentence = shown_sentence(notes.text, data, desk.privacy.secrets)
         if sentence is not None:
-            yield Text(en=f"page {notes.page}: {sentence.en}", zh=f"第 {notes.page} 页:{sentence.zh}")
+            yield Text(en=f"page {notes.page}: {sentence.en}", zh=f"第 {notes.page} 页：{sentence.zh}")
 
 
 def _sum(*counts: Mapping[str, int]) -> Mapping[str, int]:
@@ -110,7 +110,7 @@ def _sum(*counts: Mapping[str, int]) -> Mapping[str, int]:
 def _root(notes: VisitNotes) -> CaptureRoot:
     if notes.root is None:
         raise MinimumError(
-            "a page has no capture root; this is a defect, report it", "有页面缺少取证根哈希;请报告此缺陷"
+            "a page has no capture root; this is a defect, report it", "有页面缺少取证根哈希；请报告此缺陷"
         )
     return notes.root
 

@@ -134,15 +134,15 @@ def _outcome(
     en = (
         f"scrolled down in {steps} steps of one window and back to the top; height {before} px before, {after} px after"
     )
-    zh = f"逐屏向下滚动 {steps} 步后回到顶部;滚动前高 {before} 像素,滚动后高 {after} 像素"
+    zh = f"逐屏向下滚动 {steps} 步后回到顶部；滚动前高 {before} 像素，滚动后高 {after} 像素"
     if ended != "end":
         numbers = {"steps": limits.scroll_steps, "height": limits.page_height_px, "time": within_s}
         why_en, why_zh = (text.format(**numbers) for text in _REASONS[ended])
-        en, zh = f"{en}; ended because {why_en}", f"{zh};停止原因:{why_zh}"
+        en, zh = f"{en}; ended because {why_en}", f"{zh}；停止原因：{why_zh}"
         partial = (
             Text(
                 en=f"scrolling ended early: {why_en}; the page may go on",
-                zh=f"滚动提前结束:{why_zh};页面可能仍有后续内容",
+                zh=f"滚动提前结束：{why_zh}；页面可能仍有后续内容",
             ),
         )
     return BehaviourOutcome(

@@ -123,5 +123,5 @@ def body_bytes(result: Params) -> bytes:
 def _storage_error(path: Path, error: OSError) -> StorageError:
     return StorageError(
         f"cannot write {path}: {error.strerror or error}; free space on the disk and capture again",
-        f"无法写入 {path}:{error.strerror or error};请清理磁盘后重新取证",
+        f"无法写入 {path}:{error.strerror or error}；请清理磁盘后重新取证",
     )

@@ -170,12 +170,12 @@ def _read(file: Path, limit: int) -> bytes:
     except OSError as error:
         raise StorageError(
             f"the recorded body {file.name} cannot be read ({error}); check the disk and capture again",
-            f"无法读取已记录的正文 {file.name}({error});请检查磁盘后重新取证",
+            f"无法读取已记录的正文 {file.name}({error})；请检查磁盘后重新取证",
         ) from error
 
 
 def _cannot_write(out: Path, error: OSError) -> StorageError:
     return StorageError(
         f"the masked body {out.name} cannot be written ({error}); free disk space and capture again",
-        f"无法写入遮盖后的正文 {out.name}({error});请释放磁盘空间后重新取证",
+        f"无法写入遮盖后的正文 {out.name}({error})；请释放磁盘空间后重新取证",
     )

@@ -72,7 +72,7 @@ class DrivenPage:
         except PlaywrightTimeoutError as error:
             raise NavigationError(
                 f"{url[:200]}: the server did not answer within {timeout_s:g} s; try again",
-                f"{url[:200]}:服务器在 {timeout_s:g} 秒内没有应答;请重试",
+                f"{url[:200]}：服务器在 {timeout_s:g} 秒内没有应答；请重试",
             ) from error
         except PlaywrightError as error:
             # Playwright has a sentence of its own where the browser says net::ERR_ABORTED.
@@ -110,7 +110,7 @@ class Driver:
             driven = DrivenPage(await self._context.new_page())
         except PlaywrightError as error:
             raise BrowserError(
-                "the browser does not open a tab; capture again", "浏览器无法打开标签页;请重新取证"
+                "the browser does not open a tab; capture again", "浏览器无法打开标签页；请重新取证"
             ) from error
         page = driven.page
         page.on("dialog", lambda dialog: _answer(driven, dialog))
@@ -138,13 +138,13 @@ async def drive(endpoint: str) -> AsyncGenerator[Driver]:
         playwright = await manager.start()
     except (PlaywrightError, OSError) as error:
         raise BrowserError(
-            "Playwright does not start; reinstall it with pip", "Playwright 无法启动;请用 pip 重新安装"
+            "Playwright does not start; reinstall it with pip", "Playwright 无法启动；请用 pip 重新安装"
         ) from error
     try:
         browser = await playwright.chromium.connect_over_cdp(endpoint, timeout=_CONNECT_TIMEOUT_MS)
         if not browser.contexts:
             raise BrowserError(
-                "the browser has no profile to open pages in; capture again", "浏览器没有可用的配置;请重新取证"
+                "the browser has no profile to open pages in; capture again", "浏览器没有可用的配置；请重新取证"
             )
         try:
             yield Driver(browser)
@@ -156,7 +156,7 @@ async def drive(endpoint: str) -> AsyncGenerator[Driver]:
         words = error.message.partition("\n")[0][:200]
         raise BrowserError(
             f"the connection between Playwright and the browser failed: {words}; capture again",
-            f"Playwright 与浏览器的连接失败:{words};请重新取证",
+            f"Playwright 与浏览器的连接失败：{words}；请重新取证",
         ) from error
     finally:
         with suppress(PlaywrightError):

@@ -38,7 +38,7 @@ class BrowserProcess:
         if not hasattr(os, "posix_spawn"):
             raise BrowserError(
                 f"capturing does not work on {platform.system()} yet; use Linux or macOS",
-                f"目前尚不支持在 {platform.system()} 上取证;请使用 Linux 或 macOS",
+                f"目前尚不支持在 {platform.system()} 上取证；请使用 Linux 或 macOS",
             )
         child_read, our_write = _pipe_above_standard()
         our_read, child_write = _pipe_above_standard()
@@ -65,7 +65,7 @@ class BrowserProcess:
             os.close(our_write)
             raise BrowserError(
                 f"the browser {binary.path} cannot be started: {error.strerror}; run `evidencekit doctor`",
-                f"浏览器 {binary.path} 无法启动:{error.strerror};请运行 `evidencekit doctor`",
+                f"浏览器 {binary.path} 无法启动：{error.strerror}；请运行 `evidencekit doctor`",
             ) from error
         finally:
             for descriptor in (child_read, child_write, log, null):

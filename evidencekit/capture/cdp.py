@@ -66,7 +66,7 @@ class OwnClient:
         except TimeoutError as error:
             raise BrowserError(
                 f"the browser did not answer {method} within {timeout_s:g} s; the page may be hung, capture again",
-                f"浏览器在 {timeout_s:g} 秒内没有回应 {method};页面可能卡死,请重新取证",
+                f"浏览器在 {timeout_s:g} 秒内没有回应 {method}；页面可能卡死，请重新取证",
             ) from error
 
     def deliver(self, message: Mapping[str, JsonValue]) -> None:
@@ -89,7 +89,7 @@ class OwnClient:
             return
         words = text_of(message.get("error"), "message") or "no reason given"
         future.set_exception(
-            CommandError(f"the browser refused a DevTools command: {words}", f"浏览器拒绝了 DevTools 命令:{words}")
+            CommandError(f"the browser refused a DevTools command: {words}", f"浏览器拒绝了 DevTools 命令：{words}")
         )
 
     def disconnected(self) -> None:

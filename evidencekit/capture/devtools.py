@@ -88,10 +88,10 @@ class PipeMultiplexer:
         if isinstance(session, str) and self._owner.get(session) is not client:
             raise BrowserError(
                 f"a DevTools client named a session that is not its own ({client.name}); this is a defect, report it",
-                f"DevTools 客户端({client.name})使用了不属于自己的会话;这是程序缺陷,请报告",
+                f"DevTools 客户端({client.name})使用了不属于自己的会话；这是程序缺陷，请报告",
             )
         if self._writer is None or self.closed.is_set():
-            raise BrowserError(f"{_GONE}; capture again", "浏览器已关闭调试管道;请重新取证")
+            raise BrowserError(f"{_GONE}; capture again", "浏览器已关闭调试管道；请重新取证")
         own_id, method, params = message.get("id"), message.get("method"), message.get("params")
         if not isinstance(own_id, int) or not isinstance(method, str):
             raise BrowserError(

@@ -222,14 +222,14 @@ def parse_exchanges(data: bytes) -> tuple[str, tuple[ExchangeLine, ...]]:
     if len(data) > FILE_LIMIT or data.count(b"\n") > LINE_LIMIT + 1 or not data.endswith(b"\n"):
         raise FormatError(
             f"{FILE_NAME} is over its limit or does not end a line; it is damaged or not ours",
-            f"{FILE_NAME} 超过上限或末行不完整;文件已损坏或不是本程序所写",
+            f"{FILE_NAME} 超过上限或末行不完整；文件已损坏或不是本程序所写",
         )
     first, *rest = data[:-1].split(b"\n")
     header = Fields(parse_canonical(first, limit=_LINE_BYTES, what=FILE_NAME), FILE_NAME)
     check_version(header, FORMAT_NAME)
     lines = tuple(_parse_line(line, number) for number, line in enumerate(rest, start=1))
     if header.integer("count") != len(lines) or len({line.id for line in lines}) != len(lines):
-        header.refuse("count", "does not agree with the lines, or an id comes twice", "与行数不符,或有重复编号")
+        header.refuse("count", "does not agree with the lines, or an id comes twice", "与行数不符，或有重复编号")
     return header.hex("capture_id", 16), lines
 
 

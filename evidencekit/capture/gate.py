@@ -74,7 +74,7 @@ class Gate:
         """The secret address; it must not be logged."""
         if self._server is None:
             raise BrowserError(
-                "the DevTools gate is not open; this is a defect, report it", "DevTools 入口尚未打开;请报告此缺陷"
+                "the DevTools gate is not open; this is a defect, report it", "DevTools 入口尚未打开；请报告此缺陷"
             )
         port = next(iter(self._server.sockets)).getsockname()[1]
         return f"ws://127.0.0.1:{port}{self._path}"

@@ -70,7 +70,7 @@ class TrafficGuard:
             BlockedUrlError(
                 f"{flight.url[:200]} led to the private address {address}; nothing of it is kept. "
                 "Use --allow-private if you mean to capture a private server",
-                f"{flight.url[:200]} 指向内网地址 {address},内容未予保存;如确需对内网服务器取证,请使用 --allow-private",
+                f"{flight.url[:200]} 指向内网地址 {address}，内容未予保存；如确需取证，请使用 --allow-private",
             )
         )
 

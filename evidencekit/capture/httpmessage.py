@@ -168,10 +168,10 @@ def _body(body: Body, exchange_id: str) -> Iterator[bytes]:
     except OSError as error:
         raise StorageError(
             f"the recorded body of exchange {exchange_id} cannot be read ({error}); check the disk and capture again",
-            f"无法读取请求 {exchange_id} 的已记录正文({error});请检查磁盘后重新取证",
+            f"无法读取请求 {exchange_id} 的已记录正文({error})；请检查磁盘后重新取证",
         ) from error
     if sent != body.size:
         raise StorageError(
             f"the recorded body of exchange {exchange_id} has {sent} bytes instead of {body.size}; capture again",
-            f"请求 {exchange_id} 的已记录正文为 {sent} 字节,应为 {body.size} 字节;请重新取证",
+            f"请求 {exchange_id} 的已记录正文为 {sent} 字节，应为 {body.size} 字节；请重新取证",
         )

@@ -133,7 +133,7 @@ def find_browser(environment: Mapping[str, str] | None = None) -> BrowserBinary:
     raise BrowserError(
         "no browser was found; install one with `apt-get install chromium` or `playwright install chromium`, "
         "or name it in EVIDENCEKIT_BROWSER",
-        "没有找到浏览器;请用 `apt-get install chromium` 或 `playwright install chromium` 安装,"
+        "没有找到浏览器；请用 `apt-get install chromium` 或 `playwright install chromium` 安装，"
         "或在 EVIDENCEKIT_BROWSER 中指明路径",
     )
 
@@ -168,7 +168,7 @@ def _unwrapped(path: Path) -> Path:
     except OSError as error:
         raise BrowserError(
             f"the browser {path} cannot be read: {error.strerror}; correct EVIDENCEKIT_BROWSER or install chromium",
-            f"无法读取浏览器 {path}:{error.strerror};请修正 EVIDENCEKIT_BROWSER 或安装 chromium",
+            f"无法读取浏览器 {path}:{error.strerror}；请修正 EVIDENCEKIT_BROWSER 或安装 chromium",
         ) from error
     if not is_script:
         return real
@@ -180,7 +180,7 @@ def _unwrapped(path: Path) -> Path:
             return behind.resolve()
     raise BrowserError(
         f"{path} is a script, not a browser; set EVIDENCEKIT_BROWSER to the browser's binary itself",
-        f"{path} 是脚本而不是浏览器;请将 EVIDENCEKIT_BROWSER 设为浏览器的可执行文件本身",
+        f"{path} 是脚本而不是浏览器；请将 EVIDENCEKIT_BROWSER 设为浏览器的可执行文件本身",
     )
 
 
@@ -200,13 +200,13 @@ def _inspect(path: Path) -> BrowserBinary:
     except (OSError, subprocess.SubprocessError) as error:
         raise BrowserError(
             f"the browser {path} does not start; install chromium or correct EVIDENCEKIT_BROWSER",
-            f"浏览器 {path} 无法启动;请安装 chromium 或修正 EVIDENCEKIT_BROWSER",
+            f"浏览器 {path} 无法启动；请安装 chromium 或修正 EVIDENCEKIT_BROWSER",
         ) from error
     found = _VERSION.search(shown.stdout)
     if found is None or not _FAMILY.search(shown.stdout):
         raise BrowserError(
             f"{path} does not call itself a Chromium and tell its version; correct EVIDENCEKIT_BROWSER",
-            f"{path} 没有自称 Chromium 并给出版本号;请修正 EVIDENCEKIT_BROWSER",
+            f"{path} 没有自称 Chromium 并给出版本号；请修正 EVIDENCEKIT_BROWSER",
         )
     name = shown.stdout[: found.start()].strip() or path.name
     return BrowserBinary(path=path, name=name, version=found.group(), sha256=digest)

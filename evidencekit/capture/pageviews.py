@@ -76,7 +76,7 @@ class PageViews:
         url = self._notes.requested_url[:200]
         return MinimumError(
             f"{url}: the page's {what} could not be had ({error.en}); capture again",
-            f"{url}:无法取得页面的{what_zh}({error.zh});请重新取证",
+            f"{url}：无法取得页面的{what_zh}({error.zh})；请重新取证",
         )
 
     async def _picture(self, limit_px: int) -> None:
@@ -86,7 +86,7 @@ class PageViews:
         self._notes.width_px, self._notes.height_px = picture.width_px, picture.height_px
         if picture.truncated:
             en = f"the picture ends at {limit_px} px of {picture.page_height_px} px"
-            zh = f"截图止于 {limit_px} 像素,页面高 {picture.page_height_px} 像素"
+            zh = f"截图止于 {limit_px} 像素，页面高 {picture.page_height_px} 像素"
             self.missing.append(("height", Text(en=en, zh=zh)))
 
     async def _text(self) -> None:

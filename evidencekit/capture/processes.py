@@ -78,7 +78,7 @@ def record_browser(staging: Path, identity: ProcessIdentity) -> None:
     except OSError as error:
         raise StorageError(
             f"cannot write {path}: {error.strerror}; free space or choose another folder",
-            f"无法写入 {path}:{error.strerror};请清理磁盘或换一个目录",
+            f"无法写入 {path}:{error.strerror}；请清理磁盘或换一个目录",
         ) from error
 
 

@@ -338,5 +338,5 @@ def _defect(error: Exception) -> CaptureError:
     what = f"{type(error).__name__}: {error}"[:300]
     return CaptureError(
         f"the recorder met a defect and stopped ({what}); nothing was sealed, please report it",
-        f"记录器遇到程序缺陷而停止({what});未封存任何内容,请报告",
+        f"记录器遇到程序缺陷而停止({what})；未封存任何内容，请报告",
     )

@@ -217,7 +217,7 @@ async def pdf(
                 if size > max_bytes:
                     raise BrowserError(
                         f"the PDF of the page is larger than {max_bytes} bytes; it was left out",
-                        f"网页 PDF 超过 {max_bytes} 字节,未保存",
+                        f"网页 PDF 超过 {max_bytes} 字节，未保存",
                     )
                 if part.get("eof") is True:
                     return size
@@ -245,7 +245,7 @@ async def evaluate_isolated(cdp: Cdp, expression: str, *, timeout_s: float = 30.
     result = await cdp.call("Runtime.evaluate", params, timeout_s=timeout_s)
     if "exceptionDetails" in result:
         raise BrowserError(
-            "the page could not be read: the reading script failed; capture again", "读取网页的脚本执行失败;请重新取证"
+            "the page could not be read: the reading script failed; capture again", "读取网页的脚本执行失败；请重新取证"
         )
     value = result.get("result")
     return value.get("value") if isinstance(value, Mapping) else None
@@ -267,7 +267,7 @@ def _decoded(data: str) -> bytes:
         return base64.b64decode(data, validate=True)
     except (binascii.Error, ValueError) as error:
         raise BrowserError(
-            "the browser answered with broken base64; capture again", "浏览器返回的 base64 数据损坏;请重新取证"
+            "the browser answered with broken base64; capture again", "浏览器返回的 base64 数据损坏；请重新取证"
         ) from error
 
 
@@ -276,7 +276,7 @@ def _text(value: JsonValue, key: str) -> str:
     if not isinstance(found, str):
         raise BrowserError(
             f"the browser's answer lacks {key!r}; use a supported version of Chromium",
-            f"浏览器的应答缺少 {key!r};请使用受支持的 Chromium 版本",
+            f"浏览器的应答缺少 {key!r}；请使用受支持的 Chromium 版本",
         )
     return found
 
@@ -286,7 +286,7 @@ def _number(value: JsonValue, key: str) -> float:
     if not isinstance(found, int | float) or isinstance(found, bool) or not math.isfinite(found):
         raise BrowserError(
             f"the browser's answer lacks the number {key!r}; use a supported version of Chromium",
-            f"浏览器的应答缺少数值 {key!r};请使用受支持的 Chromium 版本",
+            f"浏览器的应答缺少数值 {key!r}；请使用受支持的 Chromium 版本",
         )
     return float(found)
 
@@ -294,5 +294,5 @@ def _number(value: JsonValue, key: str) -> float:
 def _cannot_write(out: Path, error: OSError) -> StorageError:
     return StorageError(
         f"{out.name} cannot be written ({error}); free disk space and capture again",
-        f"无法写入 {out.name}({error});请释放磁盘空间后重新取证",
+        f"无法写入 {out.name}({error})；请释放磁盘空间后重新取证",
     )

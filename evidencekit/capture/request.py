@@ -65,7 +65,7 @@ def check_request(request: CaptureRequest) -> None:
     if not 1 <= len(request.urls) <= URL_COUNT_LIMIT:
         raise UsageError(
             f"a session captures 1 to {URL_COUNT_LIMIT} pages; {len(request.urls)} were given",
-            f"一次取证可包含 1 至 {URL_COUNT_LIMIT} 个网页;给出了 {len(request.urls)} 个",
+            f"一次取证可包含 1 至 {URL_COUNT_LIMIT} 个网页；给出了 {len(request.urls)} 个",
         )
     _within("width", request.width_px, 200, 7680)
     _within("height", request.height_px, 200, 4320)
@@ -73,12 +73,12 @@ def check_request(request: CaptureRequest) -> None:
     if not _LOCALE.fullmatch(request.locale):
         raise UsageError(
             f"{request.locale[:40]!r} is no language tag; give one such as zh-CN",
-            f"{request.locale[:40]!r} 不是语言标记;请使用 zh-CN 这样的写法",
+            f"{request.locale[:40]!r} 不是语言标记；请使用 zh-CN 这样的写法",
         )
     if request.timezone not in available_timezones():
         raise UsageError(
             f"{request.timezone[:60]!r} is no time zone; give one such as Asia/Shanghai",
-            f"{request.timezone[:60]!r} 不是时区;请使用 Asia/Shanghai 这样的写法",
+            f"{request.timezone[:60]!r} 不是时区；请使用 Asia/Shanghai 这样的写法",
         )
     _check_limits(request.limits)
 
@@ -101,5 +101,5 @@ def _within(name: str, value: float, least: float, most: float) -> None:
     if not math.isfinite(value) or not least <= value <= most:
         raise UsageError(
             f"{name} is {value:g}; it must lie between {least:g} and {most:g}",
-            f"{name} 的值为 {value:g};须在 {least:g} 与 {most:g} 之间",
+            f"{name} 的值为 {value:g}；须在 {least:g} 与 {most:g} 之间",
         )

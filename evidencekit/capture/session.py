@@ -42,20 +42,20 @@ _Result = TypeVar("_Result")
 _DRAIN_S = 20.0
 _NO_NETLOG = Text(
     en="the browser's own network log was not kept: HTTP/2 and HTTP/3 header order is as the browser reports it",
-    zh="未保留浏览器自身的网络日志:HTTP/2、HTTP/3 标头顺序以浏览器报告为准",
+    zh="未保留浏览器自身的网络日志：HTTP/2、HTTP/3 标头顺序以浏览器报告为准",
 )
 _NO_COPIES = Text(en="MHTML and PDF of the pages were not made (fast mode)", zh="未生成网页的 MHTML 和 PDF(快速模式)")
 _NO_WIRE = Text(
-    en="bodies as encoded on the wire were not kept; they are decoded", zh="未保留传输编码形式的正文,仅有解码后的正文"
+    en="bodies as encoded on the wire were not kept; they are decoded", zh="未保留传输编码形式的正文，仅有解码后的正文"
 )
 _DEFAULT_OPTIONS = BrowserOptions()
 
 _LIMITS = {
     "requests": Text(
-        en="the limit of requests was reached; later requests were refused", zh="请求数达到上限;其后的请求被拒绝"
+        en="the limit of requests was reached; later requests were refused", zh="请求数达到上限；其后的请求被拒绝"
     ),
     "bytes_total": Text(
-        en="the limit of bytes was reached; later requests were refused", zh="字节总数达到上限;其后的请求被拒绝"
+        en="the limit of bytes was reached; later requests were refused", zh="字节总数达到上限；其后的请求被拒绝"
     ),
 }
 
@@ -178,7 +178,7 @@ class _Run:
         partial = [_LIMITS[name] for name in studio.limits_reached]
         if not drained:
             partial.append(
-                Text(en="some bodies did not arrive in time and are missing", zh="部分正文未及时到达,已缺失")
+                Text(en="some bodies did not arrive in time and are missing", zh="部分正文未及时到达，已缺失")
             )
         return Recording(
             visits=tuple(visits),

@@ -110,7 +110,7 @@ class SocketRecorder:
         except OSError as error:
             raise StorageError(
                 f"cannot write {self.path}: {error.strerror}; free space on the disk and capture again",
-                f"无法写入 {self.path}:{error.strerror};请清理磁盘后重新取证",
+                f"无法写入 {self.path}:{error.strerror}；请清理磁盘后重新取证",
             ) from error
         self.frames += 1
 

@@ -56,7 +56,7 @@ class Staging:
         except OSError as error:
             raise StorageError(
                 f"the staging folder {root} cannot be made: {error.strerror}; give an empty, writable place",
-                f"无法建立暂存目录 {root}:{error.strerror};请指定一个可写的空目录",
+                f"无法建立暂存目录 {root}:{error.strerror}；请指定一个可写的空目录",
             ) from error
 
     def place(self, path: str) -> Path:
@@ -170,5 +170,5 @@ def _write(file: Path, data: bytes) -> None:
 def _refused(file: Path, error: OSError) -> StorageError:
     return StorageError(
         f"cannot write {file}: {error.strerror or error}; free space on the disk and capture again",
-        f"无法写入 {file}:{error.strerror or error};请清理磁盘后重新取证",
+        f"无法写入 {file}:{error.strerror or error}；请清理磁盘后重新取证",
     )

@@ -59,7 +59,7 @@ class PngStitcher:
             raise FormatError(
                 f"a part of the screenshot is {width} px wide where {self.width} px were expected, or of another "
                 "colour form; capture again",
-                f"截图的一部分宽 {width} 像素(应为 {self.width} 像素)或颜色格式不同;请重新取证",
+                f"截图的一部分宽 {width} 像素(应为 {self.width} 像素)或颜色格式不同；请重新取证",
             )
         channels = _CHANNELS[form[1]]
         rows = _rows(png, height * (1 + width * channels))
@@ -70,7 +70,7 @@ class PngStitcher:
     def finish(self) -> None:
         """Close the picture: the rest of the data, the end mark and the height."""
         if not self.width:
-            raise FormatError("no picture was taken; capture again", "没有取得任何图像;请重新取证")
+            raise FormatError("no picture was taken; capture again", "没有取得任何图像；请重新取证")
         self._emit(self._packer.flush())
         self._flush()
         self._out.write(_chunk(b"IEND", b""))
@@ -104,17 +104,19 @@ def picture_size(png: bytes) -> tuple[int, int]:
 
 def _read_header(png: bytes) -> tuple[int, int, bytes]:
     if not png.startswith(SIGNATURE) or png[12:16] != b"IHDR" or len(png) < 16 + _HEADER.size:
-        raise FormatError("the browser gave something that is no PNG; capture again", "浏览器返回的不是 PNG;请重新取证")
+        raise FormatError(
+            "the browser gave something that is no PNG; capture again", "浏览器返回的不是 PNG；请重新取证"
+        )
     width, height, depth, colour, _, _, interlace = _HEADER.unpack_from(png, 16)
     if not (0 < width <= MAX_SIDE_PX and 0 < height <= MAX_SIDE_PX) or depth != 8 or interlace:  # noqa: PLR2004 - bits
         raise FormatError(
             f"the browser gave a PNG of an unexpected form ({width}x{height}, {depth} bit); capture again",
-            f"浏览器返回的 PNG 形式异常({width}x{height},{depth} 位);请重新取证",
+            f"浏览器返回的 PNG 形式异常({width}x{height},{depth} 位)；请重新取证",
         )
     if colour not in _CHANNELS:
         raise FormatError(
             f"the browser gave a PNG of colour type {colour}; capture again",
-            f"浏览器返回的 PNG 颜色类型为 {colour};请重新取证",
+            f"浏览器返回的 PNG 颜色类型为 {colour}；请重新取证",
         )
     return width, height, png[24 : 24 + _FORMAT_BYTES]
 
@@ -133,7 +135,7 @@ def _chunks(png: bytes) -> Iterator[memoryview]:
         if kind == b"IEND":
             return
         at += 12 + size
-    raise FormatError("the browser gave a PNG that is cut off; capture again", "浏览器返回的 PNG 不完整;请重新取证")
+    raise FormatError("the browser gave a PNG that is cut off; capture again", "浏览器返回的 PNG 不完整；请重新取证")
 
 
 def _rows(png: bytes, expected: int) -> Iterator[bytes]:
@@ -153,11 +155,11 @@ def _rows(png: bytes, expected: int) -> Iterator[bytes]:
     except zlib.error as error:
         raise FormatError(
             f"the browser gave a PNG that cannot be unpacked ({error}); capture again",
-            f"浏览器返回的 PNG 无法解压({error});请重新取证",
+            f"浏览器返回的 PNG 无法解压({error})；请重新取证",
         ) from error
     if left != 0 or not unpacker.eof:
         raise FormatError(
-            "the browser gave a PNG whose data do not fill it; capture again", "浏览器返回的 PNG 数据不足;请重新取证"
+            "the browser gave a PNG whose data do not fill it; capture again", "浏览器返回的 PNG 数据不足；请重新取证"
         )
 
 
@@ -181,7 +183,7 @@ def _free_row(row: bytes, channels: int) -> bytes:
         return bytes([_SUB]) + data
     if kind != _AVERAGE:
         raise FormatError(
-            "the browser gave a PNG with an unknown filter; capture again", "PNG 含有未知的滤波类型;请重新取证"
+            "the browser gave a PNG with an unknown filter; capture again", "PNG 含有未知的滤波类型；请重新取证"
         )
     plain = bytearray(data)
     for at in range(channels, len(plain)):

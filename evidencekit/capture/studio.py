@@ -139,7 +139,7 @@ def _died(root: Path) -> BrowserError:
         lines = (root / "browser.log").read_text(errors="replace")[-4000:].strip().splitlines()
         words = lines[-1][:300] if lines else ""
     said = f"; its last words: {words}" if words else ""
-    said_zh = f";最后的输出:{words}" if words else ""
+    said_zh = f";最后的输出：{words}" if words else ""
     return BrowserError(
         f"the browser ended unexpectedly{said}. Run `evidencekit doctor` and capture again",
         f"浏览器意外退出{said_zh}。请运行 `evidencekit doctor` 后重新取证",

@@ -70,4 +70,4 @@ class Supervisor:
     async def _watch_cancel(self, cancel: threading.Event) -> None:
         while not cancel.is_set():  # noqa: ASYNC110 (a threading.Event cannot be awaited)
             await asyncio.sleep(_POLL_S)
-        self.fail(CaptureError("the capture was cancelled; nothing was sealed", "取证已取消;未封存任何内容"))
+        self.fail(CaptureError("the capture was cancelled; nothing was sealed", "取证已取消；未封存任何内容"))

@@ -88,7 +88,7 @@ def _judge(log: MethodLog, arguments: Sequence[str]) -> Observation:
     if ports or log.accepted > 1:
         return failed(
             f"the browser was open to other DevTools clients: {', '.join(ports) or 'a second client'}",
-            f"浏览器可被其他 DevTools 客户端接入:{'、'.join(ports) or '第二个客户端'}",
+            f"浏览器可被其他 DevTools 客户端接入：{'、'.join(ports) or '第二个客户端'}",
             dict(observed),
         )
     if log.refused:
@@ -99,6 +99,6 @@ def _judge(log: MethodLog, arguments: Sequence[str]) -> Observation:
         )
     return passed(
         "the debugging pipe was ours alone; one client was let in, no port was open",
-        "调试管道由本程序独占;仅有一个客户端接入,未开放任何端口",
+        "调试管道由本程序独占；仅有一个客户端接入，未开放任何端口",
         dict(observed),
     )

@@ -56,10 +56,10 @@ def chosen_transformations(request: CaptureRequest, options: BrowserOptions) -> 
     chosen: list[tuple[str, Text]] = []
     if request.allow_tls_errors:
         en = "the browser was told to accept any certificate: the server's identity was not checked"
-        chosen.append(("tls.errors_allowed", Text(en=en, zh="浏览器被设为接受任何证书:未核验服务器身份")))
+        chosen.append(("tls.errors_allowed", Text(en=en, zh="浏览器被设为接受任何证书：未核验服务器身份")))
     if options.home is not None:
         en = "the browser ran with another home folder, so with its own certificate store"
-        chosen.append(("browser.home", Text(en=en, zh="浏览器使用了另一个主目录,因而使用该目录的证书库")))
+        chosen.append(("browser.home", Text(en=en, zh="浏览器使用了另一个主目录，因而使用该目录的证书库")))
     for argument in options.extra_args:
         en, zh = f"the browser was started with {argument}", f"浏览器以 {argument} 启动"
         chosen.append(("browser.argument", Text(en=en[:500], zh=zh[:500])))

@@ -50,7 +50,7 @@ def check_url(url: str, *, allow_private: bool) -> None:
     if not url or len(url) > URL_LIMIT or _UNSAFE.search(url[:1] + url[-1:]):
         raise BlockedUrlError(
             f"{shown!r} is no usable URL: empty, longer than {URL_LIMIT} characters, or with blanks around it",
-            f"{shown!r} 不是可用的网址:为空、超过 {URL_LIMIT} 个字符,或首尾有空白",
+            f"{shown!r} 不是可用的网址：为空、超过 {URL_LIMIT} 个字符，或首尾有空白",
         )
     try:
         parts = urlsplit(url)
@@ -62,15 +62,15 @@ def check_url(url: str, *, allow_private: bool) -> None:
     if parts.scheme.lower() not in _SCHEMES:
         raise BlockedUrlError(
             f"{shown} is refused: only http: and https: pages can be captured",
-            f"拒绝 {shown}:只能对 http: 和 https: 网页取证",
+            f"拒绝 {shown}：只能对 http: 和 https: 网页取证",
         )
     if "@" in parts.netloc or "\\" in parts.netloc:
         raise BlockedUrlError(
             "the URL holds a user name or password, which would become part of the evidence; remove it from the URL",
-            "网址中含有用户名或密码,会成为证据的一部分;请从网址中去除",
+            "网址中含有用户名或密码，会成为证据的一部分；请从网址中去除",
         )
     if not host:
-        raise BlockedUrlError(f"{shown} names no host; check it", f"{shown} 没有主机名;请检查")
+        raise BlockedUrlError(f"{shown} names no host; check it", f"{shown} 没有主机名；请检查")
     if not allow_private:
         _check_host(host, shown)
 
@@ -87,7 +87,7 @@ def _check_host(host: str, shown: str) -> None:
 def _private(shown: str, what: str) -> BlockedUrlError:
     return BlockedUrlError(
         f"{shown} leads to the private address {what}; use --allow-private if you mean to capture a private server",
-        f"{shown} 指向内网地址 {what};如确需对内网服务器取证,请使用 --allow-private",
+        f"{shown} 指向内网地址 {what}；如确需对内网服务器取证，请使用 --allow-private",
     )
 
 
@@ -171,7 +171,7 @@ def resolve_and_check(host: str, port: int, *, allow_private: bool) -> tuple[str
     except (OSError, UnicodeError) as error:
         raise NavigationError(
             f"the host name {name[:200]} does not resolve; check the spelling and the network",
-            f"域名 {name[:200]} 无法解析;请检查拼写和网络",
+            f"域名 {name[:200]} 无法解析；请检查拼写和网络",
         ) from error
     addresses = tuple(dict.fromkeys(str(entry[4][0]) for entry in found[:_MAX_RESOLVED]))
     if not allow_private:

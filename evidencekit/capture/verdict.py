@@ -164,12 +164,12 @@ _ALL_SIGNS = (
 _REASONS = {
     CHALLENGE: (
         "a challenge (CAPTCHA or browser check) was shown instead of the page",
-        "所示为人机验证页面,而非网页内容",
+        "所示为人机验证页面，而非网页内容",
     ),
     DELETED: ("the site says that the content is gone", "网站提示内容已删除或不存在"),
     SOFT_BLOCK: ("the site says that access was refused or limited", "网站提示访问被拒绝或受限"),
     PARKED: ("the domain seems to be parked or for sale", "域名疑似停放或待售"),
-    LOGIN_WALL: ("a login is asked for instead of the page", "所示为登录页面,而非网页内容"),
+    LOGIN_WALL: ("a login is asked for instead of the page", "所示为登录页面，而非网页内容"),
 }
 _LOGIN_ADDRESS = re.compile(r"(?i)(?:^|[./_-])(?:log-?in|sign-?in|passport|sso|accounts?)(?:[./_-]|$)")
 _CHALLENGE_ADDRESS = re.compile(

@@ -85,7 +85,7 @@ class Visit:
     def _target(self) -> WatchedTarget:
         pages = [target for target in self._studio.recorder.targets.pages() if target.opener is None]
         if not pages or pages[-1].page != self.page:
-            raise BrowserError("the new tab is not being recorded; capture again", "新标签页未被记录;请重新取证")
+            raise BrowserError("the new tab is not being recorded; capture again", "新标签页未被记录；请重新取证")
         return pages[-1]
 
     def _note_popup(self, url: str) -> None:
@@ -117,7 +117,7 @@ class Visit:
             raise NavigationError(
                 f"{self.url[:200]}: the server answers {status}; check the URL, or use --allow-http-errors to capture "
                 "the error page itself",
-                f"{self.url[:200]}:服务器返回 {status};请检查网址,或使用 --allow-http-errors 对错误页面本身取证",
+                f"{self.url[:200]}：服务器返回 {status}；请检查网址，或使用 --allow-http-errors 对错误页面本身取证",
             )
 
     def _refuse_private_hop(self) -> None:
@@ -152,7 +152,7 @@ class Visit:
         The first command is taken while the page is blocked and acts when its dialog is answered; the second needs
         the page's main thread and would wait for ever before.
         """
-        self._partial("scripts", f"the page's running script was ended: {why}", f"已终止页面脚本:{why_zh}")
+        self._partial("scripts", f"the page's running script was ended: {why}", f"已终止页面脚本：{why_zh}")
         for method, params in (
             ("Runtime.terminateExecution", {}),
             ("Emulation.setScriptExecutionDisabled", {"value": True}),
@@ -165,7 +165,7 @@ class Visit:
 
     def _partial(self, name: str, en: str, zh: str) -> None:
         self._journal.warn(f"page.partial.{name}", self.page, reason=en)
-        self.notes.partial.append(Text(en=f"page {self.page}: {en}", zh=f"第 {self.page} 页:{zh}"))
+        self.notes.partial.append(Text(en=f"page {self.page}: {en}", zh=f"第 {self.page} 页：{zh}"))
 
     async def _look(self, session: CdpSession, target: WatchedTarget, take_root: Callable[[CaptureRoot], None]) -> None:
         """The untouched picture and DOM, and the root over everything so far."""
@@ -239,7 +239,7 @@ class Visit:
                 return task.result()
             raise MinimumError(
                 f"{self.url[:200]} crashed the browser tab before source and picture were complete; try again",
-                f"网页 {self.url[:200]} 在源码和截图完成之前使浏览器标签页崩溃;请重试",
+                f"网页 {self.url[:200]} 在源码和截图完成之前使浏览器标签页崩溃；请重试",
             )
         finally:
             crash.cancel()
@@ -253,7 +253,7 @@ class Visit:
                     Transformation(
                         time=event.time,
                         kind="dialog",
-                        detail=Text(en=f"dialog answered: {event.detail}", zh=f"已回应对话框:{event.detail}"),
+                        detail=Text(en=f"dialog answered: {event.detail}", zh=f"已回应对话框：{event.detail}"),
                         page=self.page,
                     )
                 )

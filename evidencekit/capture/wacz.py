@@ -76,7 +76,7 @@ def write_wacz(out: Path, warc: ArchiveResult, pages: Sequence[PageResult], info
     except OSError as error:
         raise StorageError(
             f"the WACZ {out.name} cannot be written ({error}); free disk space and capture again",
-            f"无法写入 WACZ 文件 {out.name}({error});请释放磁盘空间后重新取证",
+            f"无法写入 WACZ 文件 {out.name}({error})；请释放磁盘空间后重新取证",
         ) from error
 
 

@@ -232,7 +232,7 @@ def included_sentence() -> Text:
     """Say what `--include-secrets` means; for page 1 of the certificate."""
     return Text(
         en="At the operator's request nothing was withheld: this bundle may hold cookies, credentials and tokens.",
-        zh="应操作人要求未作任何保密遮盖:本证据包可能含有 Cookie、登录凭据和令牌。",
+        zh="应操作人要求未作任何保密遮盖：本证据包可能含有 Cookie、登录凭据和令牌。",
     )
 
 
@@ -259,7 +259,7 @@ def shown_sentence(text: str, pdf: bytes, secrets: Secrets) -> Text | None:
     names = ", ".join(reasons)
     return Text(
         en=f"{what_en} of the page hold withheld values that cannot be masked there ({names}); look before passing on",
-        zh=f"网页的{what_zh}中含有无法在其中遮盖的保密内容({names});对外提供前请检查",
+        zh=f"网页的{what_zh}中含有无法在其中遮盖的保密内容({names})；对外提供前请检查",
     )
 
 

@@ -93,7 +93,7 @@ def build_manifest(capture: Capture, circumstances: Circumstances) -> Manifest:
     if missing:
         raise MinimumError(
             f"the capture is no evidence: {'; '.join(text.en for text in missing)}; capture the page again",
-            f"本次取证不构成证据:{';'.join(text.zh for text in missing)};请重新取证",
+            f"本次取证不构成证据：{';'.join(text.zh for text in missing)}；请重新取证",
         )
     return manifest
 

@@ -60,7 +60,7 @@ def canonical_bytes(value: JsonValue) -> bytes:
     except (ValueError, TypeError, RecursionError) as error:
         raise UsageError(
             f"this value cannot be written as canonical JSON: {error}; use numbers within 2^53 and valid Unicode text",
-            f"该值无法写成规范 JSON:{error};数字须在 2^53 以内,文本须为有效的 Unicode",
+            f"该值无法写成规范 JSON:{error}；数字须在 2^53 以内，文本须为有效的 Unicode",
         ) from error
     return data
 
@@ -126,13 +126,13 @@ def parse_canonical(data: bytes, *, limit: int, what: str) -> JsonValue:
         FormatError: too large, not UTF-8, not JSON, duplicate keys, too deep, or not in canonical form.
     """
     if len(data) > limit:
-        _refuse(what, f"{len(data)} bytes, more than the {limit} allowed", f"{len(data)} 字节,超过上限 {limit}")
+        _refuse(what, f"{len(data)} bytes, more than the {limit} allowed", f"{len(data)} 字节，超过上限 {limit}")
     _check_structure(data, what)
     try:
         value: JsonValue = _DECODER.decode(data.decode("utf-8"))
         again = rfc8785.dumps(value)
     except (ValueError, RecursionError) as error:
-        raise FormatError(f"{what}: not canonical JSON: {error}", f"{what}:不是规范 JSON:{error}") from error
+        raise FormatError(f"{what}: not canonical JSON: {error}", f"{what}：不是规范 JSON:{error}") from error
     if again != data:
         _refuse(what, "not in the canonical form of RFC 8785", "不是 RFC 8785 规定的规范形式")
     return value
@@ -147,7 +147,7 @@ def format_time(moment: datetime) -> str:
     if moment.utcoffset() is None:
         raise UsageError(
             f"the time {moment.isoformat()} has no time zone; give an aware datetime",
-            f"时间 {moment.isoformat()} 没有时区;请使用带时区的时间",
+            f"时间 {moment.isoformat()} 没有时区；请使用带时区的时间",
         )
     return moment.astimezone(UTC).isoformat(timespec="microseconds").removesuffix("+00:00") + "Z"
 

@@ -88,7 +88,7 @@ def _within_limit(data: bytes, format_name: str) -> bytes:
     if len(data) > MAX_LOG_BYTES:
         raise FormatError(
             f"{format_name}.jsonl: {len(data)} bytes, more than the {MAX_LOG_BYTES} allowed",
-            f"{format_name}.jsonl:{len(data)} 字节,超过上限 {MAX_LOG_BYTES}",
+            f"{format_name}.jsonl:{len(data)} 字节，超过上限 {MAX_LOG_BYTES}",
         )
     return data
 
@@ -108,7 +108,7 @@ def _break_in(line: ChainLine, before: ChainLine | None, head: bytes, n: int) ->
     if line.previous != head:
         return Text(en="its `previous` is not the hash of the line before", zh="其 previous 不是上一行的摘要")
     if line.n != n:
-        return Text(en=f"its number is {line.n} where {n} is due", zh=f"行号为 {line.n},应为 {n}")
+        return Text(en=f"its number is {line.n} where {n} is due", zh=f"行号为 {line.n}，应为 {n}")
     if before is None:
         return None
     if line.monotonic_ms < before.monotonic_ms:
@@ -164,7 +164,7 @@ def check_chain(
         good = ChainHead(lines=index + 1, head=hashlib.sha256(raw).digest(), n=line.n)
         before = line
     if not complete:
-        torn = Text(en="the last line is torn: its end is missing", zh="最后一行不完整:缺少结尾")
+        torn = Text(en="the last line is torn: its end is missing", zh="最后一行不完整：缺少结尾")
         return _broken(good, expected_lines - 1, torn, torn=True)
     return ChainCheck(ok=True, lines=good.lines, head=good.head, n=good.n)
 
@@ -324,12 +324,12 @@ class ChainWriter:
         if len(line) > MAX_LINE_BYTES:
             raise UsageError(
                 f"the log line {step!r} has {len(line)} bytes, over the {MAX_LINE_BYTES} allowed; shorten its detail",
-                f"日志行 {step!r} 有 {len(line)} 字节,超过上限 {MAX_LINE_BYTES};请缩短其 detail",
+                f"日志行 {step!r} 有 {len(line)} 字节，超过上限 {MAX_LINE_BYTES}；请缩短其 detail",
             )
         if self._size + len(line) >= MAX_LOG_BYTES:
             raise StorageError(
                 f"the log {self._path} has reached its limit of {MAX_LOG_BYTES} bytes; end this session, start another",
-                f"日志 {self._path} 已达上限 {MAX_LOG_BYTES} 字节;请结束本次会话,另开一次",
+                f"日志 {self._path} 已达上限 {MAX_LOG_BYTES} 字节；请结束本次会话，另开一次",
             )
         return line
 
@@ -337,7 +337,7 @@ class ChainWriter:
         if self._fd < 0:
             raise StorageError(
                 f"the log {self._path} is closed, or an earlier write to it failed; start a new capture",
-                f"日志 {self._path} 已关闭,或先前写入失败;请重新开始取证",
+                f"日志 {self._path} 已关闭，或先前写入失败；请重新开始取证",
             )
         return self._fd
 
@@ -374,5 +374,5 @@ class ChainWriter:
         doing = {"create": "创建", "write": "写入"}[verb]
         return StorageError(
             f"cannot {verb} the log {self._path}: {error.strerror}; check free space and permissions",
-            f"无法{doing}日志 {self._path}:{error.strerror};请检查磁盘空间与权限",
+            f"无法{doing}日志 {self._path}:{error.strerror}；请检查磁盘空间与权限",
         )

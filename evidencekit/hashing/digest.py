@@ -102,6 +102,6 @@ def digest_file(path: Path) -> tuple[int, Digests]:
     except OSError as error:
         raise StorageError(
             f"cannot read {path} to hash it: {error.strerror}; check that it exists and may be read",
-            f"无法读取 {path} 以计算摘要:{error.strerror};请检查文件是否存在、是否可读",
+            f"无法读取 {path} 以计算摘要：{error.strerror}；请检查文件是否存在、是否可读",
         ) from error
     return hasher.size, hasher.digests()

@@ -42,7 +42,7 @@ class Fields:
 
     def refuse(self, name: str, en: str, zh: str) -> NoReturn:
         """Raise `FormatError` about the field `name`."""
-        raise FormatError(f"{self.what}: field {name!r} {en}", f"{self.what}:字段 {name!r} {zh}")
+        raise FormatError(f"{self.what}: field {name!r} {en}", f"{self.what}：字段 {name!r} {zh}")
 
     def has(self, name: str) -> bool:
         """Tell whether the field is there, whatever its value."""
@@ -109,7 +109,7 @@ class Fields:
             return choices(value)
         except ValueError:
             allowed = ", ".join(choices)
-            self.refuse(name, f"is {value[:40]!r}, not one of: {allowed}", f"为 {value[:40]!r},应为:{allowed}")
+            self.refuse(name, f"is {value[:40]!r}, not one of: {allowed}", f"为 {value[:40]!r}，应为：{allowed}")
 
     def object(self, name: str) -> Fields:
         """Give an object, to be read the same way."""
@@ -167,7 +167,7 @@ def check_version(fields: Fields, name: str, major: int = 1) -> None:
     wanted = f"evidencekit/{name}"
     found = fields.text("format")
     if found != wanted:
-        fields.refuse("format", f"is {found[:60]!r}, not {wanted!r}", f"为 {found[:60]!r},应为 {wanted!r}")
+        fields.refuse("format", f"is {found[:60]!r}, not {wanted!r}", f"为 {found[:60]!r}，应为 {wanted!r}")
     version = fields.integer("version", 1)
     if version > major:
         raise UnknownVersionError(

@@ -293,7 +293,7 @@ def _open_stamp_value(stamp: OpenStamp) -> JsonValue:
 def _read_exactly(fields: Fields, name: str, wanted: str) -> str:
     value = fields.text(name)
     if value != wanted:
-        fields.refuse(name, f"is {value[:40]!r}, not {wanted!r}", f"为 {value[:40]!r},应为 {wanted!r}")
+        fields.refuse(name, f"is {value[:40]!r}, not {wanted!r}", f"为 {value[:40]!r}，应为 {wanted!r}")
     return value
 
 
@@ -358,7 +358,7 @@ def _check_names(manifest: Manifest) -> None:
     named = {artifact.page for artifact in manifest.artifacts} | {stamp.page for stamp in manifest.t_capture}
     named |= {transformation.page for transformation in manifest.transformations}
     for page in sorted(named - {None} - pages, key=str):
-        raise FormatError(f"{_WHAT}: page {page} is named but not described", f"{_WHAT}:提及页面 {page} 但未作记载")
+        raise FormatError(f"{_WHAT}: page {page} is named but not described", f"{_WHAT}：提及页面 {page} 但未作记载")
 
 
 def _unique(field: str, names: Iterable[str]) -> set[str | None]:

@@ -48,7 +48,7 @@ def salted_leaf(salt: bytes, descriptor: bytes) -> bytes:
     if len(salt) != SALT_BYTES:
         raise UsageError(
             f"A leaf's salt has {len(salt)} bytes; give {SALT_BYTES} random bytes.",
-            f"叶子的盐值为 {len(salt)} 字节;请提供 {SALT_BYTES} 个随机字节。",
+            f"叶子的盐值为 {len(salt)} 字节；请提供 {SALT_BYTES} 个随机字节。",
         )
     return leaf_hash(salt + descriptor)
 
@@ -116,7 +116,7 @@ def inclusion_ranges(index: int, size: int) -> list[tuple[int, int]]:
     if not 0 <= index < size:
         raise UsageError(
             f"There is no leaf {index} in a tree of {size} leaves; give an index below the size.",
-            f"大小为 {size} 的树中没有第 {index} 个叶子;索引须小于树的大小。",
+            f"大小为 {size} 的树中没有第 {index} 个叶子；索引须小于树的大小。",
         )
     start, stop = 0, size
     ranges: list[tuple[int, int]] = []
@@ -143,7 +143,7 @@ def consistency_ranges(old_size: int, new_size: int) -> list[tuple[int, int]]:
     if not 0 <= old_size <= new_size:
         raise UsageError(
             f"A tree of {new_size} leaves cannot extend one of {old_size}; give the smaller size first.",
-            f"大小为 {new_size} 的树不可能是大小为 {old_size} 的树的延伸;请先给出较小者。",
+            f"大小为 {new_size} 的树不可能是大小为 {old_size} 的树的延伸；请先给出较小者。",
         )
     if old_size == 0:
         return []

@@ -172,12 +172,12 @@ def parse_records(data: bytes) -> Records:
     if len(data) > MAX_FILE_BYTES or data.count(b"\n") > MAX_LINES:
         raise FormatError(
             f"{_WHAT}: over the limit of {MAX_FILE_BYTES} bytes or {MAX_LINES} lines",
-            f"{_WHAT}:超过 {MAX_FILE_BYTES} 字节或 {MAX_LINES} 行的上限",
+            f"{_WHAT}：超过 {MAX_FILE_BYTES} 字节或 {MAX_LINES} 行的上限",
         )
     lines = _lines(data)
     header = next(lines, None)
     if header is None:
-        raise FormatError(f"{_WHAT}: the header is missing", f"{_WHAT}:缺少首行")
+        raise FormatError(f"{_WHAT}: the header is missing", f"{_WHAT}：缺少首行")
     check_version(header, FORMAT, VERSION)
     capture_id = header.hex("capture_id", 16)
     expected = header.integer("artifacts"), header.integer("records")
@@ -191,7 +191,7 @@ def parse_records(data: bytes) -> Records:
     if (len(artifacts), len(records)) != expected:
         raise FormatError(
             f"{_WHAT}: {len(artifacts)} artifacts and {len(records)} records where the header says {expected}",
-            f"{_WHAT}:有 {len(artifacts)} 个文件、{len(records)} 条记录,与首行所载 {expected} 不符",
+            f"{_WHAT}：有 {len(artifacts)} 个文件、{len(records)} 条记录，与首行所载 {expected} 不符",
         )
     return Records(capture_id=capture_id, artifacts=tuple(artifacts.values()), records=tuple(records.values()))
 
@@ -202,7 +202,7 @@ def _lines(data: bytes) -> Iterator[Fields]:
         what = f"{_WHAT} line {number}"
         end = data.find(b"\n", start)
         if end < 0:
-            raise FormatError(f"{what}: torn, its line feed is missing", f"{what}:不完整,缺少换行符")
+            raise FormatError(f"{what}: torn, its line feed is missing", f"{what}：不完整，缺少换行符")
         yield Fields(parse_canonical(data[start:end], limit=MAX_LINE_BYTES, what=what), what)
         start = end + 1
         number += 1

@@ -78,7 +78,7 @@ def parse_checkpoint(text: bytes) -> Checkpoint:
     if len(lines) != _LINES + 1 or lines[-1] or not lines[0]:
         raise FormatError(
             "A checkpoint is not three lines: origin, size and root, without extension lines.",
-            "检查点必须恰为三行:来源、大小与根,且不含扩展行。",
+            "检查点必须恰为三行：来源、大小与根，且不含扩展行。",
         )
     size, root = parse_decimal(lines[1]), decode_base64(lines[2])
     if len(root) != HASH_BYTES or (size == 0 and root != EMPTY_ROOT):

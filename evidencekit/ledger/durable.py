@@ -38,7 +38,7 @@ def write_new(path: Path, data: bytes, mode: int = 0o444) -> bool:
         if path.read_bytes() != data:
             raise LedgerCorruptError(
                 f"{path} is published already with other bytes; do not overwrite it, find out which ledger wrote it.",
-                f"{path} 已以其他内容公布;请勿覆盖,并查明由哪个账本写入。",
+                f"{path} 已以其他内容公布；请勿覆盖，并查明由哪个账本写入。",
             )
     return False
 
@@ -98,5 +98,5 @@ def _storage_errors(path: Path) -> Generator[None, None, None]:
     except OSError as error:
         raise StorageError(
             f"{path} cannot be written ({error.strerror}); check disk and permissions.",
-            f"无法写入 {path}({error.strerror});请检查磁盘与权限。",
+            f"无法写入 {path}({error.strerror})；请检查磁盘与权限。",
         ) from error

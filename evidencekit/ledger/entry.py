@@ -188,7 +188,7 @@ def _format(kind: str, entry: Entry, members: dict[str, JsonValue]) -> bytes:
         parse_entry(data)
     except FormatError as error:
         raise UsageError(
-            f"This {kind} entry cannot be logged: {error.en}", f"无法登记该 {kind} 条目:{error.zh}"
+            f"This {kind} entry cannot be logged: {error.en}", f"无法登记该 {kind} 条目：{error.zh}"
         ) from error
     return data
 
@@ -209,5 +209,5 @@ def _timestamp(fields: Fields) -> str:
 def _matching(fields: Fields, name: str, pattern: re.Pattern[str]) -> str:
     value = fields.text(name, limit=_NUMBER_CHARS)
     if not pattern.fullmatch(value):
-        fields.refuse(name, f"is {value!r}, which is not of the form it must have", f"为 {value!r},形式不符")
+        fields.refuse(name, f"is {value!r}, which is not of the form it must have", f"为 {value!r}，形式不符")
     return value

@@ -44,7 +44,7 @@ def check_extension(ledger: Provable, known: SignedCheckpoint, what: Text) -> No
         raise LedgerRollbackError(
             f"The ledger has {size} entries, but {what.en} signs {old.size}: it was restored from an old copy. "
             "Stop appending and restore the newest file.",
-            f"账本有 {size} 条,而{what.zh}已签署 {old.size} 条:账本由旧副本恢复。请停止登记并恢复最新文件。",
+            f"账本有 {size} 条，而{what.zh}已签署 {old.size} 条：账本由旧副本恢复。请停止登记并恢复最新文件。",
         )
     path, data = ledger.prove_consistency(old.size)
     now = open_checkpoint(data, []).checkpoint
@@ -52,5 +52,5 @@ def check_extension(ledger: Provable, known: SignedCheckpoint, what: Text) -> No
         raise LedgerRollbackError(
             f"The ledger's first {old.size} entries are not those that {what.en} signs: there are two histories. "
             "Stop appending; both signed notes are evidence.",
-            f"账本前 {old.size} 条与{what.zh}所签署的不同:存在两个历史。请停止登记;两份签名文本均为证据。",
+            f"账本前 {old.size} 条与{what.zh}所签署的不同：存在两个历史。请停止登记；两份签名文本均为证据。",
         )

@@ -33,7 +33,7 @@ class FileLock:
         except OSError as error:
             raise StorageError(
                 f"The lock file {path} cannot be opened ({error.strerror}); check the directory and its permissions.",
-                f"无法打开锁文件 {path}({error.strerror});请检查目录及其权限。",
+                f"无法打开锁文件 {path}({error.strerror})；请检查目录及其权限。",
             ) from error
         self._path = path
         self._timeout_s = timeout_s
@@ -67,7 +67,7 @@ class FileLock:
                 if time.monotonic() >= deadline:
                     raise LedgerLockedError(
                         f"Another process has held {self._path} for over {self._timeout_s:g} s; wait for it or end it.",
-                        f"另一进程占用 {self._path} 已超过 {self._timeout_s:g} 秒;请等待其结束或终止它。",
+                        f"另一进程占用 {self._path} 已超过 {self._timeout_s:g} 秒；请等待其结束或终止它。",
                     ) from None
                 time.sleep(pause)
                 pause = min(pause * 2, _LONGEST_PAUSE_S)

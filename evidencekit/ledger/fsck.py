@@ -57,7 +57,7 @@ def fsck(path: Path, verifiers: Iterable[NoteVerifier] = ()) -> FsckReport:
         LedgerError: there is no file.
     """
     if not path.is_file():
-        raise LedgerError(f"There is no ledger at {path}; check the path.", f"{path} 处没有账本;请检查路径。")
+        raise LedgerError(f"There is no ledger at {path}; check the path.", f"{path} 处没有账本；请检查路径。")
     check = _Check()
     try:
         with closing(sqlite3.connect(f"file:{quote(str(path))}?mode=ro", uri=True, timeout=10)) as database:
@@ -67,7 +67,7 @@ def fsck(path: Path, verifiers: Iterable[NoteVerifier] = ()) -> FsckReport:
             database.execute("BEGIN")
             check.run(database, tuple(verifiers))
     except (sqlite3.Error, UnicodeDecodeError) as error:
-        check.report(f"The database cannot be read: {error}.", f"数据库无法读取:{error}。")
+        check.report(f"The database cannot be read: {error}.", f"数据库无法读取：{error}。")
     return FsckReport(size=check.edge.size, root=check.edge.root(), signed=check.signed, problems=tuple(check.problems))
 
 
@@ -127,7 +127,8 @@ class _Check:
             (count,) = database.execute(f"SELECT count(*) FROM {table}").fetchone()  # noqa: S608 - two constants
             if count != expected:
                 self.report(
-                    f"Table {table} has {count} rows, not {expected}.", f"表 {table} 有 {count} 行,应为 {expected} 行。"
+                    f"Table {table} has {count} rows, not {expected}.",
+                    f"表 {table} 有 {count} 行，应为 {expected} 行。",
                 )
 
     def _check_edge(self, database: sqlite3.Connection) -> None:
@@ -144,14 +145,14 @@ class _Check:
         try:
             opened = open_checkpoint(data, verifiers)
         except FormatError as error:
-            self.report(f"The checkpoint is malformed: {error.en}", f"检查点格式错误:{error.zh}")
+            self.report(f"The checkpoint is malformed: {error.en}", f"检查点格式错误：{error.zh}")
             return
         signed = opened.checkpoint
         if (size, signed.size, signed.root) != (self.edge.size, self.edge.size, self.edge.root()):
             self.report(
                 f"The signed tree has {signed.size} entries and root {signed.root.hex()}; the entries give "
                 f"{self.edge.size} and {self.edge.root().hex()}.",
-                f"签名树为 {signed.size} 条、根 {signed.root.hex()};条目得出 {self.edge.size} 条、"
+                f"签名树为 {signed.size} 条、根 {signed.root.hex()}；条目得出 {self.edge.size} 条、"
                 f"根 {self.edge.root().hex()}。",
             )
         self.signed = opened.is_log_signed

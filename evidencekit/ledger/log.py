@@ -132,7 +132,7 @@ class Ledger:
         if origin is not None and origin != key.name:
             raise UsageError(
                 f"The ledger key is named {key.name!r}, not {origin!r}; a log signs under its origin.",
-                f"账本密钥名为 {key.name!r},而不是 {origin!r};日志须以其来源名签名。",
+                f"账本密钥名为 {key.name!r}，而不是 {origin!r}；日志须以其来源名签名。",
             )
         options = options or LedgerOptions()
         timeout_s = options.lock_timeout_s
@@ -211,7 +211,7 @@ class Ledger:
         if not 0 <= start <= stop <= size:
             raise UsageError(
                 f"The ledger has {size} entries; [{start}, {stop}) is not within it.",
-                f"账本共有 {size} 条;区间 [{start}, {stop}) 超出范围。",
+                f"账本共有 {size} 条；区间 [{start}, {stop}) 超出范围。",
             )
         for chunk in range(start, stop, _CHUNK):
             with self._store.snapshot() as snapshot:
@@ -291,7 +291,7 @@ class Ledger:
                 raise LedgerError(
                     f"This machine's clock ({_utc(now)}) is behind the ledger's last checkpoint "
                     f"({_utc(previous.signed_at)}); set the clock right.",
-                    f"本机时钟({_utc(now)})早于账本最后检查点({_utc(previous.signed_at)});请校正时钟。",
+                    f"本机时钟({_utc(now)})早于账本最后检查点({_utc(previous.signed_at)})；请校正时钟。",
                 )
         text = format_checkpoint(Checkpoint(origin=self.origin, size=size, root=root))
         self._signed = Head(size=size, checkpoint=sign_note(text, self._key), signed_at=now)
@@ -317,7 +317,7 @@ class Ledger:
             # A forked child has neither the writer's thread nor SQLite's locks.
             raise LedgerError(
                 "This ledger was opened by the parent process; open it again in this one.",
-                "该账本由父进程打开;请在本进程中重新打开。",
+                "该账本由父进程打开；请在本进程中重新打开。",
             )
         for entry in entries:
             check_entry_length(entry)

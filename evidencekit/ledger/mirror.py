@@ -35,13 +35,13 @@ def read_mirror(path: Path, verifier: NoteVerifier) -> SignedCheckpoint | None:
     except OSError as error:
         raise StorageError(
             f"The head mirror {path} cannot be read ({error.strerror}); check that its disk is there.",
-            f"无法读取头镜像 {path}({error.strerror});请检查其所在磁盘。",
+            f"无法读取头镜像 {path}({error.strerror})；请检查其所在磁盘。",
         ) from error
     signed = open_checkpoint(data, [verifier])
     if not signed.is_log_signed:
         raise LedgerCorruptError(
             f"The head mirror {path} is of another ledger or was changed; choose another file for this ledger.",
-            f"头镜像 {path} 属于其他账本或已被更改;请为本账本另选文件。",
+            f"头镜像 {path} 属于其他账本或已被更改；请为本账本另选文件。",
         )
     return signed
 
@@ -56,7 +56,7 @@ def refuse_missing_ledger(path: Path, mirror: Path, verifier: NoteVerifier) -> N
     if signed is not None:
         raise LedgerRollbackError(
             f"There is no ledger at {path}, but {mirror} signs {signed.checkpoint.size} entries; restore the ledger.",
-            f"{path} 处没有账本,而 {mirror} 已签署 {signed.checkpoint.size} 条;请恢复账本。",
+            f"{path} 处没有账本，而 {mirror} 已签署 {signed.checkpoint.size} 条；请恢复账本。",
         )
 
 

@@ -90,7 +90,7 @@ def read_checkpoint(fetch: Fetch, verifiers: Sequence[NoteVerifier]) -> SignedCh
     """
     data = fetch("checkpoint")
     if data is None:
-        raise LedgerError("The log serves no checkpoint; check its address.", "日志未提供检查点;请检查其地址。")
+        raise LedgerError("The log serves no checkpoint; check its address.", "日志未提供检查点；请检查其地址。")
     return _signed(data[: MAX_CHECKPOINT_BYTES + 1], verifiers)
 
 
@@ -135,7 +135,7 @@ def _compare(fetch: Fetch, known: SignedCheckpoint, now: SignedCheckpoint) -> Si
     if old.origin != new.origin:
         raise LedgerCorruptError(
             f"The log calls itself {new.origin!r}, the checkpoint kept is of {old.origin!r}; use one state file a log.",
-            f"日志自称 {new.origin!r},而所存检查点属于 {old.origin!r};每个日志请用各自的状态文件。",
+            f"日志自称 {new.origin!r}，而所存检查点属于 {old.origin!r}；每个日志请用各自的状态文件。",
         )
     if new.size < old.size:
         return Sighting.OLDER

@@ -220,4 +220,4 @@ class _Reader:
 
 
 def _bad(number: int, en: str, zh: str) -> FormatError:
-    return FormatError(f"Line {number} of the policy: {en}.", f"策略文件第 {number} 行:{zh}。")
+    return FormatError(f"Line {number} of the policy: {en}.", f"策略文件第 {number} 行：{zh}。")

@@ -33,7 +33,7 @@ def prove_entry(snapshot: Snapshot, index: int) -> bytes:
     if not check_inclusion(leaf, index, head.size, path, root):
         raise LedgerCorruptError(
             f"Entry {index} is not proved by the stored tiles; run fsck and restore a copy.",
-            f"已存数据块无法证明第 {index} 条;请运行 fsck 并从副本恢复。",
+            f"已存数据块无法证明第 {index} 条；请运行 fsck 并从副本恢复。",
         )
     return format_proof(TlogProof(index=index, path=tuple(path), checkpoint=head.checkpoint))
 
@@ -63,7 +63,7 @@ def check_index(index: int, size: int) -> None:
     """
     if not 0 <= index < size:
         raise UsageError(
-            f"The ledger has {size} entries; there is no entry {index}.", f"账本共有 {size} 条;不存在第 {index} 条。"
+            f"The ledger has {size} entries; there is no entry {index}.", f"账本共有 {size} 条；不存在第 {index} 条。"
         )
 
 
@@ -79,17 +79,17 @@ def check_head(head: Head, verifier: NoteVerifier, seen: Head | None) -> None:
     except FormatError as error:
         raise LedgerCorruptError(
             f"The ledger's checkpoint is malformed: {error.en} Run fsck and restore a copy.",
-            f"账本检查点格式错误:{error.zh} 请运行 fsck 并从副本恢复。",
+            f"账本检查点格式错误：{error.zh} 请运行 fsck 并从副本恢复。",
         ) from error
     if not opened.is_log_signed or opened.checkpoint.size != head.size:
         raise LedgerCorruptError(
             f"The checkpoint of {opened.checkpoint.origin!r} at size {head.size} is not signed by the ledger key "
             f"{verifier.name!r}; open the ledger with its own key.",
             f"大小为 {head.size} 的检查点({opened.checkpoint.origin!r})不是由账本密钥 {verifier.name!r} "
-            "签署;请使用该账本自己的密钥。",
+            "签署；请使用该账本自己的密钥。",
         )
     if seen is not None and head.size < seen.size:
         raise LedgerRollbackError(
             f"The ledger went back from {seen.size} to {head.size} entries; restore the newer file.",
-            f"账本从 {seen.size} 条退回到 {head.size} 条;请恢复较新的文件。",
+            f"账本从 {seen.size} 条退回到 {head.size} 条；请恢复较新的文件。",
         )

@@ -78,7 +78,7 @@ class Sequencer:
             if self._queued + len(submission.entries) > self._capacity:
                 raise LedgerBusyError(
                     f"The ledger's queue holds {self._queued} of {self._capacity} entries; try again later.",
-                    f"账本队列已有 {self._queued} 条(上限 {self._capacity});请稍后再试。",
+                    f"账本队列已有 {self._queued} 条(上限 {self._capacity})；请稍后再试。",
                 )
             self._queue.append(submission)
             self._queued += len(submission.entries)
@@ -99,10 +99,10 @@ class Sequencer:
         if self._failure is not None:
             raise LedgerError(
                 f"The ledger stopped after a failure and must be opened again: {self._failure.en}",
-                f"账本在故障后已停止,须重新打开:{self._failure.zh}",
+                f"账本在故障后已停止，须重新打开：{self._failure.zh}",
             )
         if self._closed:
-            raise LedgerError("The ledger is closed; open it again.", "账本已关闭;请重新打开。")
+            raise LedgerError("The ledger is closed; open it again.", "账本已关闭；请重新打开。")
 
     def _run(self) -> None:
         while batch := self._next_batch():
@@ -150,7 +150,7 @@ class Sequencer:
         if isinstance(error, LedgerCorruptError | LedgerRollbackError | StorageError):
             self._stop(error)
         elif not isinstance(error, EvidenceError):
-            self._stop(LedgerError(f"Unexpected: {error!r}.", f"意外错误:{error!r}。"))
+            self._stop(LedgerError(f"Unexpected: {error!r}.", f"意外错误：{error!r}。"))
 
     def _stop(self, failure: EvidenceError) -> None:
         with self._ready:

@@ -48,7 +48,7 @@ def http_source(prefix: str, *, timeout_s: float = 30.0) -> Fetch:
             return None
         if reply.status != _OK:
             raise LedgerError(
-                f"{url} answers {reply.status}; try again later.", f"{url} 返回 {reply.status};请稍后再试。"
+                f"{url} answers {reply.status}; try again later.", f"{url} 返回 {reply.status}；请稍后再试。"
             )
         return reply.body
 
@@ -116,6 +116,6 @@ class TlogReader:
         if data is None:
             raise LedgerError(
                 f"The log does not serve {tile.path}, which its checkpoint promises.",
-                f"日志未提供 {tile.path},而其检查点已承诺。",
+                f"日志未提供 {tile.path}，而其检查点已承诺。",
             )
         return data

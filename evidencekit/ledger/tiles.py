@@ -124,7 +124,7 @@ def split_hashes(data: bytes) -> list[bytes]:
         FormatError: not a whole number of hashes, none, or too many.
     """
     if not data or len(data) % HASH_BYTES or len(data) > WIDTH * HASH_BYTES:
-        raise FormatError(f"A hash tile has {len(data)} bytes.", f"哈希数据块长度为 {len(data)} 字节,格式错误。")
+        raise FormatError(f"A hash tile has {len(data)} bytes.", f"哈希数据块长度为 {len(data)} 字节，格式错误。")
     return [data[at : at + HASH_BYTES] for at in range(0, len(data), HASH_BYTES)]
 
 
@@ -169,5 +169,5 @@ def check_entry_length(entry: bytes) -> None:
     if len(entry) > MAX_ENTRY_BYTES:
         raise UsageError(
             f"An entry of {len(entry)} bytes is over the limit of {MAX_ENTRY_BYTES}; log digests, not content.",
-            f"条目长 {len(entry)} 字节,超过上限 {MAX_ENTRY_BYTES};请登记摘要而非内容。",
+            f"条目长 {len(entry)} 字节，超过上限 {MAX_ENTRY_BYTES}；请登记摘要而非内容。",
         )

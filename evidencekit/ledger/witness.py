@@ -100,7 +100,7 @@ class Witness:
         self._logs = {log.name: log for log in logs}
         if len(self._logs) != len(logs) or not signers:
             raise UsageError(
-                "A witness needs a signer and one key for each log.", "见证者须有签名者,且每个日志一个密钥。"
+                "A witness needs a signer and one key for each log.", "见证者须有签名者，且每个日志一个密钥。"
             )
         self._directory = directory
         self._signers = tuple(signers)

@@ -39,7 +39,7 @@ class WitnessServer(ThreadingHTTPServer):
         except OSError as error:
             raise StorageError(
                 f"The witness cannot listen on {host}:{port} ({error.strerror}); choose another address.",
-                f"见证者无法监听 {host}:{port}({error.strerror});请另选地址。",
+                f"见证者无法监听 {host}:{port}({error.strerror})；请另选地址。",
             ) from error
 
     @property

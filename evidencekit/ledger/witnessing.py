@@ -106,7 +106,7 @@ def _ask(ledger: Ledger, witness: KeyLine, data: bytes, old_size: int, timeout_s
             raise LedgerRollbackError(
                 f"The witness {witness.name!r} has seen {old_size} entries, the ledger has {checkpoint.size}: it was "
                 "restored from an old copy. Stop appending and restore the newest file.",
-                f"见证者 {witness.name!r} 已见 {old_size} 条,而账本只有 {checkpoint.size} 条:账本由旧副本恢复。"
+                f"见证者 {witness.name!r} 已见 {old_size} 条，而账本只有 {checkpoint.size} 条：账本由旧副本恢复。"
                 "请停止登记并恢复最新文件。",
             )
         proof = ledger.prove_consistency_to(old_size, checkpoint.size)

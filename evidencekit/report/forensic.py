@@ -73,17 +73,14 @@ def _summary(data: CertificateData) -> Html:
 
 
 def _commission(data: CertificateData) -> Html:
+    mode = particulars.mode_words(data.session.mode)
     rows: list[Row] = [
         (text("Commission", "委托"), missing()),
         (text("Purpose", "目的"), missing()),
         (text("Basis of the right", "权利依据"), missing()),
         (
             text("Means", "取证手段"),
-            both(
-                text(
-                    f"evidencekit capture, mode {data.session.mode}", f"evidencekit 网页取证，{data.session.mode} 模式"
-                )
-            ),
+            both(text(f"evidencekit capture, {mode.en} mode", f"evidencekit 网页取证，{mode.zh}模式")),
         ),
         (text("Matter no.", "案件编号"), escape(data.session.matter) if data.session.matter else missing()),
     ]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from evidencekit.model import EnvironmentControl, Relationship
+from evidencekit.model import EnvironmentControl, Operator, Relationship, Text
 from evidencekit.report.elements import (
     both,
     field_table,
@@ -39,6 +39,17 @@ _CONTROLS = {
     EnvironmentControl.THIRD_PARTY_CLOUD: text("cloud of a third party", "第三方云环境"),
 }
 _KINDS = {"capture": text("capture of web pages (forensic data)", "网页取证（取证数据）")}
+_MODES = {
+    "standard": text("standard", "标准"),
+    "fast": text("fast", "快速"),
+    "forensic": text("forensic", "司法取证"),
+}
+_UNNAMED = Operator().name
+_WORDS = {
+    _UNNAMED: text("not named", "未具名"),
+    Operator().role: text("operator", "取证操作人"),
+    Operator().identity: text("not verified", "未核验"),
+}
 _SAME_URL = text("the requested URL", "与取证网址相同")
 _MASK = "*"
 
@@ -52,7 +63,19 @@ def mask_name(name: str) -> str:
 def _person(data: CertificateData, name: str | None) -> Html:
     if not name:
         return missing()
+    if name == _UNNAMED:
+        return _worded(name)
     return escape(mask_name(name) if data.issue.mask_names else name)
+
+
+def _worded(value: str) -> Html:
+    """A default of the program in both languages; what somebody wrote, as it was written."""
+    return both(_WORDS[value]) if value in _WORDS else escape(value)
+
+
+def mode_words(mode: str) -> Text:
+    """The name of a capture mode."""
+    return _MODES.get(mode, text(mode, mode))
 
 
 def record(data: CertificateData) -> Html:
@@ -67,7 +90,7 @@ def record(data: CertificateData) -> Html:
         (text("Issuer", "出具机构"), or_absent(issue.issuer)),
         (text("Format version", "规范版本"), own(f"evidencekit/manifest {session.spec_version} · {session.tool}")),
         (text("Custody kind", "保管种类"), both(kind)),
-        (text("Capture mode", "取证方式"), escape(session.mode)),
+        (text("Capture mode", "取证方式"), both(mode_words(session.mode))),
         (text("Matter no.", "案件编号"), or_absent(session.matter)),
         (text("Right", "权利类型"), or_absent(issue.right)),
         (text("Name of the data", "数据名称"), or_absent(issue.data_name)),
@@ -84,8 +107,8 @@ def persons(data: CertificateData) -> Html:
     rows: list[Row] = [
         (text("Applicant", "申请人"), _person(data, issue.applicant)),
         (text("Identification of the applicant", "身份核验方式"), or_absent(issue.applicant_identification)),
-        (text("Operator", "操作人"), join([_person(data, operator.name), escape(operator.role)], " · ")),
-        (text("Operator's identity", "操作人身份核验"), escape(operator.identity)),
+        (text("Operator", "操作人"), join([_person(data, operator.name), _worded(operator.role)], " · ")),
+        (text("Operator's identity", "操作人身份核验"), _worded(operator.identity)),
         (text("Relationship to the matter", "与当事人关系"), both(_RELATIONSHIPS[operator.relationship])),
         (text("Environment control", "环境类型"), both(_CONTROLS[operator.environment_control])),
         (text("Witness or notary", "见证人/公证员"), _person(data, issue.witness)),

@@ -31,6 +31,9 @@ _OPEN = Text(en="Not passed", zh="未通过、未定或未执行的事项")
 _ALL = Text(en="All findings", zh="全部事项")
 _NONE = Text(en="none: every finding passed", zh="无：全部事项均通过")
 _OPTIONAL = Text(en="not required for the verdict", zh="不影响总结论")
+_STRANGER = Text(en="no anchors (a stranger)", zh="无信任锚（陌生人）")
+_NEXT = Text(en="; ", zh="；")
+_COLON = Text(en=": ", zh="：")
 _NO_NUMBER = Text(en="(none)", zh="（无）")
 
 
@@ -53,9 +56,9 @@ def _heading(report: VerificationReport, lang: Language) -> list[str]:
         (_BUNDLE, visible(report.bundle)),
         (_NUMBER, visible(report.number) or pick(_NO_NUMBER, lang)),
         (_AT, f"{rfc3339(report.at)}  ({beijing})"),
-        (_TRUST, visible(report.trust)),
+        (_TRUST, pick(_STRANGER, lang) if report.trust == _STRANGER.en else visible(report.trust)),
     )
-    first = f"{pick(_VERDICT, lang)}: {pick(OUTCOMES[report.overall], lang)}"
+    first = f"{pick(_VERDICT, lang)}{pick(_COLON, lang)}{pick(OUTCOMES[report.overall], lang)}"
     return [
         first,
         visible(pick(report.headline, lang)),
@@ -66,7 +69,9 @@ def _heading(report: VerificationReport, lang: Language) -> list[str]:
 
 def _layer_line(result: LayerResult, lang: Language) -> str:
     name, outcome = pick(result.layer.name, lang), pick(OUTCOMES[result.outcome], lang)
-    proves = f"{pick(_PROVES, lang)}{pick(result.layer.proves, lang)}; " if result.outcome is Outcome.PASSED else ""
+    proves = ""
+    if result.outcome is Outcome.PASSED:
+        proves = f"{pick(_PROVES, lang)}{pick(result.layer.proves, lang)}{pick(_NEXT, lang)}"
     tail = f"{proves}{pick(_LIMITS, lang)}{pick(result.layer.limits, lang)}"
     return f"  {_pad(name, _LAYER_COLUMNS)}{_pad(outcome, _OUTCOME_COLUMNS)}{tail}"
 

@@ -73,13 +73,13 @@ def sign_detached(digest_sha256: bytes, signer: Signer, *, at: datetime) -> byte
     if len(digest_sha256) != _DIGEST_BYTES:
         raise SigningError(
             f"A SHA-256 digest has 32 bytes, not {len(digest_sha256)}.",
-            f"SHA-256 摘要应为 32 字节,而非 {len(digest_sha256)} 字节。",
+            f"SHA-256 摘要应为 32 字节，而非 {len(digest_sha256)} 字节。",
         )
     scheme = _SCHEMES.get(signer.algorithm)
     if scheme is None:
         raise SigningError(
             f"A document cannot be sealed with {signer.algorithm}; use ECDSA P-256 or RSA; every OpenSSL checks them.",
-            f"不能以 {signer.algorithm} 签署文件;请使用各版 OpenSSL 均可验证的 ECDSA P-256 或 RSA。",
+            f"不能以 {signer.algorithm} 签署文件；请使用各版 OpenSSL 均可验证的 ECDSA P-256 或 RSA。",
         )
     template = cms.SignatureTemplate(
         content_type=oids.DATA,
@@ -95,7 +95,7 @@ def sign_detached(digest_sha256: bytes, signer: Signer, *, at: datetime) -> byte
     if not check.intact:
         raise SigningError(
             f"The signature just made does not verify ({check.reason.en}); do key and certificate belong together?",
-            f"刚生成的签名无法通过核验({check.reason.zh});请检查密钥与证书是否匹配。",
+            f"刚生成的签名无法通过核验({check.reason.zh})；请检查密钥与证书是否匹配。",
         )
     return seal
 
@@ -127,7 +127,7 @@ def check_detached(seal: bytes, digest_sha256: bytes, *, known: Sequence[x509.Ce
     signer = check_signer_info(
         signed, content_digest=lambda name: digest_sha256 if name == "sha256" else None, others=known
     )
-    sound = checks.passed("structure", "a detached SignedData, nothing after it", "结构完整,无多余字节")
+    sound = checks.passed("structure", "a detached SignedData, nothing after it", "结构完整，无多余字节")
     failure = checks.first_not_passed(signer.checks)
     return SealCheck(
         integrity=checks.summary(signer.checks),

@@ -205,13 +205,13 @@ def check_validity(certificate: x509.Certificate, now: datetime) -> None:
         raise SigningError(
             f"The certificate of {subject!r} expired on {certificate.not_valid_after_utc:%Y-%m-%d}; "
             "rotate the identity.",
-            f"证书 {subject!r} 已于 {certificate.not_valid_after_utc:%Y-%m-%d} 到期;请轮换身份。",
+            f"证书 {subject!r} 已于 {certificate.not_valid_after_utc:%Y-%m-%d} 到期；请轮换身份。",
         )
     if now < certificate.not_valid_before_utc:
         raise SigningError(
             f"The certificate of {subject!r} is valid from {certificate.not_valid_before_utc:%Y-%m-%d %H:%M} UTC; "
             "check this machine's clock.",
-            f"证书 {subject!r} 自 {certificate.not_valid_before_utc:%Y-%m-%d %H:%M} UTC 起有效;请检查本机时钟。",
+            f"证书 {subject!r} 自 {certificate.not_valid_before_utc:%Y-%m-%d %H:%M} UTC 起有效；请检查本机时钟。",
         )
 
 
@@ -264,7 +264,7 @@ def _finish_ledger_key(key_file: Path, vkey_file: Path, signer: Ed25519NoteSigne
     elif read_public_file(vkey_file) != line:
         raise SigningError(
             f"{vkey_file} is not the verifier key of {key_file}; move the wrong one of the two away.",
-            f"{vkey_file} 与 {key_file} 不是同一密钥;请移走错误的文件。",
+            f"{vkey_file} 与 {key_file} 不是同一密钥；请移走错误的文件。",
         )
     return key
 
@@ -273,7 +273,7 @@ def _check_common_name(name: str | None) -> str | None:
     if name is not None and (not 0 < len(name) <= MAX_NAME_CHARS or not name.isprintable()):
         raise UsageError(
             f"{name[:80]!r} cannot be a certificate's common name; use 1 to {MAX_NAME_CHARS} printable characters.",
-            f"{name[:80]!r} 不能用作证书的通用名称;请使用 1 至 {MAX_NAME_CHARS} 个可显示字符。",
+            f"{name[:80]!r} 不能用作证书的通用名称；请使用 1 至 {MAX_NAME_CHARS} 个可显示字符。",
         )
     return name
 

@@ -72,18 +72,18 @@ def _read(path: Path, *, forbidden: int) -> bytes:
                 raise SigningError(
                     f"The key file {path} can be read by others (mode {stat.S_IMODE(mode):04o}); "
                     f"run: chmod 600 '{path}'",
-                    f"密钥文件 {path} 可被他人读取(权限 {stat.S_IMODE(mode):04o});请执行:chmod 600 '{path}'",
+                    f"密钥文件 {path} 可被他人读取(权限 {stat.S_IMODE(mode):04o})；请执行：chmod 600 '{path}'",
                 )
             data = file.read(MAX_BYTES + 1)
     except OSError as error:
         raise SigningError(
             f"The file {path} cannot be read ({error.strerror}); check the path, or create an identity first.",
-            f"无法读取文件 {path}({error.strerror});请检查路径,或先创建身份。",
+            f"无法读取文件 {path}({error.strerror})；请检查路径，或先创建身份。",
         ) from error
     if len(data) > MAX_BYTES:
         raise SigningError(
             f"The file {path} is over {MAX_BYTES} bytes, which no key is; check the path.",
-            f"文件 {path} 超过 {MAX_BYTES} 字节,不可能是密钥;请检查路径。",
+            f"文件 {path} 超过 {MAX_BYTES} 字节，不可能是密钥；请检查路径。",
         )
     return data
 
@@ -101,7 +101,7 @@ def _create(path: Path, data: bytes, mode: int) -> None:
     except FileExistsError as error:
         raise SigningError(
             f"{path} exists and keys are never overwritten; move it away or choose another directory.",
-            f"{path} 已存在,密钥绝不覆盖;请将其移走或另选目录。",
+            f"{path} 已存在，密钥绝不覆盖；请将其移走或另选目录。",
         ) from error
     except OSError as error:
         raise _storage_error(path, error) from error
@@ -127,5 +127,5 @@ def _sync_directory(directory: Path) -> None:
 def _storage_error(path: Path, error: OSError) -> StorageError:
     return StorageError(
         f"{path} cannot be written ({error.strerror}); check the disk and the permissions of its directory.",
-        f"无法写入 {path}({error.strerror});请检查磁盘与目录权限。",
+        f"无法写入 {path}({error.strerror})；请检查磁盘与目录权限。",
     )

@@ -171,7 +171,7 @@ def parse_vkey(text: str) -> VerifierKey:
         raise FormatError(
             f"The verifier key {name!r} is of type 0x{key_type:02x} with {len(public_key)} bytes; "
             "give an Ed25519 key of type 0x01 or 0x04.",
-            f"验证密钥 {name!r} 的类型为 0x{key_type:02x}({len(public_key)} 字节);请提供 0x01 或 0x04 的密钥。",
+            f"验证密钥 {name!r} 的类型为 0x{key_type:02x}({len(public_key)} 字节)；请提供 0x01 或 0x04 的密钥。",
         )
     return VerifierKey(name=name, key_type=key_type, public_key=public_key)
 
@@ -206,7 +206,7 @@ def sign_note(text: bytes, *signers: NoteSigner) -> bytes:
     if not signers or not text.endswith(b"\n") or not _is_plain(text):
         raise UsageError(
             "A note's text must be UTF-8 without control characters, end in a newline, and have a signer.",
-            "签名文本必须为不含控制字符的 UTF-8、以换行结尾,并至少有一个签名者。",
+            "签名文本必须为不含控制字符的 UTF-8、以换行结尾，并至少有一个签名者。",
         )
     return text + b"\n" + b"".join(signature_line(signer, signer.sign(text)) for signer in signers)
 
@@ -297,7 +297,7 @@ def check_key_name(name: str) -> str:
     if not is_key_name(name):
         raise UsageError(
             f"{name!r} cannot name a key; use a name without spaces, '+' and control characters.",
-            f"{name!r} 不能用作密钥名称;名称不得为空,不得含空白、“+”或控制字符。",
+            f"{name!r} 不能用作密钥名称；名称不得为空，不得含空白、“+”或控制字符。",
         )
     return name
 

@@ -122,6 +122,6 @@ def _check_seed(seed: bytes) -> bytes:
     if len(seed) != ED25519_BYTES:
         raise UsageError(
             f"An Ed25519 seed has 32 bytes, not {len(seed)}; create a ledger key first.",
-            f"Ed25519 种子应为 32 字节,而不是 {len(seed)} 字节;请先创建账本密钥。",
+            f"Ed25519 种子应为 32 字节，而不是 {len(seed)} 字节；请先创建账本密钥。",
         )
     return seed

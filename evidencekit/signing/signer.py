@@ -80,7 +80,7 @@ class KeySigner:
         if not _same_key(key, certificate):
             raise SigningError(
                 f"The certificate {certificate.subject.rfc4514_string()!r} is for another key; give the key's own one.",
-                f"证书 {certificate.subject.rfc4514_string()!r} 与私钥不匹配;请提供该私钥对应的证书。",
+                f"证书 {certificate.subject.rfc4514_string()!r} 与私钥不匹配；请提供该私钥对应的证书。",
             )
         self.certificate = certificate
         self.chain = tuple(chain)
@@ -128,7 +128,7 @@ def load_private_key(pem: bytes, source: Path, passphrase: Callable[[], bytes] |
     except (ValueError, TypeError, UnsupportedAlgorithm) as error:
         raise SigningError(
             f"The key in {source} cannot be opened ({error}); give a PEM private key and the passphrase if it has one.",
-            f"无法打开密钥文件 {source}({error});请提供 PEM 私钥及其口令(如有)。",
+            f"无法打开密钥文件 {source}({error})；请提供 PEM 私钥及其口令(如有)。",
         ) from error
     return accept_key(key)[0]
 
@@ -144,7 +144,7 @@ def load_certificates(pem: bytes, source: Path) -> tuple[x509.Certificate, ...]:
     except ValueError as error:
         raise SigningError(
             f"{source} holds no readable PEM certificate ({error}); give the certificate of the signing key.",
-            f"{source} 中没有可读取的 PEM 证书({error});请提供签名密钥的证书。",
+            f"{source} 中没有可读取的 PEM 证书({error})；请提供签名密钥的证书。",
         ) from error
 
 
@@ -165,7 +165,7 @@ def accept_key(key: object) -> tuple[SigningKey, SignatureAlgorithm]:
             size: object = getattr(key, "key_size", None) or "?"
             raise SigningError(
                 f"A {type(key).__name__} of {size} bits is refused; use ECDSA P-256, RSA ≥ {MIN_RSA_BITS} or Ed25519.",
-                f"不接受 {size} 位的 {type(key).__name__};请使用 ECDSA P-256、RSA ≥ {MIN_RSA_BITS} 位或 Ed25519。",
+                f"不接受 {size} 位的 {type(key).__name__}；请使用 ECDSA P-256、RSA ≥ {MIN_RSA_BITS} 位或 Ed25519。",
             )
 
 

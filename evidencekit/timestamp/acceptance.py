@@ -40,22 +40,22 @@ def accept_reply(body: bytes, expected: Expectation, *, at: datetime) -> TokenCh
         response = parse_response(body)
     except FormatError as error:
         raise TsaResponseError(
-            f"TSA {name} sent something malformed: {error.en}", f"时间戳机构 {name} 的应答格式错误:{error.zh}"
+            f"TSA {name} sent something malformed: {error.en}", f"时间戳机构 {name} 的应答格式错误：{error.zh}"
         ) from error
     if not response.granted:
         why = describe_refusal(response)
-        raise TsaRejectedError(f"TSA {name} refused: {why}", f"时间戳机构 {name} 拒绝签发:{why}")
+        raise TsaRejectedError(f"TSA {name} refused: {why}", f"时间戳机构 {name} 拒绝签发：{why}")
     check = check_token(body, digest=expected.digest, anchors=(), at=at, nonce=expected.nonce)
     if not check.intact:
         raise TsaResponseError(
             f"TSA {name} sent a token that proves nothing: {check.reason.en}",
-            f"时间戳机构 {name} 的时间戳无证明力:{check.reason.zh}",
+            f"时间戳机构 {name} 的时间戳无证明力：{check.reason.zh}",
         )
     gap = timedelta.max if check.gen_time is None else abs(check.gen_time - at)
     if gap > MAX_SKEW:
         seconds = round(gap.total_seconds())
         raise TsaResponseError(
             f"TSA {name} and this machine's clock are {seconds} s apart; set the clock or use another TSA.",
-            f"时间戳机构 {name} 与本机时钟相差 {seconds} 秒;请校准时钟或更换机构。",
+            f"时间戳机构 {name} 与本机时钟相差 {seconds} 秒；请校准时钟或更换机构。",
         )
     return check

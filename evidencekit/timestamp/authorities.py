@@ -49,7 +49,7 @@ class KnownTsa:
         return TsaConfig(url=self.url, name=self.name)
 
 
-_FREE: Final = Text(en="free of charge; see the operator's terms", zh="免费;以运营方条款为准")
+_FREE: Final = Text(en="free of charge; see the operator's terms", zh="免费；以运营方条款为准")
 
 _LIST: Final = (
     KnownTsa(
@@ -86,7 +86,7 @@ _LIST: Final = (
         country="ES",
         terms=Text(
             en="free of charge, offered as eIDAS-compliant; the operator asks for 15 s between requests",
-            zh="免费,运营方称符合 eIDAS;要求两次请求间隔至少 15 秒",
+            zh="免费，运营方称符合 eIDAS；要求两次请求间隔至少 15 秒",
         ),
         root_subject="",
         pause_s=15,
@@ -97,7 +97,8 @@ _LIST: Final = (
         url="http://timestamp.sectigo.com",
         country="GB",
         terms=Text(
-            en="free of charge; the operator asks for 15 s between requests", zh="免费;运营方要求两次请求间隔至少 15 秒"
+            en="free of charge; the operator asks for 15 s between requests",
+            zh="免费；运营方要求两次请求间隔至少 15 秒",
         ),
         root_subject="",
         pause_s=15,
@@ -116,7 +117,8 @@ _LIST: Final = (
         url="https://freetsa.org/tsr",
         country="DE",
         terms=Text(
-            en="run by volunteers, own root; no legal status is claimed", zh="志愿者运营,自有根证书;未主张任何法律地位"
+            en="run by volunteers, own root; no legal status is claimed",
+            zh="志愿者运营，自有根证书；未主张任何法律地位",
         ),
         root_subject="",
     ),

@@ -74,7 +74,7 @@ class Authority:
         if key.public_key() != certificate.public_key():
             raise UsageError(
                 "The TSA key does not belong to its certificate; give the matching pair.",
-                "时间戳私钥与证书不匹配;请提供配对的密钥与证书。",
+                "时间戳私钥与证书不匹配；请提供配对的密钥与证书。",
             )
         self._key = key
         self._certificate = certificate
@@ -187,7 +187,7 @@ def _encode_accuracy(accuracy: timedelta) -> bytes:
     if seconds < 0 or (seconds, millis) == (0, 0):
         raise UsageError(
             f"A TSA's accuracy of {accuracy} says nothing; give one millisecond or more.",
-            f"时间戳精度 {accuracy} 无意义;请给出至少一毫秒。",
+            f"时间戳精度 {accuracy} 无意义；请给出至少一毫秒。",
         )
     return der.sequence(
         *((der.integer(seconds),) if seconds else ()),

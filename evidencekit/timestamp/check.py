@@ -183,7 +183,7 @@ def _open(data: bytes) -> _Opened:
         token = parse_token(token_der)
     except FormatError as error:
         return _Opened(checks=(*steps, checks.failed("structure", f"malformed: {error.en}", error.zh)))
-    sound = checks.passed("structure", "a SignedData over a TSTInfo, nothing after it", "结构完整,无多余字节")
+    sound = checks.passed("structure", "a SignedData over a TSTInfo, nothing after it", "结构完整，无多余字节")
     loose = () if response is None else _loose_response(response)
     return _Opened(checks=(sound, *steps), token=token, token_der=token_der, unaccounted=loose)
 
@@ -198,7 +198,7 @@ def _check_status(response: TimeStampResponse) -> Check:
     if response.granted and response.token is not None:
         return checks.passed("status", "the TSA granted the time-stamp", "时间戳机构已签发")
     failure = describe_refusal(response)
-    return checks.failed("status", f"no time-stamp was issued: {failure}", f"未签发时间戳:{failure}")
+    return checks.failed("status", f"no time-stamp was issued: {failure}", f"未签发时间戳：{failure}")
 
 
 def describe_refusal(response: TimeStampResponse) -> str:

@@ -195,7 +195,7 @@ def stamp(digest: bytes, tsas: Sequence[TimeStamper], *, quorum: int = 1, timeou
     if not 1 <= quorum <= len(tsas):
         raise UsageError(
             f"A quorum of {quorum} out of {len(tsas)} TSAs cannot be reached; name more TSAs or ask for less.",
-            f"{len(tsas)} 个时间戳机构无法满足 {quorum} 个的要求;请增加机构或降低要求。",
+            f"{len(tsas)} 个时间戳机构无法满足 {quorum} 个的要求；请增加机构或降低要求。",
         )
     answers: queue.SimpleQueue[tuple[int, StampReply | TimestampError]] = queue.SimpleQueue()
     for number, tsa in enumerate(tsas):
@@ -237,7 +237,7 @@ def _ask(
         answers.put((number, error))
     except Exception as error:  # noqa: BLE001 - a caller's own TimeStamper may raise anything; it must not be lost
         what = f"{type(error).__name__}: {error}"
-        answers.put((number, TsaResponseError(f"TSA {tsa.name} broke: {what}", f"时间戳机构 {tsa.name} 出错:{what}")))
+        answers.put((number, TsaResponseError(f"TSA {tsa.name} broke: {what}", f"时间戳机构 {tsa.name} 出错：{what}")))
 
 
 def _collect(
@@ -261,7 +261,7 @@ def _collect(
 def _silent(tsa: TimeStamper, timeout_s: float) -> TimestampError:
     return TsaUnreachableError(
         f"TSA {tsa.name} had not answered when enough others had, or within {timeout_s:g} s.",
-        f"时间戳机构 {tsa.name} 未及时应答(时限 {timeout_s:g} 秒,或其他机构已足够)。",
+        f"时间戳机构 {tsa.name} 未及时应答(时限 {timeout_s:g} 秒，或其他机构已足够)。",
     )
 
 
@@ -283,13 +283,13 @@ def _require_reply(reply: HttpReply, tsa: TsaConfig) -> None:
     if reply.status in _BUSY:
         raise TsaUnreachableError(
             f"TSA {tsa.name} answered with HTTP status {reply.status}; try later or another TSA.",
-            f"时间戳机构 {tsa.name} 返回 HTTP 状态 {reply.status};请稍后重试或更换机构。",
+            f"时间戳机构 {tsa.name} 返回 HTTP 状态 {reply.status}；请稍后重试或更换机构。",
         )
     if reply.status != _OK or reply.content_type != _REPLY_TYPE:
         kind = reply.content_type or "no media type"
         raise TsaResponseError(
             f"TSA {tsa.name} answered with HTTP status {reply.status}, {kind}, not a time-stamp; check its URL.",
-            f"时间戳机构 {tsa.name} 返回 HTTP 状态 {reply.status}({kind}),不是时间戳;请检查网址。",
+            f"时间戳机构 {tsa.name} 返回 HTTP 状态 {reply.status}({kind})，不是时间戳；请检查网址。",
         )
 
 

@@ -30,7 +30,7 @@ def check_info(token: Token) -> tuple[Check, Check]:
     if not token.critical_extensions:
         return version, checks.passed("extensions", "no unknown critical extension", "无未知关键扩展")
     names = ", ".join(token.critical_extensions)
-    return version, checks.failed("extensions", f"unknown critical extensions: {names}", f"含未知关键扩展:{names}")
+    return version, checks.failed("extensions", f"unknown critical extensions: {names}", f"含未知关键扩展：{names}")
 
 
 def check_imprint(token: Token, digest: bytes, algorithm: str) -> tuple[Check, Check]:
@@ -48,7 +48,7 @@ def check_imprint(token: Token, digest: bytes, algorithm: str) -> tuple[Check, C
         )
     if name != algorithm:
         return function, checks.failed(
-            "imprint", f"the stamp is over a {name} digest, not {algorithm}", f"所盖摘要为 {name},并非 {algorithm}"
+            "imprint", f"the stamp is over a {name} digest, not {algorithm}", f"所盖摘要为 {name}，并非 {algorithm}"
         )
     if token.imprint.digest != digest:
         return function, checks.failed("imprint", "the stamp is over other data", "时间戳针对的是其他数据")
@@ -60,7 +60,7 @@ def check_nonce(token: Token, nonce: int | None) -> Check:
     if nonce is None:
         return checks.not_performed("nonce", "the request's nonce is not known", "未提供请求随机数")
     if token.nonce != nonce:
-        return checks.failed("nonce", "the nonce is not the request's: a replay", "随机数与请求不符,可能为重放")
+        return checks.failed("nonce", "the nonce is not the request's: a replay", "随机数与请求不符，可能为重放")
     return checks.passed("nonce", "the nonce is the request's", "随机数与请求一致")
 
 
@@ -68,7 +68,7 @@ def check_policy(token: Token, policies: Collection[str] | None) -> Check:
     """Compare the policy with those that are acceptable; `None` accepts all."""
     if policies is None:
         return checks.not_performed(
-            "policy", f"policy {token.policy}, any is accepted", f"策略 {token.policy},未作限制"
+            "policy", f"policy {token.policy}, any is accepted", f"策略 {token.policy}，未作限制"
         )
     if token.policy not in policies:
         return checks.failed("policy", f"policy {token.policy} is not acceptable", f"策略 {token.policy} 不被接受")

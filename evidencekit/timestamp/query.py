@@ -69,7 +69,7 @@ def build_query(
     if oids.DIGEST_SIZES.get(algorithm) != len(digest):
         raise UsageError(
             f"A digest of {len(digest)} bytes is none of {algorithm}; give one of {', '.join(oids.DIGEST_SIZES)}.",
-            f"{len(digest)} 字节的摘要不是 {algorithm} 的摘要;可用算法:{'、'.join(oids.DIGEST_SIZES)}。",
+            f"{len(digest)} 字节的摘要不是 {algorithm} 的摘要；可用算法：{'、'.join(oids.DIGEST_SIZES)}。",
         )
     # Parameters are NULL: RFC 5754 §2 asks to accept either form, and some TSAs accept this one only.
     function = der.sequence(der.oid(oids.HASH_OIDS[algorithm]), der.null())

@@ -211,7 +211,7 @@ def _check_token_step(step: str, found: TokenCheck, previous: datetime | None) -
     if not found.intact:
         return checks.Check(id=step, outcome=found.integrity, reason=found.reason)
     return checks.passed(
-        step, f"intact, {found.gen_time:%Y-%m-%d %H:%M:%S}Z", f"完整,{found.gen_time:%Y-%m-%d %H:%M:%S}Z"
+        step, f"intact, {found.gen_time:%Y-%m-%d %H:%M:%S}Z", f"完整，{found.gen_time:%Y-%m-%d %H:%M:%S}Z"
     )
 
 
@@ -235,8 +235,8 @@ def _lasts(step: str, stamp: TokenCheck, trust: RecordTrust, end: datetime, *, l
     if path.ok:
         return checks.passed(step, f"trusted until {end:%Y-%m-%d}", f"至 {end:%Y-%m-%d} 仍可信")
     if last:
-        return checks.undecided(step, f"was not renewed in time: {path.reason.en}", f"未及时续签:{path.reason.zh}")
-    return checks.failed(step, f"had lapsed before it was renewed: {path.reason.en}", f"续签前已失效:{path.reason.zh}")
+        return checks.undecided(step, f"was not renewed in time: {path.reason.en}", f"未及时续签：{path.reason.zh}")
+    return checks.failed(step, f"had lapsed before it was renewed: {path.reason.en}", f"续签前已失效：{path.reason.zh}")
 
 
 def _readable(certificates: Sequence[bytes]) -> list[x509.Certificate]:

@@ -196,7 +196,7 @@ def _require_http(url: str) -> None:
     if not usable:
         raise TransportError(
             f"{public_url(url)!r} is not an http or https address; correct the configured URL.",
-            f"{public_url(url)!r} 不是 http 或 https 地址;请更正所配置的网址。",
+            f"{public_url(url)!r} 不是 http 或 https 地址；请更正所配置的网址。",
         )
 
 
@@ -210,7 +210,7 @@ def _attempt(request: _Request) -> HttpReply | TransportError:
         if watch.expired or isinstance(error, requests.Timeout):
             return _too_slow(request)
         where, why = public_url(request.url), _first_line(error)
-        return TransportError(f"No answer from {where}: {why}", f"{where} 无应答:{why}")
+        return TransportError(f"No answer from {where}: {why}", f"{where} 无应答：{why}")
     finally:
         watch.stop()
 
@@ -278,7 +278,7 @@ def _too_slow(request: _Request) -> TransportError:
     where = public_url(request.url)
     return TransportError(
         f"No complete answer from {where} within {request.timeout_s:g} s; try again or another server.",
-        f"{where} 未在 {request.timeout_s:g} 秒内完整应答;请重试或更换服务器。",
+        f"{where} 未在 {request.timeout_s:g} 秒内完整应答；请重试或更换服务器。",
     )
 
 

@@ -31,7 +31,7 @@ def check_archive_records(case: Case) -> Finding:
                 tally.fail(f"{name}: {error.en}", f"{name}:{error.zh}")
     for identifier in opened:
         tally.fail(
-            f"record {identifier} was committed, but the archive lacks it", f"记录 {identifier} 已承诺,但归档中没有"
+            f"record {identifier} was committed, but the archive lacks it", f"记录 {identifier} 已承诺，但归档中没有"
         )
     tally.details["blocks"] = blocks
     return tally.close(f"{blocks} blocks equal the records that were committed", f"{blocks} 个块与所承诺的记录一致")
@@ -44,7 +44,7 @@ def check_archive_wacz(case: Case) -> Finding:
         problems, signed = check_package(wacz)
         tally.details["members"] = len(wacz.names)
     for problem in problems:
-        tally.fail(problem, f"WACZ 不自洽:{problem}")
+        tally.fail(problem, f"WACZ 不自洽：{problem}")
     tally.details["signature"] = "none" if signed is None else "verified"
     if signed is not None and not check_wacz_signature(signed):
         tally.details["signature"] = "wrong"

@@ -99,7 +99,7 @@ class Case:
         if self.sizes[name] > limit:
             raise FormatError(
                 f"{name}: {self.sizes[name]} bytes, more than the {limit} allowed",
-                f"{name}:{self.sizes[name]} 字节,超过上限 {limit}",
+                f"{name}:{self.sizes[name]} 字节，超过上限 {limit}",
             )
         return self._kept[name] if name in self._kept else b"".join(self._stream(name))
 
@@ -116,9 +116,9 @@ class Case:
                 *whole, rest = (rest + chunk).split(b"\n")
                 yield from whole
                 if len(rest) > longest:
-                    raise FormatError(f"{name}: a line is over {longest} bytes", f"{name}:有一行超过 {longest} 字节")
+                    raise FormatError(f"{name}: a line is over {longest} bytes", f"{name}：有一行超过 {longest} 字节")
             if rest:
-                raise FormatError(f"{name}: the last line is torn", f"{name}:最后一行不完整")
+                raise FormatError(f"{name}: the last line is torn", f"{name}：最后一行不完整")
             return
         self.data(name, limit=limit)
 
@@ -269,7 +269,7 @@ def _demand(found: _T | FormatError | InputMissingError, what: str) -> _T:
         case UnknownVersionError():
             raise InputMissingError(Outcome.INDETERMINATE, Text(en=found.en, zh=found.zh))
         case FormatError():
-            reason = Text(en=f"{what} cannot be read, so this was not checked", zh=f"{what} 不可读,故未核对")
+            reason = Text(en=f"{what} cannot be read, so this was not checked", zh=f"{what} 不可读，故未核对")
             raise InputMissingError(Outcome.NOT_PERFORMED, reason)
         case InputMissingError():
             raise InputMissingError(Outcome.NOT_PERFORMED, found.reason)

@@ -62,7 +62,7 @@ def check_form(case: Case) -> Finding:
     if case.bundle.is_folder:
         tally.skip("an unpacked folder has no ZIP form to judge", "解包后的文件夹没有可核对的 ZIP 形式")
     for deviation in case.bundle.form_deviations:
-        tally.doubt(f"not in the fixed form: {deviation.en}", f"不是规定的形式:{deviation.zh}")
+        tally.doubt(f"not in the fixed form: {deviation.en}", f"不是规定的形式：{deviation.zh}")
     for name, problem in case.broken.items():
         tally.fail(f"{name} cannot be read: {problem.en}", f"无法读取 {name}:{problem.zh}")
     return tally.close("in the fixed form", "符合规定形式")
@@ -79,7 +79,7 @@ def check_members(case: Case) -> Finding:
     try:
         named = set(_named_by_manifest(case))
     except (FormatError, InputMissingError):
-        tally.skip("without a readable manifest nobody knows what may be there", "清单不可读,无法判断应有哪些成员")
+        tally.skip("without a readable manifest nobody knows what may be there", "清单不可读，无法判断应有哪些成员")
         named = set(case.names)
     for name in case.names:
         if not paths.lawful_name(name):
@@ -87,7 +87,7 @@ def check_members(case: Case) -> Finding:
         elif name not in named and not _may_stand(name):
             tally.fail(f"{name} does not belong there", f"{name} 不应存在")
     tally.details["members"] = len(case.names)
-    return tally.close(f"{len(case.names)} members, all of which belong there", f"{len(case.names)} 个成员,均属应有")
+    return tally.close(f"{len(case.names)} members, all of which belong there", f"{len(case.names)} 个成员，均属应有")
 
 
 def check_version(case: Case) -> Finding:
@@ -134,7 +134,7 @@ def _compare(tally: Tally, stated: Mapping[str, str], found: Mapping[str, str], 
     for name in sorted(wanted - stated.keys()):
         tally.fail(f"{name} is not listed", f"未列出 {name}")
     for name in sorted(stated.keys() - wanted):
-        tally.fail(f"{name} is listed, but it is not there", f"已列出 {name},但不存在")
+        tally.fail(f"{name} is listed, but it is not there", f"已列出 {name}，但不存在")
     for name in sorted(wanted & stated.keys()):
         if found.get(name) != stated[name]:
             tally.fail(f"{name} has another digest", f"{name} 摘要不符")

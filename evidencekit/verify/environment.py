@@ -42,7 +42,7 @@ def check_environment(case: Case) -> Finding:
     tally.details["counts"] = dict[str, JsonValue](counts)
     _note_results(tally, results)
     return tally.close(
-        f"{counts['PASS']} probes ran and saw no sign of forgery", f"{counts['PASS']} 项检查已执行,未发现伪造迹象"
+        f"{counts['PASS']} probes ran and saw no sign of forgery", f"{counts['PASS']} 项检查已执行，未发现伪造迹象"
     )
 
 
@@ -92,4 +92,4 @@ def _note_results(tally: Tally, results: Mapping[str, str]) -> None:
             tally.note(_OUTCOMES[result], Text(en=f"{', '.join(names)} {en}", zh=f"{'、'.join(names)} {zh}"))
     idle = [name for name, found in results.items() if found == "NOT_PERFORMED"]
     if idle:
-        tally.doubt(f"not performed: {', '.join(idle)}", f"未执行:{'、'.join(idle)}")
+        tally.doubt(f"not performed: {', '.join(idle)}", f"未执行：{'、'.join(idle)}")

@@ -42,7 +42,7 @@ def check_exchanges(case: Case) -> Finding:
     lines = seen.outcomes.total()
     if lines != stated:
         tally.fail(
-            f"the header announces {stated} requests, {lines} are there", f"表头声明 {stated} 个请求,实有 {lines} 个"
+            f"the header announces {stated} requests, {lines} are there", f"表头声明 {stated} 个请求，实有 {lines} 个"
         )
     if seen.repeated:
         tally.fail(f"{seen.repeated} ids occur more than once", f"{seen.repeated} 个编号重复")
@@ -52,7 +52,7 @@ def check_exchanges(case: Case) -> Finding:
     tally.details["requests"] = lines
     return tally.close(
         f"each of {lines} requests ends once, as the manifest counts",
-        f"{lines} 个请求各有且仅有一个结果,与清单计数一致",
+        f"{lines} 个请求各有且仅有一个结果，与清单计数一致",
     )
 
 
@@ -109,7 +109,7 @@ def _check_counts(tally: Tally, seen: _Seen, stated: Completeness) -> None:
         if wanted != counted:
             tally.fail(
                 f"the manifest counts {name} {wanted}, the lines give {counted}",
-                f"清单中 {name} 为 {wanted},逐行统计为 {counted}",
+                f"清单中 {name} 为 {wanted}，逐行统计为 {counted}",
             )
 
 
@@ -127,6 +127,6 @@ def _check_links(tally: Tally, seen: _Seen) -> None:
 def _check_records(tally: Tally, seen: _Seen, case: Case) -> None:
     committed = Counter(line.id for line in case.records.records)
     for name in sorted((committed - seen.records).keys()):
-        tally.fail(f"record {name} was committed, but no request names it", f"记录 {name} 已承诺,但没有请求引用它")
+        tally.fail(f"record {name} was committed, but no request names it", f"记录 {name} 已承诺，但没有请求引用它")
     for name in sorted((seen.records - committed).keys()):
         tally.fail(f"record {name} is named more often than it was committed", f"记录 {name} 的引用次数多于承诺次数")

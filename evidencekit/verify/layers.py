@@ -74,7 +74,7 @@ _PROOFS: tuple[tuple[Layer, tuple[str, ...], Text], ...] = (
         ("container.members", "sums.sha256", "sums.sm3"),
         Text(
             en="the members are those that belong there and agree with the lists of digests",
-            zh="成员文件齐全且无多余,并与摘要清单一致",
+            zh="成员文件齐全且无多余，并与摘要清单一致",
         ),
     ),
     (
@@ -156,7 +156,7 @@ _LIMITS: tuple[tuple[Layer, tuple[str, ...], Text], ...] = (
     (
         Layer.CONTAINER,
         (),
-        Text(en="who made the bundle; anybody can make consistent digests", zh="制作者身份;任何人都能制作自洽的摘要"),
+        Text(en="who made the bundle; anybody can make consistent digests", zh="制作者身份；任何人都能制作自洽的摘要"),
     ),
     (
         Layer.OUTER_SEAL,
@@ -168,7 +168,7 @@ _LIMITS: tuple[tuple[Layer, tuple[str, ...], Text], ...] = (
         (),
         Text(
             en="truth of content; where a party controls the machine, wholesale forgery is not excluded",
-            zh="内容属实;制作方控制环境时,不能排除整体伪造",
+            zh="内容属实；制作方控制环境时，不能排除整体伪造",
         ),
     ),
     (
@@ -182,7 +182,7 @@ _LIMITS: tuple[tuple[Layer, tuple[str, ...], Text], ...] = (
     (
         Layer.SIGNATURE,
         ("seal.identity",),
-        Text(en="who the signer is: integrity only", zh="签署人身份:仅证明完整性"),
+        Text(en="who the signer is: integrity only", zh="签署人身份：仅证明完整性"),
     ),
     (
         Layer.SIGNATURE,
@@ -199,7 +199,7 @@ _LIMITS: tuple[tuple[Layer, tuple[str, ...], Text], ...] = (
         ("time.independent",),
         Text(
             en="time independent of the issuer: no trusted token comes from a TSA other than the issuer's own",
-            zh="独立于制作方的时间:没有来自制作方以外且受信任的时间戳机构的凭证",
+            zh="独立于制作方的时间：没有来自制作方以外且受信任的时间戳机构的凭证",
         ),
     ),
     (
@@ -217,7 +217,7 @@ _LIMITS: tuple[tuple[Layer, tuple[str, ...], Text], ...] = (
         ("ledger.independent",),
         Text(
             en="anything against the log's own operator: no witness or third-party stamp vouches for the checkpoint",
-            zh="对日志运营者自身不构成任何证明:没有见证人或第三方时间戳为检查点作证",
+            zh="对日志运营者自身不构成任何证明：没有见证人或第三方时间戳为检查点作证",
         ),
     ),
     (
@@ -225,7 +225,7 @@ _LIMITS: tuple[tuple[Layer, tuple[str, ...], Text], ...] = (
         (),
         Text(
             en="that the certificate was not corrected or revoked later: this needs a newer ledger",
-            zh="证书其后未被更正或撤销:这需要更新的日志",
+            zh="证书其后未被更正或撤销：这需要更新的日志",
         ),
     ),
 )
@@ -240,5 +240,5 @@ def _does_not(layer: Layer, outcomes: Mapping[str, Outcome]) -> Text:
     limits = [text for at, lifted, text in _LIMITS if at is layer and not (lifted and _all_passed(outcomes, *lifted))]
     if _layer_outcome(layer, outcomes) is _FAILED:
         name = _NAMES[layer]
-        limits.insert(0, Text(en=f"{name.en} failed: see its findings", zh=f"{name.zh}未通过:见相关检查结果"))
+        limits.insert(0, Text(en=f"{name.en} failed: see its findings", zh=f"{name.zh}未通过：见相关检查结果"))
     return _join(limits) if limits else _NOTHING

@@ -133,7 +133,7 @@ class LedgerChecks:
             tally.doubt(
                 "no witness or third-party stamp that you trust vouches for the checkpoint: "
                 "it proves nothing against the log's own operator",
-                "没有您信任的见证人或第三方时间戳为检查点作证:对日志运营者自身不构成证明",
+                "没有您信任的见证人或第三方时间戳为检查点作证：对日志运营者自身不构成证明",
             )
         return tally.close("a third party vouches for the checkpoint", "有第三方为检查点作证")
 
@@ -146,7 +146,7 @@ class LedgerChecks:
         elif not given:
             tally.doubt(
                 "the checkpoint is signed by the key that the bundle itself names; you gave no key of this log",
-                "检查点由证据包自身载明的密钥签署;您未提供该日志的密钥",
+                "检查点由证据包自身载明的密钥签署；您未提供该日志的密钥",
             )
 
     def _note_same_log(self, tally: Tally, opened: ProofCheck) -> None:
@@ -156,7 +156,7 @@ class LedgerChecks:
         if opened.checkpoint.origin != entered.checkpoint.origin:
             tally.fail("the open entry is in another log", "开始登记在另一日志中")
         if opened.checkpoint.size == entered.checkpoint.size and opened.checkpoint.root != entered.checkpoint.root:
-            tally.fail("the log signed two trees of one size: a fork", "日志对同一大小签署了两棵不同的树:分叉")
+            tally.fail("the log signed two trees of one size: a fork", "日志对同一大小签署了两棵不同的树：分叉")
 
 
 def _with_own(given: Sequence[VerifierKey], own: VerifierKey) -> list[NoteVerifier]:
@@ -169,7 +169,7 @@ def _check_entry_stamp(entry: CaptureEntry, case: Case, tally: Tally) -> None:
         if held is not None:
             tally.fail(
                 f"the entry says {entry.timestamp!r}, but there is {_FIRST}",
-                f"条目记为 {entry.timestamp!r},但存在 {_FIRST}",
+                f"条目记为 {entry.timestamp!r}，但存在 {_FIRST}",
             )
     elif entry.timestamp != held:
         tally.fail(f"the entry holds another digest of {_FIRST}", f"条目中 {_FIRST} 的摘要不符")

@@ -132,7 +132,7 @@ class OuterChecks:
             # A later, intact time-stamp is over a manifest with the digest of the signature's every byte.
             for loose in () if stamped else signature.check.unaccounted:
                 tally.doubt(
-                    f"{signature.path} holds {loose.en}, unprotected", f"{signature.path} 含未受保护的内容:{loose.zh}"
+                    f"{signature.path} holds {loose.en}, unprotected", f"{signature.path} 含未受保护的内容：{loose.zh}"
                 )
         return tally.close("the signature over the ASiC manifest is intact", "对 ASiC 清单的签名完整")
 
@@ -149,10 +149,10 @@ class OuterChecks:
         if fingerprint(outer) != fingerprint(inner):
             tally.fail("the outer signer is not the inner signer", "外层签署人与内层签署人不同")
         if self._case.named_signer is None:
-            tally.doubt("the manifest does not tell who should have signed", "清单不可读,无法得知应由谁签署")
+            tally.doubt("the manifest does not tell who should have signed", "清单不可读，无法得知应由谁签署")
         elif fingerprint(outer) != self._case.named_signer:
             tally.fail("the outer signer is not the one whom the manifest names", "外层签署人不是清单所载明者")
-        return tally.close(f"signed by {name_of(outer)}, as the record is", f"由 {name_of(outer)} 签署,与记录一致")
+        return tally.close(f"signed by {name_of(outer)}, as the record is", f"由 {name_of(outer)} 签署，与记录一致")
 
     def check_timestamp(self) -> Finding:
         """`outer.timestamp`: intact, over its manifest, trusted; the last token holds no unprotected byte."""
@@ -162,7 +162,7 @@ class OuterChecks:
             if stamp.check.token_der is not None and stamp.check.token_der != self._case.data(stamp.path):
                 tally.fail(f"{stamp.path} is not a bare token", f"{stamp.path} 不是裸时间戳凭证")
         for loose in self.stamps[-1].check.unaccounted if self.stamps else ():
-            tally.doubt(f"the time-stamp holds {loose.en}, unprotected", f"时间戳含未受保护的内容:{loose.zh}")
+            tally.doubt(f"the time-stamp holds {loose.en}, unprotected", f"时间戳含未受保护的内容：{loose.zh}")
         return tally.close("the outer time-stamp is intact and trusted", "外层时间戳完整且受信任")
 
     @property
@@ -191,7 +191,7 @@ class OuterChecks:
         strays = [name for name in self._case.names if name.startswith(paths.META_INF) and name not in covered]
         for name in strays:
             if name.endswith(".ers") or "EvidenceRecord" in name:
-                tally.doubt(f"{name}: evidence records are not read by this verifier", f"{name}:本程序不读取证据记录")
+                tally.doubt(f"{name}: evidence records are not read by this verifier", f"{name}：本程序不读取证据记录")
             else:
                 tally.fail(f"{name} belongs to no manifest", f"{name} 不属于任何清单")
 

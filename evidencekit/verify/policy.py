@@ -55,12 +55,13 @@ def load_policy(path: Path) -> Policy:
             return parse_policy(file.read(MAX_BYTES + 1))
     except OSError as error:
         raise UsageError(
-            f"The policy {path} cannot be read ({error}); check the path.", f"无法读取策略 {path}({error});请检查路径。"
+            f"The policy {path} cannot be read ({error}); check the path.",
+            f"无法读取策略 {path}({error})；请检查路径。",
         ) from error
     except FormatError as error:
         raise ConfigError(
             f"{path} is not a policy ({error.en}); see the documentation of --policy.",
-            f"{path} 不是策略文件({error.zh});请参阅 --policy 的说明。",
+            f"{path} 不是策略文件({error.zh})；请参阅 --policy 的说明。",
         ) from error
 
 
@@ -73,7 +74,7 @@ def parse_policy(data: bytes) -> Policy:
     try:
         value = json.loads(data) if len(data) <= MAX_BYTES else None
     except (ValueError, RecursionError) as error:
-        raise FormatError(f"policy: not JSON: {error}", f"策略:不是 JSON:{error}") from error
+        raise FormatError(f"policy: not JSON: {error}", f"策略：不是 JSON:{error}") from error
     fields = Fields(value, "policy")
     check_version(fields, "policy")
     certificates = fields.texts("certificates") if fields.has("certificates") else ()
@@ -105,9 +106,9 @@ def check_policy(case: Case, outer: OuterChecks, policy: Policy) -> Finding:
     if len(counted) < policy.signers:
         tally.doubt(
             f"{len(counted)} signers you trust, {policy.signers} are demanded",
-            f"您信任的签署人有 {len(counted)} 个,要求 {policy.signers} 个",
+            f"您信任的签署人有 {len(counted)} 个，要求 {policy.signers} 个",
         )
     for wanted in policy.certificates:
         if wanted not in counted:
             tally.doubt(f"no counted signature by {wanted}", f"没有 {wanted} 的有效签名")
-    return tally.close(f"{len(counted)} signers, as demanded", f"{len(counted)} 个签署人,符合要求")
+    return tally.close(f"{len(counted)} signers, as demanded", f"{len(counted)} 个签署人，符合要求")

@@ -36,7 +36,7 @@ def check_form(case: Case) -> Finding:
     _check_times(manifest, tally)
     if root_of([artifact.leaf for artifact in manifest.artifacts]) != manifest.artifacts_root:
         tally.fail("the root of the artifacts is not that of their leaves", "文件根与叶子不符")
-    return tally.close("canonical and consistent in itself", "形式规范,内部一致")
+    return tally.close("canonical and consistent in itself", "形式规范，内部一致")
 
 
 def check_artifacts(case: Case) -> Finding:
@@ -63,7 +63,7 @@ def check_records(case: Case) -> Finding:
     if len(lines) != stated.count:
         tally.fail(
             f"{len(lines)} records where the manifest says {stated.count}",
-            f"有 {len(lines)} 条记录,清单记为 {stated.count} 条",
+            f"有 {len(lines)} 条记录，清单记为 {stated.count} 条",
         )
     if root_of([line.leaf for line in lines]) != stated.root:
         tally.fail("the leaves do not rebuild the root in the manifest", "叶子无法重建清单中的根")
@@ -95,7 +95,7 @@ def check_minimum(case: Case) -> Finding:
 def _check_artifact(case: Case, line: ArtifactOpening, tally: Tally) -> None:
     if line.withheld:
         if case.has(line.path):
-            tally.fail(f"{line.path} is said to be withheld, but it is there", f"{line.path} 标为不公开,但实际存在")
+            tally.fail(f"{line.path} is said to be withheld, but it is there", f"{line.path} 标为不公开，但实际存在")
         return
     if not opening_is_true(line):
         tally.fail(f"{line.path} does not open its leaf", f"{line.path} 无法开启其叶子")
@@ -143,4 +143,4 @@ def _and_withheld(reasons: Counter[str]) -> tuple[str, str]:
     if not reasons:
         return "", ""
     named = ", ".join(sorted(reasons))
-    return f"; withheld, so not checked: {named}", f";不公开因而未核对:{named}"
+    return f"; withheld, so not checked: {named}", f";不公开因而未核对：{named}"

@@ -59,7 +59,7 @@ class SealChecks:
             tally.details["certificate_sha256"] = fingerprint(certificate)
             tally.details["subject"] = name_of(certificate)
             if self._case.named_signer is None:
-                tally.doubt("the manifest does not tell who should have signed it", "清单不可读,无法得知应由谁签署")
+                tally.doubt("the manifest does not tell who should have signed it", "清单不可读，无法得知应由谁签署")
             elif fingerprint(certificate) != self._case.named_signer:
                 tally.fail("the signer is not the one whom the manifest names", "签署人不是清单所载明的签署人")
         return tally.close("the signature over manifest.json is intact", "对 manifest.json 的签名完整")
@@ -71,14 +71,14 @@ class SealChecks:
         tally.details["certificate_sha256"] = fingerprint(certificate)
         tally.details["anchors_sha256"] = [fingerprint(anchor) for anchor in self._case.trust.signers]
         if not self.inner.intact:
-            tally.fail("the signature is not intact, so it is nobody's", "签名不完整,不能归于任何人")
+            tally.fail("the signature is not intact, so it is nobody's", "签名不完整，不能归于任何人")
         if not self._case.trust.signers:
             kind = (
                 ("self-signed", "自签名") if certificate.subject == certificate.issuer else ("not anchored", "无信任锚")
             )
             tally.doubt(
                 f"no anchor for signers was given; the certificate is {kind[0]}: integrity only",
-                f"未提供签署人的信任锚;该证书为{kind[1]},仅能证明完整性",
+                f"未提供签署人的信任锚；该证书为{kind[1]}，仅能证明完整性",
             )
         elif not path.ok:
             tally.note(path.outcome, path.reason)
@@ -94,14 +94,14 @@ class SealChecks:
         tally.details["time_proved_by"] = "time-stamp" if stamped else "time of verification"
         if moment < start and stamped:
             tally.fail(
-                f"the certificate became valid at {start}, after the signature", f"证书自 {start} 起有效,晚于签名"
+                f"the certificate became valid at {start}, after the signature", f"证书自 {start} 起有效，晚于签名"
             )
         elif moment < start:
             tally.doubt(f"the certificate is not valid before {start}", f"证书在 {start} 之前无效")
         elif moment > end:
             tally.doubt(
                 f"the certificate expired at {end}; no trusted time-stamp proves that the signature is older",
-                f"证书已于 {end} 到期;没有受信任的时间戳证明签名早于该时间",
+                f"证书已于 {end} 到期；没有受信任的时间戳证明签名早于该时间",
             )
         when = ("at the time-stamp", "时间戳时刻") if stamped else ("at the time of verification", "核验时刻")
         return tally.close(f"the certificate was valid {when[0]}", f"证书在{when[1]}有效")

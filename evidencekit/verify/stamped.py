@@ -54,14 +54,15 @@ def check_capture_document(case: Case, record: CaptureStamp, tally: Tally) -> No
     count = document.integer("records")
     if count > len(leaves):
         tally.fail(
-            f"{path} counts {count} records, there are {len(leaves)}", f"{path} 记 {count} 条记录,实有 {len(leaves)} 条"
+            f"{path} counts {count} records, there are {len(leaves)}",
+            f"{path} 记 {count} 条记录，实有 {len(leaves)} 条",
         )
     initial = [document.octets(name, 32) for name in _INITIAL_ROLES]
     for leaf, (name, role) in zip(initial, _INITIAL_ROLES.items(), strict=True):
         if leaf not in _leaves_of(case, record.page, role):
             tally.fail(f"{path}: {name} is not the page's {role}", f"{path}:{name} 不是该页面的 {role}")
     if root_of([*leaves[:count], *initial]) != document.octets("root", 32):
-        tally.fail(f"{path}: the root is not that of the records", f"{path}:根与记录不符")
+        tally.fail(f"{path}: the root is not that of the records", f"{path}：根与记录不符")
 
 
 def _leaves_of(case: Case, page: str, role: str) -> list[bytes]:

@@ -13,7 +13,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Final, Literal
 
 from evidencekit.bundle import paths
-from evidencekit.model import Finding, JsonValue, Outcome
+from evidencekit.model import Finding, JsonValue, Outcome, Text
 from evidencekit.timestamp.check import TokenCheck, check_token
 from evidencekit.verify.stamped import check_capture_document, check_open_document
 from evidencekit.verify.tally import Tally
@@ -123,7 +123,7 @@ class TimeChecks:
         for record in self._case.manifest.t_capture:
             check_capture_document(self._case, record, tally)
         for page, stamps in self.captures.items():
-            note_stamps(tally, stamps, subject=f" (page {page})")
+            note_stamps(tally, stamps, page=page)
         return tally.close(
             "T_capture is proved for every page by a TSA you trust", "每个页面的 T_capture 均由您信任的时间戳机构证明"
         )
@@ -158,7 +158,7 @@ class TimeChecks:
             _note_order(tally, ("T_capture", min(_times(stamps, "earliest"), default=None)), ("T_seal", last_seal))
         self._note_own_times(tally)
         return tally.close(
-            "T_open ≤ T_capture ≤ T_seal, the record's times between", "T_open ≤ T_capture ≤ T_seal,记录时间居于其间"
+            "T_open ≤ T_capture ≤ T_seal, the record's times between", "T_open ≤ T_capture ≤ T_seal，记录时间居于其间"
         )
 
     def check_independent(self, outer: Sequence[Stamp]) -> Finding:
@@ -171,7 +171,7 @@ class TimeChecks:
         if not stamps:
             tally.skip("there is no time-stamp", "没有时间戳")
         elif not foreign:
-            tally.doubt("every token is self-issued, not independent", "所有时间戳均为自行签发,不具独立性")
+            tally.doubt("every token is self-issued, not independent", "所有时间戳均为自行签发，不具独立性")
         elif not any(stamp.trusted for stamp in foreign):
             tally.doubt(
                 "no token of another TSA leads to an anchor you gave", "其他时间戳机构的凭证均无法追溯至您提供的信任锚"
@@ -189,28 +189,32 @@ class TimeChecks:
         before = max(_times(self.seals, "latest"), default=None)
         for page in manifest.pages:
             shown = min(_times(self.captures.get(page.id, ()), "latest"), default=before)
-            _note_clock(tally, f"page {page.id} began", page.started_at, after, before)
-            _note_clock(tally, f"page {page.id} was first shown", page.initial_at, after, shown)
-        _note_clock(tally, "the capture ended", manifest.finished_at, after, before)
+            _note_clock(
+                tally, Text(en=f"page {page.id} began", zh=f"第 {page.id} 页的开始时间"), page.started_at, after, before
+            )
+            first = Text(en=f"page {page.id} was first shown", zh=f"第 {page.id} 页的初始画面时间")
+            _note_clock(tally, first, page.initial_at, after, shown)
+        _note_clock(tally, Text(en="the capture ended", zh="取证结束时间"), manifest.finished_at, after, before)
 
 
-def note_stamps(tally: Tally, stamps: Sequence[Stamp], *, pending: Sequence[str] = (), subject: str = "") -> None:
+def note_stamps(tally: Tally, stamps: Sequence[Stamp], *, pending: Sequence[str] = (), page: str = "") -> None:
     """Note what one role's tokens come to; see the module for the rule."""
+    subject, subject_zh = (f" (page {page})", f"（第 {page} 页）") if page else ("", "")
     tally.details[f"tokens{subject}"] = [_described(stamp) for stamp in stamps]
     trusted = any(stamp.trusted for stamp in stamps)
     for stamp in stamps:
         if not stamp.check.intact or (stamp.check.trusted is Outcome.FAILED and not trusted):
             reason = stamp.check.reason
-            tally.fail(f"{stamp.path}: {reason.en}", f"{stamp.path}:{reason.zh}")
+            tally.fail(f"{stamp.path}: {reason.en}", f"{stamp.path}：{reason.zh}")
     if pending:
         tally.details["pending"] = list(pending)
     if not stamps:
-        tally.doubt(f"the time-stamp is pending{subject}", f"时间戳待补{subject}")
+        tally.doubt(f"the time-stamp is pending{subject}", f"时间戳待补{subject_zh}")
     elif not trusted:
         reason = stamps[0].check.reason
         tally.doubt(
             f"intact, but no token leads to a TSA you trust{subject}: {reason.en}",
-            f"时间戳完整,但无法追溯至您信任的时间戳机构{subject}:{reason.zh}",
+            f"时间戳完整，但无法追溯至您信任的时间戳机构{subject_zh}：{reason.zh}",
         )
 
 
@@ -238,11 +242,13 @@ def _note_order(tally: Tally, first: tuple[str, datetime | None], second: tuple[
         tally.fail(f"{first[0]} lies after {second[0]}", f"{first[0]} 晚于 {second[0]}")
 
 
-def _note_clock(tally: Tally, what: str, own: datetime, after: datetime | None, before: datetime | None) -> None:
+def _note_clock(tally: Tally, what: Text, own: datetime, after: datetime | None, before: datetime | None) -> None:
     if after is not None and own < after - CLOCK_TOLERANCE:
-        tally.doubt(f"by the system clock {what} at {own}, before T_open", f"按系统时钟,{what} {own} 早于 T_open")
+        tally.doubt(
+            f"by the system clock {what.en} at {own}, before T_open", f"按系统时钟，{what.zh}({own})早于 T_open"
+        )
     if before is not None and own > before + CLOCK_TOLERANCE:
         tally.doubt(
-            f"by the system clock {what} at {own}, after the time-stamp over it",
-            f"按系统时钟,{what} {own} 晚于对应时间戳",
+            f"by the system clock {what.en} at {own}, after the time-stamp over it",
+            f"按系统时钟，{what.zh}({own})晚于对应时间戳",
         )

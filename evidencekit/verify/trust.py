@@ -83,7 +83,7 @@ def load_trust(specs: Sequence[str]) -> Trust:
     if len(trust.signers) + len(trust.tsas) + len(trust.logs) > MAX_ANCHORS:
         raise UsageError(
             f"--trust names more than {MAX_ANCHORS} anchors; give only those that this bundle needs.",
-            f"--trust 指定了超过 {MAX_ANCHORS} 个信任锚;请只提供本证据包所需的。",
+            f"--trust 指定了超过 {MAX_ANCHORS} 个信任锚；请只提供本证据包所需的。",
         )
     return trust
 
@@ -109,14 +109,14 @@ def _load_spec(spec: str) -> Trust:
     loader = _ROLES.get(role) if separator else None
     name = rest if loader else spec
     if not name:
-        raise UsageError("--trust names no path; give self or PATH.", "--trust 未指定路径;请提供 self 或路径。")
+        raise UsageError("--trust names no path; give self or PATH.", "--trust 未指定路径；请提供 self 或路径。")
     path = Path(name)
     found = _load_folder(path, loader) if path.is_dir() else (loader or _load_unqualified)(_read(path), str(path))
     if not (found.signers or found.tsas or found.logs or found.crls):
         raise UsageError(
             f"--trust {spec}: no anchor was found there; give a PEM certificate, a vkey, or a folder with "
             "signer*.pem, tsa*.pem or *.vkey.",
-            f"--trust {spec}:未找到信任锚;请提供 PEM 证书、vkey,或含 signer*.pem、tsa*.pem、*.vkey 的文件夹。",
+            f"--trust {spec}：未找到信任锚；请提供 PEM 证书、vkey，或含 signer*.pem、tsa*.pem、*.vkey 的文件夹。",
         )
     return found
 
@@ -132,7 +132,7 @@ def _load_folder(folder: Path, loader: _Loader | None) -> Trust:
     if len(paths) > MAX_FILES:
         raise UsageError(
             f"{folder} holds more than {MAX_FILES} files; give a folder with anchors only.",
-            f"{folder} 中文件超过 {MAX_FILES} 个;请提供只含信任锚的文件夹。",
+            f"{folder} 中文件超过 {MAX_FILES} 个；请提供只含信任锚的文件夹。",
         )
     trust = Trust()
     for path in paths:
@@ -170,7 +170,7 @@ def _read(path: Path) -> bytes:
     if len(data) > MAX_FILE_BYTES:
         raise UsageError(
             f"{path} is larger than {MAX_FILE_BYTES} bytes, so it is no list of anchors; give another file.",
-            f"{path} 超过 {MAX_FILE_BYTES} 字节,不是信任锚文件;请换一个文件。",
+            f"{path} 超过 {MAX_FILE_BYTES} 字节，不是信任锚文件；请换一个文件。",
         )
     return data
 
@@ -212,7 +212,7 @@ def _load_unqualified(data: bytes, name: str) -> Trust:
             raise UsageError(
                 f"{name} holds a CA certificate ({_named(certificate)}); say what it stands for: "
                 "--trust signer=PATH or --trust tsa=PATH.",
-                f"{name} 中有 CA 证书({_named(certificate)});请指明其用途:--trust signer=路径 或 --trust tsa=路径。",
+                f"{name} 中有 CA 证书({_named(certificate)})；请指明其用途：--trust signer=路径 或 --trust tsa=路径。",
             )
         (tsas if _only_stamps_time(certificate) else signers).append(certificate)
     return Trust(signers=tuple(signers), tsas=tuple(tsas), crls=_crls(data, name))
@@ -276,12 +276,12 @@ def _unique_crls(crls: tuple[x509.CertificateRevocationList, ...]) -> tuple[x509
 def _unreadable(path: Path, error: Exception) -> UsageError:
     return UsageError(
         f"--trust: {path} cannot be read ({error}); check the path and its permissions.",
-        f"--trust:无法读取 {path}({error});请检查路径与权限。",
+        f"--trust：无法读取 {path}({error})；请检查路径与权限。",
     )
 
 
 def _bad(name: str, en: str, zh: str) -> UsageError:
     return UsageError(
         f"--trust: {name} is not {en}; give the file that the issuer publishes.",
-        f"--trust:{name} 不是{zh};请提供签发者公布的文件。",
+        f"--trust:{name} 不是{zh}；请提供签发者公布的文件。",
     )

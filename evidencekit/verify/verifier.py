@@ -60,14 +60,14 @@ def verify_bundle(
     moment = datetime.now(UTC) if at is None else at
     if moment.tzinfo is None:
         raise UsageError(
-            "The time of verification has no time zone; give an aware time.", "核验时间缺少时区;请给出带时区的时间。"
+            "The time of verification has no time zone; give an aware time.", "核验时间缺少时区；请给出带时区的时间。"
         )
     name = Path(path).name
     with open_bundle(Path(path)) as bundle:
         if paths.MANIFEST not in bundle and paths.SEAL not in bundle:
             raise FormatError(
                 f"{name} holds neither manifest.json nor seal/manifest.p7s: it is no evidence bundle.",
-                f"{name} 中既无 manifest.json 也无 seal/manifest.p7s:不是证据包。",
+                f"{name} 中既无 manifest.json 也无 seal/manifest.p7s：不是证据包。",
             )
         with closing(Case(bundle, name, trust=trust or Trust.stranger(), at=moment)) as case:
             return _report(case, policy or Policy())
@@ -152,7 +152,7 @@ def _run(identifier: str, check: Callable[[], Finding]) -> Finding:
 def _trust_self() -> Finding:
     reason = Text(
         en="the anchors came from the bundle itself: nothing was checked against the outside",
-        zh="信任锚取自证据包自身:未与任何外部依据核对",
+        zh="信任锚取自证据包自身：未与任何外部依据核对",
     )
     return finding("trust.self", Outcome.INDETERMINATE, reason)
 
@@ -160,6 +160,6 @@ def _trust_self() -> Finding:
 def _status_current() -> Finding:
     reason = Text(
         en="whether it was corrected or revoked later needs a newer ledger",
-        zh="其后是否被更正或撤销,需要更新的日志才能判断",
+        zh="其后是否被更正或撤销，需要更新的日志才能判断",
     )
     return finding("status.current", Outcome.NOT_PERFORMED, reason)

@@ -59,7 +59,7 @@ def _undecided_parts(outcomes: Mapping[str, Outcome]) -> list[Text]:
         )
     rest = [name for name in undecided if not _explained_by_anchors(name)]
     if rest:
-        parts.append(Text(en=f"not decided: {', '.join(rest)}", zh=f"未能判定:{'、'.join(rest)}"))
+        parts.append(Text(en=f"not decided: {', '.join(rest)}", zh=f"未能判定：{'、'.join(rest)}"))
     return parts
 
 
@@ -93,7 +93,7 @@ def _self_note(findings: Sequence[Finding]) -> list[Text]:
     return [
         Text(
             en="the anchors came from the bundle itself (--trust self), so nothing was checked against the outside",
-            zh="信任锚取自证据包自身(--trust self),未与任何外部依据核对",
+            zh="信任锚取自证据包自身(--trust self)，未与任何外部依据核对",
         )
     ]
 

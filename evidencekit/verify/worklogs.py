@@ -25,9 +25,9 @@ def check_worklog(case: Case) -> Finding:
     if chain.ok and chain.lines != stated.lines:
         tally.fail(
             f"the log has {chain.lines} lines, the manifest says {stated.lines}",
-            f"日志有 {chain.lines} 行,清单记为 {stated.lines} 行",
+            f"日志有 {chain.lines} 行，清单记为 {stated.lines} 行",
         )
-    return tally.close(f"{chain.lines} lines, chained without a break", f"{chain.lines} 行,链条完整")
+    return tally.close(f"{chain.lines} lines, chained without a break", f"{chain.lines} 行，链条完整")
 
 
 def check_custody(case: Case) -> Finding:
@@ -46,7 +46,7 @@ def check_custody(case: Case) -> Finding:
     _note_break(tally, chain)
     if chain.ok and chain.lines < 2:  # noqa: PLR2004 - a header and an event
         tally.fail("the custody log holds no event", "保管日志没有任何事件")
-    return tally.close(f"{chain.lines} lines continue the work log", f"{chain.lines} 行,与工作日志衔接")
+    return tally.close(f"{chain.lines} lines continue the work log", f"{chain.lines} 行，与工作日志衔接")
 
 
 def _note_break(tally: Tally, chain: ChainCheck) -> None:
@@ -56,4 +56,4 @@ def _note_break(tally: Tally, chain: ChainCheck) -> None:
     reason = chain.reason
     en, zh = (reason.en, reason.zh) if reason is not None else ("it is broken", "已断裂")
     tally.details["broken_at"] = chain.broken_at
-    tally.fail(f"line {chain.broken_at}: {en}", f"第 {chain.broken_at} 行:{zh}")
+    tally.fail(f"line {chain.broken_at}: {en}", f"第 {chain.broken_at} 行：{zh}")

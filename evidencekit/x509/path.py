@@ -161,7 +161,7 @@ class _Search:
         if self._faults:
             return self._faults[0]
         if self._budget <= 0:
-            return _Fault(en="too many certificates to search", zh="证书过多,无法逐一查找", open=True)
+            return _Fault(en="too many certificates to search", zh="证书过多，无法逐一查找", open=True)
         return _Fault(en="no path leads to a given anchor", zh="无法追溯至所给的信任锚", open=True)
 
     def _issuers(self, chain: _Chain) -> Iterable[x509.Certificate]:
@@ -251,7 +251,7 @@ def _common_fault(certificate: x509.Certificate, at: datetime) -> _Fault | None:
     if not certificate.not_valid_before_utc <= at <= certificate.not_valid_after_utc:
         window = f"{certificate.not_valid_before_utc:%Y-%m-%d} – {certificate.not_valid_after_utc:%Y-%m-%d}"
         moment = f"{at:%Y-%m-%d %H:%M:%SZ}"
-        return _Fault(en=f"{name} is valid {window}, not at {moment}", zh=f"{name} 有效期为 {window},在 {moment} 无效")
+        return _Fault(en=f"{name} is valid {window}, not at {moment}", zh=f"{name} 有效期为 {window}，在 {moment} 无效")
     for extension in certificate.extensions:
         if extension.critical and extension.oid not in _UNDERSTOOD:
             oid = extension.oid.dotted_string

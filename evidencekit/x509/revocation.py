@@ -112,4 +112,4 @@ def _voids(revocation: Revocation, at: datetime, purpose: Purpose) -> bool:
 def _revoked(certificate: x509.Certificate, revocation: Revocation, source: str) -> Check:
     reason = revocation.reason.value if revocation.reason else "no reason given"
     name, day = name_of(certificate), f"{revocation.time:%Y-%m-%d}"
-    return checks.failed(_STEP, f"{name} was revoked {day}: {reason} ({source})", f"{name} 已于 {day} 吊销:{reason}")
+    return checks.failed(_STEP, f"{name} was revoked {day}: {reason} ({source})", f"{name} 已于 {day} 吊销：{reason}")

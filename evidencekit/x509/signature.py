@@ -79,9 +79,9 @@ def check_signature(
     try:
         valid = _verify(signer, algorithm, digest=digest, signature=signature, data=data)
     except (_UnsupportedError, UnsupportedAlgorithm) as error:
-        return checks.undecided(_STEP, f"cannot be checked here: {error}", f"本程序无法核验:{error}")
+        return checks.undecided(_STEP, f"cannot be checked here: {error}", f"本程序无法核验：{error}")
     except (_WeakError, FormatError) as error:
-        return checks.failed(_STEP, f"signature refused: {error}", f"签名不予接受:{error}")
+        return checks.failed(_STEP, f"signature refused: {error}", f"签名不予接受：{error}")
     if not valid:
         return checks.failed(
             _STEP, "the signature does not belong to these bytes and this key", "签名与所签字节及公钥不符"
@@ -195,7 +195,7 @@ def certificate_signed_by(child: x509.Certificate, issuer: x509.Certificate) -> 
         inner = parse_algorithm(der.children(der.parse(child.tbs_certificate_bytes))[_algorithm_index(child)])
         outer = parse_algorithm(der.parse(encoded_parts(child).algorithm))
     except FormatError as error:
-        return checks.failed(_STEP, f"certificate is malformed: {error.en}", f"证书格式错误:{error.zh}")
+        return checks.failed(_STEP, f"certificate is malformed: {error.en}", f"证书格式错误：{error.zh}")
     if inner.raw != outer.raw:
         return checks.failed(_STEP, "certificate names two signature algorithms", "证书内外签名算法不一致")
     return check_signature(issuer, outer, digest="sha256", signature=child.signature, data=child.tbs_certificate_bytes)

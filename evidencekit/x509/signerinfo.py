@@ -75,7 +75,7 @@ def check_signer_info(
     embedded = load_embedded(signed)
     if len(signed.signers) != 1:
         count = len(signed.signers)
-        step = checks.failed("signer-count", f"{count} signers where one belongs", f"应有一个签名者,实有 {count} 个")
+        step = checks.failed("signer-count", f"{count} signers where one belongs", f"应有一个签名者，实有 {count} 个")
         return SignerCheck(checks=(step,), certificate=None, embedded=embedded, signing_time=None)
     signer = signed.signers[0]
     steps = [checks.passed("signer-count", "exactly one signer", "恰有一个签名者")]
@@ -116,7 +116,7 @@ def _check_named(named: Sequence[x509.Certificate]) -> Check:
         return checks.undecided(
             step, "the signer's certificate is neither embedded nor given", "未嵌入也未提供签名者证书"
         )
-    return checks.passed(step, f"signer: {name_of(named[0])}", f"签名者:{name_of(named[0])}")
+    return checks.passed(step, f"signer: {name_of(named[0])}", f"签名者：{name_of(named[0])}")
 
 
 def single_value(signer: SignerInfo, oid: str) -> der.Node | None:
@@ -143,7 +143,7 @@ def _check_attributes(signed: SignedData, signer: SignerInfo) -> Check:
     content_type = single_value(signer, oids.CONTENT_TYPE)
     if content_type is None or der.read_oid(content_type) != signed.content_type:
         return checks.failed(step, "the content-type attribute does not name the content", "内容类型属性与内容不符")
-    return checks.passed(step, "each once, content type agrees", "各出现一次,内容类型一致")
+    return checks.passed(step, "each once, content type agrees", "各出现一次，内容类型一致")
 
 
 def _check_digest(signer: SignerInfo, content_digest: ContentDigest) -> Check:

@@ -36,7 +36,7 @@ _MOST_STRATUM = 15
 def probe_clock(context: ProbeContext) -> Observation:
     """Ask all servers at the same time; the middle offset counts."""
     if not context.third_party:
-        return not_performed("no time server is asked: --no-third-party", "未询问时间服务器:已禁止第三方")
+        return not_performed("no time server is asked: --no-third-party", "未询问时间服务器：已禁止第三方")
     offsets: dict[str, float] = {}
     within_s = context.options.within_s * _SHARE
 
@@ -63,12 +63,12 @@ def probe_clock(context: ProbeContext) -> Observation:
     if any(abs(offset) > TOLERATED_S for offset in found.values()):
         return warned(
             f"the clock differs from time servers: middle offset {middle:+.3f} s of {len(found)}",
-            f"本机时钟与时间服务器有偏差:{len(found)} 个服务器的中位偏差 {middle:+.3f} 秒",
+            f"本机时钟与时间服务器有偏差：{len(found)} 个服务器的中位偏差 {middle:+.3f} 秒",
             observed,
         )
     return passed(
         f"the clock agrees with {len(found)} time servers: middle offset {middle:+.3f} s",
-        f"本机时钟与 {len(found)} 个时间服务器一致:中位偏差 {middle:+.3f} 秒",
+        f"本机时钟与 {len(found)} 个时间服务器一致：中位偏差 {middle:+.3f} 秒",
         observed,
     )
 

@@ -72,12 +72,12 @@ def _judge(connection: Mapping[str, JsonValue], *, allow_private: bool) -> Obser
     observed: dict[str, JsonValue] = {"origins": len(peers)}
     if private and not allow_private:
         shown = ", ".join(private[:5])
-        return failed(f"connected to a private address: {shown}", f"连接到内网地址:{shown}", observed)
+        return failed(f"connected to a private address: {shown}", f"连接到内网地址：{shown}", observed)
     other = [f"{origin} → {peer}" for origin, (peer, dns) in peers.items() if dns and peer not in dns]
     if other:
         shown = ", ".join(other[:5])
         return warned(
-            f"the connected address is in no DNS answer: {shown}", f"连接地址不在 DNS 结果之中:{shown}", observed
+            f"the connected address is in no DNS answer: {shown}", f"连接地址不在 DNS 结果之中：{shown}", observed
         )
     if not any(dns for _, dns in peers.values()):
         return not_performed("there are no DNS answers to compare with", "没有可供对比的 DNS 结果", observed)

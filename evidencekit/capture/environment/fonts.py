@@ -76,12 +76,12 @@ def probe_fonts(_context: ProbeContext) -> Observation:
     """Check Chinese and emoji samples."""
     chinese, emoji = missing_glyphs(CJK_SAMPLE), missing_glyphs(EMOJI_SAMPLE)
     if chinese is None or emoji is None:
-        return not_performed("fontconfig is not there to ask", "系统没有 fontconfig,无法检查字体")
+        return not_performed("fontconfig is not there to ask", "系统没有 fontconfig，无法检查字体")
     observed = {"missing_chinese": chinese, "missing_emoji": emoji}
     if chinese:
-        return warned("no font draws Chinese: install fonts-noto-cjk", "没有中文字体:请安装 fonts-noto-cjk", observed)
+        return warned("no font draws Chinese: install fonts-noto-cjk", "没有中文字体：请安装 fonts-noto-cjk", observed)
     if emoji:
-        return passed("Chinese can be drawn; emoji cannot", "可显示中文;缺少表情符号字体", observed)
+        return passed("Chinese can be drawn; emoji cannot", "可显示中文；缺少表情符号字体", observed)
     return passed("Chinese and emoji can be drawn", "可显示中文和表情符号", observed)
 
 

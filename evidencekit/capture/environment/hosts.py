@@ -50,10 +50,13 @@ def probe_hosts(context: ProbeContext) -> Observation:
     shown = ", ".join(f"{name} → {address}" for name, address in hits.items())
     if context.allow_private:
         return warned(
-            f"the hosts file sends {shown}; allowed by request", f"hosts 文件指定 {shown};已按请求允许", observed, text
+            f"the hosts file sends {shown}; allowed by request", f"hosts 文件指定 {shown}；已按请求允许", observed, text
         )
     return failed(
-        f"the hosts file sends the target elsewhere: {shown}", f"hosts 文件改写了目标域名的指向:{shown}", observed, text
+        f"the hosts file sends the target elsewhere: {shown}",
+        f"hosts 文件改写了目标域名的指向：{shown}",
+        observed,
+        text,
     )
 
 

@@ -34,7 +34,7 @@ def probe_injection(context: ProbeContext) -> Observation:
     if found or loaded:
         names = ", ".join([*found, *loaded])
         return warned(
-            f"settings that change how programs run: {names}", f"存在会改变程序运行方式的设置:{names}", observed
+            f"settings that change how programs run: {names}", f"存在会改变程序运行方式的设置：{names}", observed
         )
     return passed(
         "no preloaded library, key log or faked time was seen", "未发现预加载库、密钥日志或伪造时间的设置", observed

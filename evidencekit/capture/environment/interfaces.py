@@ -46,7 +46,7 @@ def probe_interfaces(context: ProbeContext) -> Observation:
     }
     if tunnels:
         names = ", ".join(tunnels)
-        return warned(f"tunnel or VPN interfaces: {names}", f"存在隧道或 VPN 接口:{names}", observed)
+        return warned(f"tunnel or VPN interfaces: {names}", f"存在隧道或 VPN 接口：{names}", observed)
     return passed("no tunnel or VPN interface was seen", "未发现隧道或 VPN 接口", observed)
 
 

@@ -39,7 +39,7 @@ def probe_names(context: ProbeContext) -> Observation:
     """Resolve each name here and at the resolvers, all at the same time."""
     hosts = [host for host in context.hosts if not is_address(host)][:MOST_HOSTS]
     if not hosts:
-        return passed("the target is an address, no name is resolved", "目标为 IP 地址,无需解析域名")
+        return passed("the target is an address, no name is resolved", "目标为 IP 地址，无需解析域名")
     answers = _ask_everyone(context, hosts)
     system = {host: answers.get((host, ""), []) for host in hosts}
     observed: dict[str, JsonValue] = {
@@ -51,7 +51,7 @@ def probe_names(context: ProbeContext) -> Observation:
         shown = ", ".join(unlawful)
         return failed(
             f"this system answers with a private, loopback or fake address: {shown}",
-            f"本机解析结果为内网、环回或虚假地址:{shown}",
+            f"本机解析结果为内网、环回或虚假地址：{shown}",
             observed,
         )
     return _compare(context, hosts, answers, observed)
@@ -83,7 +83,7 @@ def _compare(
 ) -> Observation:
     if not context.third_party:
         return not_performed(
-            "independent resolvers are not asked: --no-third-party", "未询问独立解析服务器:已禁止第三方", observed
+            "independent resolvers are not asked: --no-third-party", "未询问独立解析服务器：已禁止第三方", observed
         )
     independent = {
         host: {a for (name, server), found in answers.items() if name == host and server for a in found}
@@ -93,7 +93,7 @@ def _compare(
     if silent:
         names = ", ".join(silent)
         return not_performed(
-            f"no independent resolver answered for {names}", f"没有独立解析服务器应答:{names}", observed
+            f"no independent resolver answered for {names}", f"没有独立解析服务器应答：{names}", observed
         )
     different = [host for host in hosts if not independent[host] & set(answers.get((host, ""), []))]
     if different:
@@ -101,7 +101,7 @@ def _compare(
         return warned(
             f"this system and the independent resolvers give different addresses for {names}; sites that answer by "
             "region do so, too",
-            f"本机与独立解析服务器对 {names} 的结果不同;按地区应答的网站也会如此",
+            f"本机与独立解析服务器对 {names} 的结果不同；按地区应答的网站也会如此",
             observed,
         )
     return passed("this system and independent resolvers agree", "本机与独立解析服务器的结果一致", observed)

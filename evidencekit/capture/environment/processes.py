@@ -63,7 +63,7 @@ def probe_processes(context: ProbeContext) -> Observation:
     observed: dict[str, JsonValue] = {"processes": seen, "found": dict[str, JsonValue](found)}
     if found:
         names = ", ".join(sorted(found))
-        return warned(f"running beside the capture: {names}", f"取证时同时运行:{names}", observed)
+        return warned(f"running beside the capture: {names}", f"取证时同时运行：{names}", observed)
     return passed(
         "no known remote-control, interception or instrumentation program was seen",
         "未发现已知的远程控制、流量拦截或调试程序",

@@ -64,11 +64,11 @@ def probe_profile(context: ProbeContext) -> Observation:
     if old or extensions:
         return warned(
             f"the profile was used before: {len(old)} older files, {len(extensions)} extension arguments",
-            f"浏览器配置此前已被使用:{len(old)} 个旧文件,{len(extensions)} 个扩展参数",
+            f"浏览器配置此前已被使用：{len(old)} 个旧文件，{len(extensions)} 个扩展参数",
             observed,
         )
     return passed(
-        "the profile is new: no cache, no history, no extension", "浏览器配置为全新:无缓存、无历史、无扩展", observed
+        "the profile is new: no cache, no history, no extension", "浏览器配置为全新：无缓存、无历史、无扩展", observed
     )
 
 
@@ -80,7 +80,7 @@ def probe_policies(context: ProbeContext) -> Observation:
             found[str(file)] = _policy_names(file)
     if found:
         return warned(
-            f"managed policies apply: {len(found)} files", f"存在受管策略:{len(found)} 个文件", {"policies": found}
+            f"managed policies apply: {len(found)} files", f"存在受管策略：{len(found)} 个文件", {"policies": found}
         )
     return passed("no managed browser policy was seen", "未发现受管的浏览器策略", {"policies": found})
 

@@ -33,7 +33,7 @@ def probe_proxy(context: ProbeContext) -> Observation:
     observed: dict[str, JsonValue] = {"found": found, "no_proxy": environment.get("no_proxy")}
     if found:
         names = ", ".join(found)
-        return warned(f"traffic may go through a proxy: {names}", f"流量可能经过代理:{names}", observed)
+        return warned(f"traffic may go through a proxy: {names}", f"流量可能经过代理：{names}", observed)
     return passed("no proxy setting was seen", "未发现代理设置", observed)
 
 

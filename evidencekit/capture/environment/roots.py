@@ -40,7 +40,7 @@ def probe_roots(context: ProbeContext) -> Observation:
         found = _certificates(path)
     except sqlite3.Error as error:
         return not_performed(
-            f"the certificate store cannot be read: {error}", f"无法读取证书库:{error}", {"path": str(path)}
+            f"the certificate store cannot be read: {error}", f"无法读取证书库：{error}", {"path": str(path)}
         )
     observed: dict[str, JsonValue] = {"path": str(path), "certificates": list(found)}
     if found:

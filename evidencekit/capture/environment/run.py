@@ -142,7 +142,7 @@ def summarise(report: EnvironmentReport) -> Text:
     notes = [c.id for c in report.checks if c.observation.result is ProbeResult.WARN]
     idle = counts[ProbeResult.NOT_PERFORMED]
     ran = len(report.checks) - idle
-    en, zh = f"{ran} checks ran: ", f"已执行 {ran} 项检查:"
+    en, zh = f"{ran} checks ran: ", f"已执行 {ran} 项检查："
     if signs:
         en += f"signs of forgery were seen ({', '.join(signs)})"
         zh += f"发现伪造迹象({'、'.join(signs)})"
@@ -176,7 +176,7 @@ def _run(probe: Probe, context: ProbeContext, done: dict[str, Check]) -> None:
         observation = probe.run(context)
     except Exception as error:  # noqa: BLE001 - a probe that breaks says so and stops nothing (R06)
         observation = not_performed(
-            f"the probe failed: {type(error).__name__}: {error}", f"检查未能完成:{type(error).__name__}: {error}"
+            f"the probe failed: {type(error).__name__}: {error}", f"检查未能完成：{type(error).__name__}: {error}"
         )
     done[probe.id] = _made(probe, started, datetime.now(UTC), observation)
 

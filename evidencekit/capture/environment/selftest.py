@@ -43,7 +43,7 @@ def probe_selftest(_context: ProbeContext) -> Observation:
     wrong = [name for name, right in results.items() if not right]
     if wrong:
         names = ", ".join(wrong)
-        return failed(f"wrong results: {names}", f"自检结果错误:{names}", {"results": dict(results)})
+        return failed(f"wrong results: {names}", f"自检结果错误：{names}", {"results": dict(results)})
     return passed(
         "all published vectors give the right results", "全部公开测试向量结果正确", {"results": dict(results)}
     )

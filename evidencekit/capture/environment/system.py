@@ -50,7 +50,7 @@ def probe_system(context: ProbeContext) -> Observation:
     facts["display"] = bool(
         context.options.environment.get("DISPLAY") or context.options.environment.get("WAYLAND_DISPLAY")
     )
-    return passed("facts recorded, nothing judged", "已记录系统信息,不作判断", facts)
+    return passed("facts recorded, nothing judged", "已记录系统信息，不作判断", facts)
 
 
 PROBE = Probe(

@@ -79,7 +79,7 @@ def read_published(ledger: Ledger, directory: Path) -> SignedCheckpoint | None:
     if not signed.is_log_signed:
         raise LedgerCorruptError(
             f"{path} is of {signed.checkpoint.origin!r}, not of this ledger; publish into another directory.",
-            f"{path} 属于 {signed.checkpoint.origin!r},而非本账本;请公布到其他目录。",
+            f"{path} 属于 {signed.checkpoint.origin!r}，而非本账本；请公布到其他目录。",
         )
     return signed
 
@@ -129,6 +129,6 @@ def _tile_bytes(ledger: Ledger, tile: Tile) -> bytes:
         if root_of(below) != hashes[0]:
             raise LedgerCorruptError(
                 f"{tile.path} does not hash from the level below; run fsck.",
-                f"{tile.path} 与下一层不符;请运行 fsck。",
+                f"{tile.path} 与下一层不符；请运行 fsck。",
             )
     return b"".join(hashes)

@@ -68,7 +68,7 @@ class SqliteStore:
             StorageError: the disk or the permissions do not allow it, or a newer version wrote it.
         """
         if not create and not path.exists():
-            raise LedgerError(f"There is no ledger at {path}; create one first.", f"{path} 处没有账本;请先创建。")
+            raise LedgerError(f"There is no ledger at {path}; create one first.", f"{path} 处没有账本；请先创建。")
         self._path = path
         self._writer_lock = threading.Lock()
         self._reader_lock = threading.Lock()
@@ -141,12 +141,12 @@ class SqliteStore:
             self._create(sign)
         elif application != APPLICATION_ID:
             raise LedgerError(
-                f"{self._path} is not a ledger; give another path.", f"{self._path} 不是账本;请另选路径。"
+                f"{self._path} is not a ledger; give another path.", f"{self._path} 不是账本；请另选路径。"
             )
         elif version > SCHEMA_VERSION:
             raise StorageError(
                 f"The ledger {self._path} was written by a newer version (schema {version}); update this program.",
-                f"账本 {self._path} 由更新的版本写成(结构版本 {version});请升级本程序。",
+                f"账本 {self._path} 由更新的版本写成(结构版本 {version})；请升级本程序。",
             )
 
     def _create(self, sign: SignTree) -> None:

@@ -42,7 +42,7 @@ def _meaning(path: Path, error: sqlite3.Error) -> EvidenceError:
     if code in _LOCKED:
         return LedgerLockedError(
             f"Another program holds the ledger {path}; close it and try again.",
-            f"另一程序占用账本 {path};请关闭后重试。",
+            f"另一程序占用账本 {path}；请关闭后重试。",
         )
     if code in _DAMAGED or isinstance(error, sqlite3.IntegrityError):
         return damaged(path, str(error))
@@ -52,7 +52,7 @@ def _meaning(path: Path, error: sqlite3.Error) -> EvidenceError:
 def _storage(path: Path, why: str) -> StorageError:
     return StorageError(
         f"The ledger {path} cannot be read or written ({why}); check disk and permissions, then open it again.",
-        f"无法读写账本 {path}({why});请检查磁盘与权限,然后重新打开。",
+        f"无法读写账本 {path}({why})；请检查磁盘与权限，然后重新打开。",
     )
 
 
@@ -60,7 +60,7 @@ def damaged(path: Path, why: str) -> LedgerCorruptError:
     """Say what is wrong with the ledger at `path`."""
     return LedgerCorruptError(
         f"The ledger {path} is damaged: {why}. Keep the file, run fsck, restore a copy.",
-        f"账本 {path} 已损坏:{why}。请保留该文件、运行 fsck,并从副本恢复。",
+        f"账本 {path} 已损坏：{why}。请保留该文件、运行 fsck，并从副本恢复。",
     )
 
 

@@ -198,7 +198,7 @@ def test_partial_capture_and_page_warnings_stand_in_front() -> None:
     shown = words(render_certificate(replace(data, session=session)))
     front = shown[: shown.index("证明范围与限制")]
     assert "取证：超时" in front
-    assert "http_error：返回 403" in front
+    assert "第 0001 页：HTTP 错误页：返回 403" in front
 
 
 def test_a_notary_machine_is_not_called_the_partys() -> None:
