@@ -65,7 +65,7 @@ def _all_passed(outcomes: Mapping[str, Outcome], *names: str) -> bool:
 def _join(parts: list[Text]) -> Text:
     if not parts:
         return _NOTHING
-    return Text(en="; ".join(part.en for part in parts), zh=";".join(part.zh for part in parts))
+    return Text(en="; ".join(part.en for part in parts), zh="；".join(part.zh for part in parts))
 
 
 _PROOFS: tuple[tuple[Layer, tuple[str, ...], Text], ...] = (

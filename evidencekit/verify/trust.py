@@ -63,7 +63,7 @@ class Trust:
             parts.append(own[0] if chinese else own[1])
         if not parts:
             return "无信任锚(陌生人)" if chinese else "no anchors (a stranger)"
-        return (";" if chinese else "; ").join(parts)
+        return ("；" if chinese else "; ").join(parts)
 
 
 def load_trust(specs: Sequence[str]) -> Trust:
