@@ -138,22 +138,25 @@ def test_verifying_makes_no_socket_call(handed_over: HandedOver) -> None:
 def spelled_out(name: str, data: bytes, folder: Path) -> Iterator[tuple[str, bytes]]:
     """Give a member and all that is packed or encoded in it."""
     yield name, data
-    if name.endswith((".wacz", ".zip")):
+    kind = name.rpartition(".")[2]
+    if kind in ("wacz", "zip"):
         with zipfile.ZipFile(io.BytesIO(data)) as archive:
             for inner in archive.namelist():
                 yield from spelled_out(f"{name}/{inner}", archive.read(inner), folder)
-    elif name.endswith(".gz"):
+    elif kind == "gz":
         yield f"{name} unpacked", gzip.decompress(data)
-    elif name.endswith(".mhtml"):
-        for part in email.message_from_bytes(data).walk():
-            payload = part.get_payload(decode=True)
-            if isinstance(payload, bytes):
-                yield f"{name} part", payload
-    elif name.endswith(".pdf"):
+    elif kind == "mhtml":
+        yield from ((f"{name} part", part) for part in parts(data))
+    elif kind == "pdf":
         yield from printed(name, data, folder)
-    elif name.endswith((".html", ".json", ".jsonl")):
-        for found in re.findall(rb"[A-Za-z0-9+/]{40,}={0,2}", data):
-            yield f"{name} base64", base64.b64decode(found[: len(found) // 4 * 4])
+    elif kind in ("html", "json", "jsonl"):
+        found = re.findall(rb"[A-Za-z0-9+/]{40,}={0,2}", data)
+        yield from ((f"{name} base64", base64.b64decode(each[: len(each) // 4 * 4])) for each in found)
+
+
+def parts(data: bytes) -> list[bytes]:
+    payloads = [part.get_payload(decode=True) for part in email.message_from_bytes(data).walk()]
+    return [payload for payload in payloads if isinstance(payload, bytes)]
 
 
 def printed(name: str, data: bytes, folder: Path) -> Iterator[tuple[str, bytes]]:
