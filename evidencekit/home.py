@@ -22,7 +22,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, BinaryIO, Self
 
 import platformdirs
 
@@ -97,7 +97,7 @@ class Home:
         """
         home = cls((path or default_home()).absolute())
         try:
-            for name in (".", "captures", "pending", "interrupted"):
+            for name in (".", "captures", "interrupted", "keys", "pending"):
                 (home.path / name).mkdir(mode=_PRIVATE_MODE, parents=True, exist_ok=True)
             home._check_version()
         except OSError as error:
@@ -180,7 +180,7 @@ class Home:
             StorageError: the list cannot be read.
         """
         try:
-            lines = (self.captures_folder / _INDEX).read_text(encoding="utf-8").splitlines()
+            lines = (self.captures_folder / _INDEX).read_bytes().split(b"\n")
         except FileNotFoundError:
             return ()
         except OSError as error:
@@ -195,8 +195,8 @@ class Home:
         """
         line = json.dumps({"bundle": str(bundle.absolute()), "number": number}, ensure_ascii=False, sort_keys=True)
         try:
-            with self._lock("captures"), (self.captures_folder / _INDEX).open("ab") as file:
-                file.write(line.encode("utf-8", "surrogateescape") + b"\n")
+            with self._lock("captures"), (self.captures_folder / _INDEX).open("a+b") as file:
+                file.write(_line_end(file) + line.encode("utf-8", "surrogateescape") + b"\n")
                 file.flush()
                 os.fsync(file.fileno())
         except OSError as error:
@@ -295,10 +295,18 @@ class Home:
             )
 
 
-def _listed(line: str) -> Sealed | None:
+def _line_end(file: BinaryIO) -> bytes:
+    """What ends a torn last line, so that the next one can be read."""
+    if file.seek(0, os.SEEK_END) == 0:
+        return b""
+    file.seek(-1, os.SEEK_END)
+    return b"" if file.read(1) == b"\n" else b"\n"
+
+
+def _listed(line: bytes) -> Sealed | None:
     """Read one line of the list; a torn last line, from a crash, is passed over."""
     try:
-        value = json.loads(line)
+        value = json.loads(line.decode("utf-8", "surrogateescape"))
         return Sealed(number=str(value["number"]), bundle=Path(value["bundle"]))
     except (ValueError, KeyError, TypeError):
         return None

@@ -170,7 +170,7 @@ def _give_up(case: CaseFile, error: BaseException) -> None:
         error.add_note(f"sealed as {case.announced.number}; its files are kept in {kept}")
         if isinstance(error, EvidenceError):
             error.en += f". It was sealed as {case.announced.number}; its files are kept in {kept}"
-            error.zh += f"。本次已封存为 {case.announced.number},文件保存在 {kept}"
+            error.zh += f"。本次已封存为 {case.announced.number}，文件保存在 {kept}"
 
 
 def _reason(order: Order, error: BaseException) -> str:
@@ -196,7 +196,7 @@ def _run(case: CaseFile) -> Evidence:
 def _check_cancel(order: Order) -> None:
     """The last moment to stop: what is sealed is entered in the ledger, and then finished."""
     if order.cancel is not None and order.cancel.is_set():
-        raise CaptureError("the capture was cancelled; nothing was sealed", "取证已取消;未封存任何内容")
+        raise CaptureError("the capture was cancelled; nothing was sealed", "取证已取消；未封存任何内容")
 
 
 # --- 0, 1: before the browser ------------------------------------------------------------------

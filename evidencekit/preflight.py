@@ -41,13 +41,13 @@ def preflight(order: Order, office: Office) -> None:
         raise BrowserError(
             "no font on this machine draws Chinese, so pictures would show boxes; "
             "install one, e.g. `apt-get install fonts-noto-cjk`, and capture again",
-            "本机没有中文字体,截图中的中文会显示为方框;请安装字体(如 `apt-get install fonts-noto-cjk`)后重新取证",
+            "本机没有中文字体，截图中的中文会显示为方框；请安装字体(如 `apt-get install fonts-noto-cjk`)后重新取证",
         )
     out = output_file(order.output, office, "0")
     if order.output is not None and not order.output.is_dir() and out.exists():
         raise StorageError(
             f"{out} exists and is not overwritten; choose another name with -o or move it away",
-            f"{out} 已存在,不会被覆盖;请用 -o 另选名称,或先移走该文件",
+            f"{out} 已存在，不会被覆盖；请用 -o 另选名称，或先移走该文件",
         )
     for folder in {out.absolute().parent, office.work_folder}:
         _writable(folder)
@@ -62,7 +62,7 @@ def _writable(folder: Path) -> None:
     except OSError as error:
         raise StorageError(
             f"cannot write in {folder}: {error.strerror or error}; choose another folder with -o, or correct it",
-            f"无法写入 {folder}:{error.strerror or error};请用 -o 另选文件夹,或更正权限",
+            f"无法写入 {folder}：{error.strerror or error}；请用 -o 另选文件夹，或更正权限",
         ) from error
     if free < _ROOM_BYTES:
         raise StorageError(

@@ -90,7 +90,7 @@ def _write_new(path: Path, value: Mapping[str, JsonValue]) -> None:
     except OSError as error:
         raise StorageError(
             f"cannot write {path}: {error.strerror or error}; free space on the disk and capture again",
-            f"无法写入 {path}:{error.strerror or error};请清理磁盘后重新取证",
+            f"无法写入 {path}：{error.strerror or error}；请清理磁盘后重新取证",
         ) from error
 
 
@@ -217,7 +217,7 @@ def _interrupted(state: _State, kept: Path | None) -> Text:
     return Text(
         en=f"{state.en} ended before it was sealed and is no evidence; it stands in the ledger as abandoned. "
         f"{_rest_en(kept)}",
-        zh=f"{state.zh}在封存前中断,不构成证据;账本中已记为放弃。{_rest_zh(kept)}",
+        zh=f"{state.zh}在封存前中断，不构成证据；账本中已记为放弃。{_rest_zh(kept)}",
     )
 
 
@@ -225,14 +225,14 @@ def _entered(state: _State, kept: Path | None) -> Text:
     return Text(
         en=f"{state.en} was killed after it was entered in the ledger but before its bundle was finished. "
         f"{_rest_en(kept)}",
-        zh=f"{state.zh}已登入账本,但在证据包完成前中断。{_rest_zh(kept)}",
+        zh=f"{state.zh}已登入账本，但在证据包完成前中断。{_rest_zh(kept)}",
     )
 
 
 def _whole(state: _State) -> Text:
     return Text(
         en=f"{state.en} was killed when its bundle was finished; nothing was lost. Verify {state.output}",
-        zh=f"{state.zh}在证据包完成后中断,没有丢失内容。请核验 {state.output}",
+        zh=f"{state.zh}在证据包完成后中断，没有丢失内容。请核验 {state.output}",
     )
 
 
@@ -248,4 +248,4 @@ def _rest_en(kept: Path | None) -> str:
 
 
 def _rest_zh(kept: Path | None) -> str:
-    return f"已录制的内容保存在 {kept};请重新取证" if kept else "请重新取证"
+    return f"已录制的内容保存在 {kept}；请重新取证" if kept else "请重新取证"

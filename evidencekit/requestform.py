@@ -20,7 +20,7 @@ def request_value(request: CaptureRequest) -> Mapping[str, JsonValue]:
         "mode": request.mode.value,
         "width_px": request.width_px,
         "height_px": request.height_px,
-        "device_scale": f"{request.device_scale:g}",
+        "device_scale": _number(float(request.device_scale)),
         "locale": request.locale,
         "timezone": request.timezone,
         "allow_private": request.allow_private,
@@ -33,4 +33,4 @@ def request_value(request: CaptureRequest) -> Mapping[str, JsonValue]:
 
 
 def _number(value: float) -> JsonValue:
-    return value if isinstance(value, int) else f"{value:g}"
+    return value if isinstance(value, int) else repr(value).removesuffix(".0")

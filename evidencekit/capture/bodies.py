@@ -23,6 +23,7 @@ class BodySpool:
         size: bytes written so far.
         ready: False until the bytes that came before streaming began are written; later pieces wait for them.
         truncated: whether bytes beyond the limit were left out.
+        failed: what went wrong where nobody could be told; `close` tells.
     """
 
     def __init__(self, path: Path, limit: int) -> None:
@@ -30,6 +31,7 @@ class BodySpool:
         self.size = 0
         self.ready = False
         self.truncated = False
+        self.failed: StorageError | None = None
         self._limit = limit
         self._waiting: list[bytes] = []
         self._hash = hashlib.sha256()
@@ -71,6 +73,8 @@ class BodySpool:
         Raises:
             StorageError: the disk does not take it.
         """
+        if self.failed is not None:
+            raise self.failed
         try:
             self._file.close()
         except OSError as error:

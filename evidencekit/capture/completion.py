@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from evidencekit.capture.bodies import BodySpool, body_bytes, decode_base64, write_body
 from evidencekit.capture.cdp import flag_of, text_of, value_at
 from evidencekit.capture.exchanges import Body, ExchangeOutcome
-from evidencekit.errors import BrowserError, FormatError
+from evidencekit.errors import BrowserError, FormatError, StorageError
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -80,7 +80,12 @@ class BodyCollector:
             if answer.cancelled() or answer.exception() is not None:
                 return  # too late to stream: the whole body is asked for instead
             if flight.spool is spool and not spool.ready:
-                spool.begin(decode_base64(text_of(answer.result(), "bufferedData")))
+                try:
+                    spool.begin(decode_base64(text_of(answer.result(), "bufferedData")))
+                except FormatError:
+                    return  # nothing is begun: the whole body is asked for instead
+                except StorageError as error:
+                    spool.failed = error  # for whoever collects the body
 
         flight.stream_answer = asked
         asked.add_done_callback(begin)
