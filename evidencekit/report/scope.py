@@ -107,8 +107,8 @@ def verification(data: CertificateData) -> Html:
     """How to check the record, and the fields that only an issuer can fill."""
     issue = data.issue
     how = text(
-        "With your own copy of a verifier and anchor fingerprints obtained elsewhere, run the command evidencekit verify <file>, "
-        "or by hand with unzip, sha256sum and openssl as VERIFY.md describes.",
+        "With your own copy of a verifier and anchor fingerprints obtained elsewhere, run the command "
+        "evidencekit verify <file>; or by hand with unzip, sha256sum and openssl as VERIFY.md describes.",
         "请使用自备的核验程序和另行取得的信任锚指纹：执行命令 evidencekit verify <文件>；"
         "亦可按 VERIFY.zh-CN.md 以 unzip、sha256sum、openssl 逐项核验。",
     )
