@@ -309,7 +309,7 @@ def stranger_tsa(folder: Path) -> Authority:
 
 def check_pending(program: Program, done: Done, url: str, *reasons: str) -> None:
     """It is sealed all the same, says what is owed and why, and verifies."""
-    assert (done.status, done.err) == (3, "")
+    assert done.status == 3, done.err
     pending = [each["en"] for each in json.loads(done.out)["pending"]]
     assert [sentence.partition(":")[0] for sentence in pending] == ["T_open", "T_capture of page 0001", "T_seal"]
     for sentence in pending:

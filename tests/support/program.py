@@ -29,8 +29,8 @@ class Done:
     @property
     def sentence(self) -> str:
         """The one line on stderr, without the word before it; what was made or asked before does not count."""
-        notes = ("first use: ", "stopping; ")
-        lines = [line for line in self.err.splitlines() if not line.startswith(notes)]
+        notes = ("first use: ", "首次使用", "stopping; ")
+        lines = [line for line in self.err.splitlines() if line and not line.startswith(notes)]
         assert len(lines) == 1, self.err
         return lines[0].removeprefix("error: ").removeprefix("错误：").removeprefix("错误:")
 
