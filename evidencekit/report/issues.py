@@ -9,6 +9,8 @@ from evidencekit.model import EnvironmentControl, Outcome, Text
 from evidencekit.report.wording import check_of
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from evidencekit.model import PageResult
     from evidencekit.report.fields import CertificateData, EnvironmentFacts, SessionFacts
 
@@ -81,6 +83,15 @@ def _environment(facts: EnvironmentFacts | None) -> list[Issue]:
     ]
 
 
+def _pending(urls: Sequence[str]) -> Issue:
+    listed = Text(en=", ".join(urls), zh="、".join(urls))
+    return Issue(
+        kind="PENDING",
+        about=(Text(en="Time-stamp", zh="时间戳"),),
+        reason=Text(en=f"no answer yet from {listed.en}", zh=f"尚未收到时间戳机构答复：{listed.zh}"),
+    )
+
+
 def _page_verdict(page: PageResult) -> Text:
     words = VERDICTS.get(page.verdict, Text(en=page.verdict, zh=page.verdict))
     return Text(en=f"Page {page.id}: {words.en}", zh=f"第 {page.id} 页：{words.zh}")
@@ -90,14 +101,8 @@ def _session(session: SessionFacts) -> list[Issue]:
     partial, skipped = Text(en="Capture", zh="取证"), Text(en="Step", zh="步骤")
     found = [Issue(kind="PARTIAL", about=(partial,), reason=reason) for reason in session.partial]
     found += [Issue(kind="NOT_PERFORMED", about=(skipped,), reason=reason) for reason in session.not_performed]
-    found += [
-        Issue(
-            kind="PENDING",
-            about=(Text(en="Time-stamp", zh="时间戳"),),
-            reason=Text(en=f"no answer yet from {url}", zh=f"尚未收到时间戳机构答复：{url}"),
-        )
-        for url in session.pending
-    ]
+    if session.pending:
+        found.append(_pending(session.pending))
     found += [
         Issue(
             kind="WARN",
