@@ -17,8 +17,6 @@ from evidencekit.report.markup import Html, escape, escape_url, join, own
 from evidencekit.report.qr import qr_payload, qr_svg
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from evidencekit.model import Text
     from evidencekit.report.elements import Row
     from evidencekit.report.fields import CertificateData, SessionFacts
@@ -88,7 +86,13 @@ def _assurance(data: CertificateData) -> Html:
     )
 
 
-def _withheld(withheld: Mapping[str, int]) -> Text:
+def _withheld(session: SessionFacts) -> Text:
+    withheld = session.withheld
+    if session.secrets_included:
+        return text(
+            "NOT withheld: the bundle holds cookies and credentials, as was asked for",
+            "未隐去：按要求，证据包内含 Cookie 与凭证",
+        )
     if not withheld:
         return text("none", "无")
     named = ", ".join(f"{reason} × {count}" for reason, count in sorted(withheld.items()))
@@ -125,7 +129,7 @@ def _markers(data: CertificateData) -> Html:
                 )
             ),
         ),
-        (text("Withheld secrets", "未公开的敏感值"), both(_withheld(session.withheld))),
+        (text("Withheld secrets", "未公开的敏感值"), both(_withheld(session))),
     ]
     if controlled_by_party(session):
         rows.append((text("Environment control", "环境控制"), Html(f"<strong>{both(PARTY_HOST)}</strong>")))

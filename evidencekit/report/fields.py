@@ -52,6 +52,8 @@ class SessionFacts:
     partial: tuple[Text, ...]
     not_performed: tuple[Text, ...]
     pending: tuple[str, ...]
+    secrets_included: bool = False
+    """Whether cookies and other secrets stand in the bundle because that was asked for (`--include-secrets`)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -67,6 +67,7 @@ def session_facts(manifest: Manifest) -> SessionFacts:
         partial=manifest.partial,
         not_performed=manifest.not_performed,
         pending=manifest.t_open.pending,
+        secrets_included=manifest.request.get("include_secrets") is True,
     )
 
 

@@ -305,3 +305,11 @@ def test_no_document_scrolls_sideways(tmp_path: Path) -> None:
                 sheet.goto((tmp_path / name).as_uri())
                 assert sheet.evaluate("document.documentElement.scrollWidth <= innerWidth")
         browser.close()
+
+
+def test_secrets_that_were_asked_for_are_named_in_front() -> None:
+    data = plain_data()
+    included = replace(data, session=replace(data.session, secrets_included=True, withheld={}))
+    shown = words(render_certificate(included))
+    assert "NOT withheld" in shown[: shown.index("证明范围与限制")]
+    assert "NOT withheld" not in words(render_certificate(data))
