@@ -1,13 +1,12 @@
 """Members to the bundle's ZIP: docs/spec/bundle.md, "ZIP form".
 
-Memory is flat: a stored member is read twice (its CRC stands before its data), a deflated one once, through a
-temporary file when it is large. The finished bundle appears under its name at once and whole, or not at all.
+Nothing is compressed, and memory is flat: a member is read twice, because its CRC stands before its data. The
+finished bundle appears under its name at once and whole, or not at all.
 """
 
 from __future__ import annotations
 
 import io
-import tempfile
 import zlib
 from typing import TYPE_CHECKING, BinaryIO
 
@@ -15,8 +14,6 @@ from evidencekit.bundle.paths import MIMETYPE, MIMETYPE_CONTENT, container_order
 from evidencekit.bundle.publish import publish_new
 from evidencekit.bundle.sums import format_sha256sums, format_sm3sums
 from evidencekit.bundle.zipform import (
-    MAX_INFLATED_MEMBER_BYTES,
-    MAX_INFLATED_TOTAL_BYTES,
     MAX_MEMBER_BYTES,
     MAX_MEMBERS,
     MAX_TOTAL_BYTES,
@@ -24,10 +21,8 @@ from evidencekit.bundle.zipform import (
     Directory,
     Entry,
     central_header,
-    deflater,
     end_records,
     local_header,
-    method_of,
 )
 from evidencekit.errors import StorageError, UsageError
 from evidencekit.hashing.digest import digest_bytes, digest_file
@@ -37,8 +32,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 CHUNK_BYTES = 1 << 20
-SPOOL_BYTES = 8 << 20
-"""Deflated members up to this size stay in memory until their header is written."""
 
 
 def write_zip(members: Mapping[str, Path | bytes], out: BinaryIO) -> None:
@@ -104,14 +97,10 @@ class _Budget:
 
     def __init__(self) -> None:
         self._total = 0
-        self._inflated = 0
 
     def spend(self, entry: Entry) -> None:
-        deflated = entry.method != STORED
         self._total += entry.size
-        self._inflated += entry.size if deflated else 0
-        largest = MAX_INFLATED_MEMBER_BYTES if deflated else MAX_MEMBER_BYTES
-        if entry.size > largest or self._total > MAX_TOTAL_BYTES or self._inflated > MAX_INFLATED_TOTAL_BYTES:
+        if entry.size > MAX_MEMBER_BYTES or self._total > MAX_TOTAL_BYTES:
             raise StorageError(
                 f"{entry.name} makes the bundle larger than a verifier accepts; capture fewer pages at once",
                 f"{entry.name} 使证据包超过验证程序可接受的大小；请减少单次取证的页面",
@@ -137,12 +126,6 @@ def _check_names(members: Mapping[str, Path | bytes]) -> None:
 
 
 def _write_member(name: str, source: Path | bytes, offset: int, out: BinaryIO) -> Entry:
-    if method_of(name) == STORED:
-        return _write_stored(name, source, offset, out)
-    return _write_deflated(name, source, offset, out)
-
-
-def _write_stored(name: str, source: Path | bytes, offset: int, out: BinaryIO) -> Entry:
     size = crc = 0
     for chunk in _chunks(source):
         size += len(chunk)
@@ -162,27 +145,7 @@ def _write_stored(name: str, source: Path | bytes, offset: int, out: BinaryIO) -
     return entry
 
 
-def _write_deflated(name: str, source: Path | bytes, offset: int, out: BinaryIO) -> Entry:
-    size = crc = 0
-    stream = deflater()
-    with tempfile.SpooledTemporaryFile(max_size=SPOOL_BYTES) as spool:
-        for chunk in _chunks(source):
-            size += len(chunk)
-            crc = zlib.crc32(chunk, crc)
-            spool.write(stream.compress(chunk))
-        spool.write(stream.flush())
-        entry = Entry(
-            name=name, method=method_of(name), crc=crc, size=size, compressed_size=spool.tell(), offset=offset
-        )
-        out.write(local_header(entry))
-        spool.seek(0)
-        while chunk := spool.read(CHUNK_BYTES):
-            out.write(chunk)
-    return entry
-
-
 def _chunks(source: Path | bytes) -> Iterator[bytes]:
-    # Equal chunks for files and bytes: how input is cut must not move deflate's block borders.
     try:
         with io.BytesIO(source) if isinstance(source, bytes) else source.open("rb") as file:
             while chunk := file.read(CHUNK_BYTES):

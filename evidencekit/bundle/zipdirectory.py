@@ -29,7 +29,6 @@ from evidencekit.bundle.zipform import (
     Entry,
     central_header,
     local_header,
-    method_of,
 )
 from evidencekit.errors import FormatError
 from evidencekit.model import Text
@@ -265,7 +264,7 @@ def _check_places(members: list[Member], deviations: Deviations) -> None:
     for member in members:
         if member.is_folder:
             deviations.add(f"a folder has an entry: {member.entry.name}", f"文件夹有独立条目：{member.entry.name}")
-        elif member.entry.method != method_of(member.entry.name):
+        elif member.entry.method != STORED:
             deviations.add(
                 f"{member.entry.name} is not compressed as fixed", f"{member.entry.name} 的压缩方法不是规定的方法"
             )

@@ -7,17 +7,10 @@ The writer emits these bytes; the reader builds them again from what it read and
 from __future__ import annotations
 
 import struct
-import zlib
 from dataclasses import dataclass
-from pathlib import PurePosixPath
-
-from evidencekit.bundle.paths import MIMETYPE
 
 STORED = 0
 DEFLATED = 8
-STORED_SUFFIXES = frozenset({".png", ".wacz", ".zip", ".gz", ".mp4", ".tsr", ".tst", ".p7s"})
-DEFLATE_LEVEL = 6
-DEFLATE_MEMORY = 8
 
 MAX_MEMBERS = 1 << 20
 MAX_MEMBER_BYTES = 16 << 30
@@ -69,18 +62,6 @@ class Directory:
     members: int
     size: int
     offset: int
-
-
-def method_of(name: str) -> int:
-    """Give the method that the form fixes for a member: what is compressed already is stored."""
-    if name == MIMETYPE or PurePosixPath(name).suffix in STORED_SUFFIXES:
-        return STORED
-    return DEFLATED
-
-
-def deflater() -> zlib._Compress:
-    """Start the one deflate stream of a member: raw, level 6, window 15, memLevel 8."""
-    return zlib.compressobj(DEFLATE_LEVEL, zlib.DEFLATED, -zlib.MAX_WBITS, DEFLATE_MEMORY)
 
 
 def _zip64_extra(values: list[int]) -> bytes:

@@ -151,10 +151,10 @@ def summarise(report: EnvironmentReport) -> Text:
         zh += "未发现伪造迹象"
     if notes:
         en += f"; {len(notes)} need attention ({', '.join(notes)})"
-        zh += f";{len(notes)} 项需注意({'、'.join(notes)})"
+        zh += f"；{len(notes)} 项需注意({'、'.join(notes)})"
     if idle:
         en += f"; {idle} were not performed"
-        zh += f";{idle} 项未执行"
+        zh += f"；{idle} 项未执行"
     return Text(en=en, zh=zh)
 
 

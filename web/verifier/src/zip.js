@@ -3,7 +3,6 @@
 const MAX_MEMBERS = 65536;
 const MAX_DIRECTORY = 64 << 20;
 const MAX_KEPT = 256 << 20;
-const STORED = /(?:^mimetype|\.(?:png|wacz|zip|gz|mp4|pdf|tsr|tst|p7s))$/;
 
 async function slice(file, start, end) {
   if (start < 0 || end > file.size || start > end) throw new FormatError('the ZIP points outside of itself');
@@ -86,7 +85,7 @@ async function locate(file, entry, form) {
     throw new FormatError('a local header disagrees with the central directory');
   }
   const plain = !entry.flags && entry.date === 0x00210000 && !entry.attributes && !entry.comment && !entry.foreignExtra;
-  if (!plain || (!big && extraLength) || (entry.method === 0) !== STORED.test(entry.name)) form.push(`${entry.name}: flags, date, extra field or method`);
+  if (!plain || (!big && extraLength) || entry.method !== 0) form.push(`${entry.name}: flags, date, extra field or method`);
 }
 
 /** Lists the members of a ZIP. Throws FormatError when it cannot be read without guessing. */

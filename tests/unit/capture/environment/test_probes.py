@@ -464,7 +464,7 @@ def test_a_probe_that_raises_or_hangs_is_not_performed() -> None:
     )
     assert time.monotonic() - begun < 1
     assert [check.observation.result for check in report.checks] == [IDLE, IDLE, PASS]
-    assert summarise(report).zh == "已执行 1 项检查:未发现伪造迹象;2 项未执行"
+    assert summarise(report).zh == "已执行 1 项检查：未发现伪造迹象；2 项未执行"
     document = parse_canonical(format_environment(report, capture_id="ab" * 16), limit=1 << 20, what="environment.json")
     assert isinstance(document, dict)
     assert document["counts"] == {"PASS": 1, "WARN": 0, "FAIL": 0, "NOT_PERFORMED": 2}
