@@ -136,9 +136,12 @@ async def drive(endpoint: str) -> AsyncGenerator[Driver]:
     manager = async_playwright()
     try:
         playwright = await manager.start()
-    except (PlaywrightError, OSError) as error:
+    except Exception as error:  # its driver that dies at the start is a bare Exception to Playwright
         raise BrowserError(
-            "Playwright does not start; reinstall it with pip", "Playwright 无法启动；请用 pip 重新安装"
+            "Playwright's driver does not start; `python -m playwright --version` says why (a bare Debian lacks a "
+            "library: apt-get install libatomic1), or reinstall playwright with pip",
+            "Playwright 的驱动程序无法启动；`python -m playwright --version` 会给出原因（精简的 Debian 缺少库："
+            "apt-get install libatomic1），或用 pip 重新安装 playwright",
         ) from error
     try:
         browser = await playwright.chromium.connect_over_cdp(endpoint, timeout=_CONNECT_TIMEOUT_MS)
