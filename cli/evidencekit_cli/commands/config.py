@@ -34,7 +34,6 @@ _HEADER = (Sentence("setting", "设置"), Sentence("source", "来源"), Sentence
 def show(session: Session) -> ExitCode:
     """Run the command."""
     from evidencekit.home import default_home
-
     from evidencekit_cli.settings import CONFIG_FILE, read_settings
 
     home = default_home()

@@ -59,11 +59,10 @@ def verify(
     session: Session, *, bundle: Path, trust: tuple[str, ...], at: str | None, report: Path | None, verbose: bool
 ) -> ExitCode:
     """Run the command."""
-    from evidencekit.verify.verifier import verify_bundle
-
     from evidencekit.report.machine import report_json
     from evidencekit.report.terminal import render_text
     from evidencekit.verify.trust import load_trust
+    from evidencekit.verify.verifier import verify_bundle
 
     moment = _moment(at)
     verdict = verify_bundle(bundle, trust=load_trust(trust), at=moment)
