@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 
 SIGNATURE_TYPE = "application/pkcs7-signature"
 TIMESTAMP_TYPE = "application/vnd.etsi.timestamp-token"
+EVIDENCE_RECORD_TYPE = "application/octet-stream"
+"""RFC 4998 registers no media type for evidence records."""
+_KINDS = (SIGNATURE_TYPE, TIMESTAMP_TYPE, EVIDENCE_RECORD_TYPE)
 MAX_ASIC_BYTES = 64 << 20
 SHA256_BYTES = 32
 
@@ -59,7 +62,7 @@ class AsicReference:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AsicManifest:
-    """What is signed or stamped, and by which member (`application/pkcs7-signature` or a time-stamp token)."""
+    """What is signed or stamped, and by which member: a signature, a time-stamp token or an evidence record."""
 
     sig_reference: str
     sig_media_type: str
@@ -71,17 +74,17 @@ def format_asic_manifest(sig_reference: str, sig_media_type: str, members: Itera
 
     Args:
         sig_reference: name of the signature or time-stamp over these bytes.
-        sig_media_type: `SIGNATURE_TYPE` or `TIMESTAMP_TYPE`.
+        sig_media_type: `SIGNATURE_TYPE`, `TIMESTAMP_TYPE` or `EVIDENCE_RECORD_TYPE`.
         members: what is covered, at least one.
 
     Raises:
         UsageError: a name or media type that must not stand there, a digest of another size, or no member.
     """
     _check_reference(sig_reference, sig_media_type)
-    if sig_media_type not in {SIGNATURE_TYPE, TIMESTAMP_TYPE}:
+    if sig_media_type not in _KINDS:
         raise UsageError(
-            f"{sig_media_type!r} is neither a signature nor a time-stamp; use {SIGNATURE_TYPE} or {TIMESTAMP_TYPE}",
-            f"{sig_media_type!r} 既非签名也非时间戳；请使用 {SIGNATURE_TYPE} 或 {TIMESTAMP_TYPE}",
+            f"{sig_media_type!r} is no signature, time-stamp or evidence record; use one of {', '.join(_KINDS)}",
+            f"{sig_media_type!r} 不是签名、时间戳或证据记录；请使用 {'、'.join(_KINDS)} 之一",
         )
     parts = [_HEAD, _SIGNATURE.format(name=sig_reference, media_type=sig_media_type)]
     names: set[str] = set()

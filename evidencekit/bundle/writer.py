@@ -28,17 +28,20 @@ from evidencekit.errors import StorageError, UsageError
 from evidencekit.hashing.digest import digest_bytes, digest_file
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
     from pathlib import Path
+
+    Source = Path | bytes | Callable[[], Iterable[bytes]]
+    """A member's bytes: a file, the bytes, or what gives them in pieces each time it is called."""
 
 CHUNK_BYTES = 1 << 20
 
 
-def write_zip(members: Mapping[str, Path | bytes], out: BinaryIO) -> None:
+def write_zip(members: Mapping[str, Source], out: BinaryIO) -> None:
     """Write the ZIP that is a pure function of the members' names and bytes.
 
     Args:
-        members: lawful names, each with a file or bytes.
+        members: lawful names, each with its source.
         out: takes the bytes in order; need not seek. What its `write` raises passes through.
 
     Raises:
@@ -61,7 +64,7 @@ def write_zip(members: Mapping[str, Path | bytes], out: BinaryIO) -> None:
     out.write(end_records(Directory(members=len(entries), size=directory_size, offset=offset)))
 
 
-def write_bundle(members: Mapping[str, Path | bytes], out: Path) -> None:
+def write_bundle(members: Mapping[str, Source], out: Path) -> None:
     """Write a bundle to a new file; it appears complete and on disk, or not at all.
 
     Raises:
@@ -107,7 +110,7 @@ class _Budget:
             )
 
 
-def _check_names(members: Mapping[str, Path | bytes]) -> None:
+def _check_names(members: Mapping[str, Source]) -> None:
     if len(members) > MAX_MEMBERS:
         raise UsageError(
             f"{len(members)} members, more than the {MAX_MEMBERS} of a bundle; leave some out",
@@ -125,7 +128,7 @@ def _check_names(members: Mapping[str, Path | bytes]) -> None:
         )
 
 
-def _write_member(name: str, source: Path | bytes, offset: int, out: BinaryIO) -> Entry:
+def _write_member(name: str, source: Source, offset: int, out: BinaryIO) -> Entry:
     size = crc = 0
     for chunk in _chunks(source):
         size += len(chunk)
@@ -145,7 +148,10 @@ def _write_member(name: str, source: Path | bytes, offset: int, out: BinaryIO) -
     return entry
 
 
-def _chunks(source: Path | bytes) -> Iterator[bytes]:
+def _chunks(source: Source) -> Iterator[bytes]:
+    if callable(source):
+        yield from source()
+        return
     try:
         with io.BytesIO(source) if isinstance(source, bytes) else source.open("rb") as file:
             while chunk := file.read(CHUNK_BYTES):
