@@ -16,15 +16,13 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from evidencekit.bundle import paths
-from evidencekit.bundle.privatearchive import private_path, write_private_archive
 from evidencekit.capture.launcher import BrowserOptions
 from evidencekit.capture.request import CaptureRequest, check_request
 from evidencekit.capture.session import capture_session
 from evidencekit.capture.url_policy import check_url
 from evidencekit.casefile import CaseFile, Order, owed_sentence
-from evidencekit.container import seal_container
-from evidencekit.documents import Setting, write_documents
 from evidencekit.errors import CaptureError, EvidenceError
+from evidencekit.finishing import Finishing, finish
 from evidencekit.hashing.canonical import canonical_bytes
 from evidencekit.hashing.chainlog import WORKLOG, ChainWriter
 from evidencekit.hashing.digest import digest_file
@@ -299,24 +297,20 @@ def _collect_capture_stamps(case: CaseFile) -> tuple[CaptureStamp, ...]:
 
 
 def _finish(case: CaseFile, manifest: Manifest, capture: Capture) -> Evidence:
-    office, now = case.office, case.office.clock()
-    setting = Setting(
-        signer=office.signer.certificate,
-        log=office.ledger.verifier,
-        attempts=case.announced.attempt,
-        browser=case.order.browser,
-        workdir=case.workspace,
-    )
-    write_documents(case.folder, setting, at=now)
+    office = case.office
     out = output_file(case.order.output, office, manifest.number)
-    private = _write_private(case, capture, out)
-    try:
-        seal_container(case.folder, out, office.signer, office.stamper, at=office.clock())
-    except BaseException:
-        if private is not None:
-            private.unlink(missing_ok=True)
-        raise
-    office.remember(manifest.number, out)
+    private = finish(
+        Finishing(
+            office=office,
+            workspace=case.workspace,
+            folder=case.folder,
+            number=manifest.number,
+            attempts=case.announced.attempt,
+            out=out,
+            private=capture.private_files,
+            browser=case.order.browser,
+        )
+    )
     return Evidence(
         number=manifest.number,
         bundle=out,
@@ -326,15 +320,6 @@ def _finish(case: CaseFile, manifest: Manifest, capture: Capture) -> Evidence:
         partial=capture.partial,
         manifest_sha256=hashlib.sha256((case.folder / paths.MANIFEST).read_bytes()).hexdigest(),
     )
-
-
-def _write_private(case: CaseFile, capture: Capture, out: Path) -> Path | None:
-    recipient = case.office.recipient()
-    if not capture.private_files or recipient is None:
-        return None
-    private = private_path(out)
-    write_private_archive(capture.private_files, private, recipient=recipient, workdir=case.workspace)
-    return private
 
 
 def _request(request: CaptureRequest | None, urls: tuple[str, ...]) -> CaptureRequest:

@@ -25,6 +25,7 @@ from evidencekit.ledger.entry import (
 )
 from evidencekit.model import Text
 from evidencekit.office import system_clock
+from evidencekit.resumption import resume
 from evidencekit.signing.identity import key_id
 
 if TYPE_CHECKING:
@@ -111,23 +112,34 @@ def recover(home: Home, *, clock: Callable[[], datetime] = system_clock) -> tupl
             with suppress(EvidenceError):
                 end_recorded_browser(place)
         state, entered = _settle(home, workspace, clock)
-        finished = entered and state is not None and _finished(home, state)
         if state is not None and state.output is not None:
             _remove_parts(state.output)
-        kept = None if finished else home.set_aside(workspace)
-        if finished:
-            shutil.rmtree(workspace, ignore_errors=True)
-        if state is not None or kept is not None:
-            sentences.append(_sentence(state, kept, entered=entered, finished=finished))
+        sentence = (
+            _entered(home, workspace, state) if state is not None and entered else _unsealed(home, workspace, state)
+        )
+        sentences.extend([sentence] if sentence is not None else [])
     return tuple(sentences)
 
 
-def _sentence(state: _State | None, kept: Path | None, *, entered: bool, finished: bool) -> Text:
-    if state is None:
-        return _unannounced(kept)
-    if finished:
+def _unsealed(home: Home, workspace: Path, state: _State | None) -> Text | None:
+    """Keep what a capture recorded that was killed before it was sealed."""
+    kept = home.set_aside(workspace)
+    if state is not None:
+        return _interrupted(state, kept)
+    return None if kept is None else _unannounced(kept)
+
+
+def _entered(home: Home, workspace: Path, state: _State) -> Text:
+    """Finish what stands in the ledger, or keep it and say why it cannot be finished."""
+    if _finished(home, state):
+        shutil.rmtree(workspace, ignore_errors=True)
         return _whole(state)
-    return _entered(state, kept) if entered else _interrupted(state, kept)
+    try:
+        resume(home, workspace, index=state.index, out=state.output)
+    except EvidenceError as error:
+        return _kept(state, home.set_aside(workspace), error)
+    shutil.rmtree(workspace, ignore_errors=True)
+    return _completed(state)
 
 
 def _settle(home: Home, workspace: Path, clock: Callable[[], datetime]) -> tuple[_State | None, bool]:
@@ -221,11 +233,19 @@ def _interrupted(state: _State, kept: Path | None) -> Text:
     )
 
 
-def _entered(state: _State, kept: Path | None) -> Text:
+def _kept(state: _State, kept: Path | None, error: EvidenceError) -> Text:
     return Text(
-        en=f"{state.en} was killed after it was entered in the ledger but before its bundle was finished. "
+        en=f"{state.en} was killed after it was entered in the ledger, and its bundle cannot be finished: {error.en}. "
         f"{_rest_en(kept)}",
-        zh=f"{state.zh}已登入账本，但在证据包完成前中断。{_rest_zh(kept)}",
+        zh=f"{state.zh}已登入账本，但其后中断，证据包无法完成：{error.zh}。{_rest_zh(kept)}",
+    )
+
+
+def _completed(state: _State) -> Text:
+    return Text(
+        en=f"{state.en} was killed after it was entered in the ledger; its bundle was finished now, and its custody "
+        f"log says so. Verify {state.output}",
+        zh=f"{state.zh}登入账本后中断，现已补完证据包，保管日志已作记录。请核验 {state.output}",
     )
 
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from evidencekit.bundle import paths
+from evidencekit.finishing import write_private_list
 from evidencekit.hashing.assembly import Circumstances, build_manifest
 from evidencekit.hashing.chainlog import CUSTODY, ChainWriter
 from evidencekit.hashing.digest import digest_bytes
@@ -24,10 +25,14 @@ from evidencekit.signing.identity import key_id
 from evidencekit.version import __version__
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
     from evidencekit.casefile import CaseFile
     from evidencekit.hashing.chainlog import ChainHead
     from evidencekit.hashing.manifest import Manifest
     from evidencekit.model import Capture
+    from evidencekit.office import Office
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,8 +60,8 @@ def seal_record(case: CaseFile, capture: Capture, fixed: Fixed) -> Manifest:
         manifest = _write_manifest(case, capture, fixed)
         custody.append("manifest", object=paths.MANIFEST)
         _seal(case, custody)
-        _enter(case, manifest, custody)
-        _write_trust(case)
+        _enter(case, capture, manifest, custody)
+        write_trust(case.write, case.office, case.folder)
         custody.append("documents", detail={"from": "findings of a stranger's verification"})
         custody.sync()
     return manifest
@@ -104,7 +109,7 @@ def _seal(case: CaseFile, custody: ChainWriter) -> None:
     custody.append("stamped", object=paths.SEAL, detail={"tokens": len(stamped.replies), "owing": list(stamped.owing)})
 
 
-def _enter(case: CaseFile, manifest: Manifest, custody: ChainWriter) -> None:
+def _enter(case: CaseFile, capture: Capture, manifest: Manifest, custody: ChainWriter) -> None:
     office, folder = case.office, case.folder
     entry = format_capture_entry(
         CaptureEntry(
@@ -117,20 +122,34 @@ def _enter(case: CaseFile, manifest: Manifest, custody: ChainWriter) -> None:
             timestamp=hashlib.sha256((folder / paths.seal_token(1)).read_bytes()).hexdigest(),
         )
     )
+    write_private_list(case.workspace, capture.private_files)
     appended = office.ledger.append(entry)
     case.sealed = True
     custody.append("entered", object=office.ledger.origin, detail={"index": appended.index})
     custody.sync()
-    case.write(paths.ENTRY, entry)
-    case.write(paths.ENTRY_PROOF, office.ledger.prove(appended.index))
-    case.write(paths.OPEN_ENTRY, case.announced.entry)
-    case.write(paths.OPEN_PROOF, office.ledger.prove(case.announced.index))
-    case.write(paths.POLICY, f"log {office.vkey}\nquorum none\n".encode())
+    write_proofs(case.write, office, (appended.index, entry), (case.announced.index, case.announced.entry))
 
 
-def _write_trust(case: CaseFile) -> None:
-    office = case.office
+def write_proofs(
+    write: Callable[[str, bytes], None], office: Office, entered: tuple[int, bytes], opened: tuple[int, bytes]
+) -> None:
+    """Write what proves both entries: the seal's, `entered`, and the announcement, `opened`, each (index, entry).
+
+    Raises:
+        LedgerError, StorageError: see `Ledger.prove`.
+    """
+    for (index, entry), name, proof in (
+        (entered, paths.ENTRY, paths.ENTRY_PROOF),
+        (opened, paths.OPEN_ENTRY, paths.OPEN_PROOF),
+    ):
+        write(name, entry)
+        write(proof, office.ledger.prove(index))
+    write(paths.POLICY, f"log {office.vkey}\nquorum none\n".encode())
+
+
+def write_trust(write: Callable[[str, bytes], None], office: Office, folder: Path) -> None:
+    """Write the issuer's anchors, for convenience: nobody trusts them because they are there."""
     certificates = (office.signer.certificate, *office.signer.chain)
-    case.write(paths.TRUST_SIGNER, b"".join(each.public_bytes(Encoding.PEM) for each in certificates))
-    case.write(paths.TRUST_LEDGER, office.vkey.encode() + b"\n")
-    case.write(paths.TRUST_TSA, office.tsa_certificates(case.folder / "seal"))
+    write(paths.TRUST_SIGNER, b"".join(each.public_bytes(Encoding.PEM) for each in certificates))
+    write(paths.TRUST_LEDGER, office.vkey.encode() + b"\n")
+    write(paths.TRUST_TSA, office.tsa_certificates(folder / "seal"))

@@ -97,8 +97,23 @@ class BrowserProcess:
                 os.kill(self.pid, word)
             if await self._ended_within(2.0):
                 break
+        await self._end_helpers()
         forget_browser(self._staging)
         return by_itself
+
+    async def _end_helpers(self) -> None:
+        """Wait for the browser's helpers, which outlive it by moments and hold its files; then force them.
+
+        The group has the browser's pid, which the kernel gives to nobody while the group has a member (setpgid(2)).
+        """
+        for word in (0, signal.SIGKILL):
+            deadline = asyncio.get_running_loop().time() + 2.0
+            while asyncio.get_running_loop().time() < deadline:
+                try:
+                    os.killpg(self.pid, word)
+                except (ProcessLookupError, PermissionError):
+                    return
+                await asyncio.sleep(0.02)
 
     async def _ended_within(self, seconds: float) -> bool:
         deadline = asyncio.get_running_loop().time() + seconds

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import random
 import re
@@ -30,7 +31,7 @@ SEED = 20261123
 BROWSER_ENDS_S = 10.0
 SAID = {
     "abandoned": re.compile(r"^the capture .+ ended before it was sealed and is no evidence; it stands in the ledger"),
-    "entered": re.compile(r"^the capture \S+ was killed after it was entered in the ledger but before its bundle"),
+    "completed": re.compile(r"^the capture \S+ was killed after it was entered in the ledger; its bundle was finished"),
     "finished": re.compile(r"^the capture \S+ was killed when its bundle was finished; nothing was lost"),
     "unannounced": re.compile(r"^a capture was killed before it was announced"),
 }
@@ -84,6 +85,17 @@ def moment_of(sentence: str) -> str:
     return next(moment for moment, pattern in SAID.items() if pattern.match(sentence))
 
 
+def check_completed(program: Program, sentence: str) -> None:
+    """What a later command finished is judged like any other bundle, and says who finished it."""
+    (bundle,) = re.findall(r"Verify (\S+\.zip)", sentence)
+    verified = program.run("verify", bundle, "--json")
+    report = json.loads(verified.out)
+    assert (verified.status, report["overall"]) == (3, "INDETERMINATE")
+    assert [each["id"] for each in report["findings"] if each["outcome"] == "FAILED"] == []
+    with zipfile.ZipFile(bundle) as opened:
+        assert b'"step":"resumed"' in opened.read("proof/custody.jsonl")
+
+
 def check_recovered(program: Program, moments: Counter[str]) -> None:
     """Let the next command recover, and hold what it says against what is there."""
     before = read_ledger(program.home)
@@ -99,6 +111,8 @@ def check_recovered(program: Program, moments: Counter[str]) -> None:
     for bundle in (program.home / "captures").glob("*.zip"):
         assert zipfile.ZipFile(bundle).testzip() is None
         assert bundle.name in listed.out
+    if "completed" in said:
+        check_completed(program, listed.err)
     again = program.run("list")
     assert (again.status, again.err, again.out) == (0, "", listed.out)
 
@@ -139,3 +153,22 @@ def test_capture_recovers_too(program: Program, site: str) -> None:
     assert not (kept / "capture" / "profile").exists()
     ledger = read_ledger(program.home)
     assert (ledger.unclosed, ledger.reasons, len(ledger.numbers)) == ([], ["interrupted"], 1)
+
+
+def test_what_stands_in_the_ledger_is_finished_by_the_next_command(program: Program, site: str) -> None:
+    with program.start(*capture(site)) as process:
+        while not list(program.home.glob("pending/*/capture/bundle/proof/entry.tlog-proof")):
+            assert process.poll() is None
+            time.sleep(0.001)
+        process.kill()
+        process.communicate()
+    (custody,) = program.home.glob("pending/*/capture/bundle/proof/custody.jsonl")
+    with custody.open("ab") as file:
+        file.write(b'{"beijing":"torn')
+    listed = program.run("list")
+    assert moment_of(listed.err) == "completed"
+    check_completed(program, listed.err)
+    assert leftovers(program.home) == []
+    assert list((program.home / "interrupted").iterdir()) == []
+    ledger = read_ledger(program.home)
+    assert (ledger.unclosed, ledger.reasons, len(ledger.numbers)) == ([], [], 1)

@@ -151,7 +151,8 @@ def test_killed_while_packing(home: Home, office: Office, workspace: Path, tmp_p
     for path in (*parts, *others):
         path.touch()
     (sentence,) = recover(home)
-    assert "after it was entered in the ledger but before its bundle was finished" in sentence.en
+    assert "after it was entered in the ledger, and its bundle cannot be finished: " in sentence.en
+    assert "manifest.json" in sentence.en
     assert str(home.path / "interrupted" / ID) in sentence.en
     assert [path.exists() for path in parts] == [False, False]
     assert [path.exists() for path in others] == [True, True]

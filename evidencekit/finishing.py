@@ -1,0 +1,121 @@
+"""From an entered record to its bundle: documents, private archive, container (design §3, steps 11 to 16).
+
+The record in `folder` is whole and stands in the ledger, so this may be done again by a later command when the first
+one was killed: `recovery` calls it with nothing but the files and the home.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from evidencekit.bundle.privatearchive import private_path, write_private_archive
+from evidencekit.container import seal_container
+from evidencekit.documents import Setting, write_documents
+from evidencekit.errors import FormatError, StorageError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from evidencekit.capture.launcher import BrowserOptions
+    from evidencekit.office import Office
+
+_PRIVATE_LIST = "private.json"
+_PRIVATE_LIST_BYTES = 64 << 20
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finishing:
+    """What remains of a session: `folder` mirrors the bundle, `out` is the ZIP to be, `private` what it withholds.
+
+    `resumed` says that a killed run may have published the private archive already; it is whole then.
+    """
+
+    office: Office
+    workspace: Path
+    folder: Path
+    number: str
+    attempts: int
+    out: Path
+    private: Mapping[str, Path]
+    browser: BrowserOptions
+    resumed: bool = False
+
+
+def write_private_list(workspace: Path, private: Mapping[str, Path]) -> None:
+    """Write durably which files go to the private archive, before the ledger makes the session final.
+
+    Raises:
+        StorageError: the disk refuses.
+    """
+    value = {name: os.fsencode(os.path.relpath(path, workspace)).hex() for name, path in private.items()}
+    path = workspace / _PRIVATE_LIST
+    try:
+        with path.open("xb") as file:
+            file.write(json.dumps({"files": value, "version": 1}).encode())
+            file.flush()
+            os.fsync(file.fileno())
+    except OSError as error:
+        raise StorageError(
+            f"cannot write {path}: {error.strerror or error}; free space on the disk and capture again",
+            f"无法写入 {path}：{error.strerror or error}；请清理磁盘后重新取证",
+        ) from error
+
+
+def read_private_list(workspace: Path) -> dict[str, Path]:
+    """Read what `write_private_list` wrote.
+
+    Raises:
+        FormatError: it is missing or damaged.
+    """
+    path = workspace / _PRIVATE_LIST
+    try:
+        with path.open("rb") as file:
+            value = json.loads(file.read(_PRIVATE_LIST_BYTES))
+        return {str(name): workspace / os.fsdecode(bytes.fromhex(each)) for name, each in value["files"].items()}
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise FormatError(f"{path} cannot be read: {error}", f"无法读取 {path}：{error}") from error
+
+
+def finish(work: Finishing) -> Path | None:
+    """Write documents, private archive and bundle, and add the bundle to the home's list.
+
+    Returns:
+        The private archive, None when nothing was withheld or there is no home to encrypt it to.
+
+    Raises:
+        BrowserError, SigningError, TimestampError, StorageError: as their stages; neither file is left half-made.
+    """
+    office = work.office
+    setting = Setting(
+        signer=office.signer.certificate,
+        log=office.ledger.verifier,
+        attempts=work.attempts,
+        browser=work.browser,
+        workdir=work.workspace,
+    )
+    write_documents(work.folder, setting, at=office.clock())
+    private, made = _private(work)
+    try:
+        seal_container(work.folder, work.out, office.signer, office.stamper, at=office.clock())
+    except BaseException:
+        if made and private is not None:
+            private.unlink(missing_ok=True)
+        raise
+    office.remember(work.number, work.out)
+    return private
+
+
+def _private(work: Finishing) -> tuple[Path | None, bool]:
+    """Give the private archive, and whether this call made it."""
+    recipient = work.office.recipient()
+    if not work.private or recipient is None:
+        return None, False
+    private = private_path(work.out)
+    if work.resumed and private.exists():
+        return private, False
+    write_private_archive(work.private, private, recipient=recipient, workdir=work.workspace)
+    return private, True
