@@ -91,6 +91,19 @@ CLAIMS: tuple[Claim, ...] = (
         limits=Text(en="Not that the browser or its system was unmodified.", zh="不证明浏览器及其系统未经修改。"),
     ),
     Claim(
+        id="handshake",
+        layer=Text(en="TLS handshakes of the same connections", zh="同一连接的 TLS 握手"),
+        requires=("tls.handshake",),
+        says=Text(
+            en="The holder of each certificate's key took part in a handshake with the browser.",
+            zh="各证书私钥的持有者参与了与浏览器的握手。",
+        ),
+        limits=Text(
+            en="Not when (a handshake can be replayed), nor the page's bytes; behind a CDN the key holder is the CDN.",
+            zh="不证明握手的时间（握手可被重放），也不证明网页的字节；经 CDN 访问时，密钥持有人为 CDN。",
+        ),
+    ),
+    Claim(
         id="record",
         layer=Text(en="WARC, NetLog, DOM and pixels", zh="网络归档、网络日志、DOM 与截图"),
         requires=(

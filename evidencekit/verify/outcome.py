@@ -90,6 +90,12 @@ REGISTRY: tuple[FindingKind, ...] = (
     ),
     _kind("archive.wacz", Layer.RECORD, _YES, "the WACZ's own digests agree"),
     _kind("exchanges.complete", Layer.RECORD, _YES, "every request ends once; counts equal the manifest's"),
+    _kind(
+        "exchanges.corroborated",
+        Layer.RECORD,
+        _NO,
+        "DevTools and the browser's network log agree on status and peer of every exchange",
+    ),
     _kind("worklog.chain", Layer.RECORD, _YES, "the work log's hash chain is whole and ends where the manifest says"),
     _kind("custody.chain", Layer.RECORD, _YES, "the custody log continues it without a break"),
     _kind(
@@ -99,6 +105,12 @@ REGISTRY: tuple[FindingKind, ...] = (
         "probes ran and what they saw; WARN is INDETERMINATE, FAIL is FAILED",
     ),
     _kind("devtools.exclusive", Layer.ENVIRONMENT, _NO, "no other DevTools client could reach the browser"),
+    _kind(
+        "tls.handshake",
+        Layer.ENVIRONMENT,
+        _NO,
+        "the holder of each certificate's key took part in a handshake with the browser; neither when, nor the bytes",
+    ),
     _kind("seal.signature", Layer.SIGNATURE, _YES, "the CMS signature over manifest.json is intact"),
     _kind(
         "seal.identity",

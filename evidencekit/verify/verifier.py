@@ -19,12 +19,14 @@ from evidencekit.model import Finding, Outcome, Text, VerificationReport
 from evidencekit.verify import archive, container, environment, exchanges, record, worklogs
 from evidencekit.verify.case import Case
 from evidencekit.verify.ledger import LedgerChecks
+from evidencekit.verify.network import check_network
 from evidencekit.verify.outcome import overall
 from evidencekit.verify.outer import OuterChecks
 from evidencekit.verify.policy import Policy, check_policy
 from evidencekit.verify.seals import SealChecks
 from evidencekit.verify.tally import InputMissingError, finding
 from evidencekit.verify.timestamps import TimeChecks
+from evidencekit.verify.tls import check_tls
 from evidencekit.verify.trust import Trust
 from evidencekit.verify.wording import headline
 
@@ -94,10 +96,12 @@ def checks_of(case: Case, policy: Policy) -> tuple[Check, ...]:
         ("archive.records", lambda: archive.check_archive_records(case)),
         ("archive.wacz", lambda: archive.check_archive_wacz(case)),
         ("exchanges.complete", lambda: exchanges.check_exchanges(case)),
+        ("exchanges.corroborated", lambda: check_network(case)),
         ("worklog.chain", lambda: worklogs.check_worklog(case)),
         ("custody.chain", lambda: worklogs.check_custody(case)),
         ("environment.report", lambda: environment.check_environment(case)),
         ("devtools.exclusive", lambda: environment.check_devtools(case)),
+        ("tls.handshake", lambda: check_tls(case)),
         ("seal.signature", seals.check_signature),
         ("seal.identity", seals.check_identity),
         ("seal.validity", seals.check_validity),

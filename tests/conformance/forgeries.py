@@ -31,6 +31,7 @@ from evidencekit.signing.cades import sign_detached
 from evidencekit.timestamp.authority import SELF_ISSUED_POLICY
 from evidencekit.verify.policy import Policy
 from evidencekit.verify.trust import Trust
+from evidencekit.x509.handshakefile import format_handshake, parse_handshake
 from tests.support.assembly import (
     AT,
     NOW,
@@ -44,6 +45,7 @@ from tests.support.assembly import (
     pack,
     reseal,
 )
+from tests.support.handshakes import handshake, server
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -464,6 +466,30 @@ CASES["environment_no_probe"] = _environment({})
 CASES["environment_saw_forgery_fail"] = _environment({"hosts": "FAIL", "devtools.exclusive": "PASS"})
 CASES["devtools_open_fail"] = _environment({"hosts": "PASS", "devtools.exclusive": "FAIL"})
 CASES["environment_counts_lie_fail"] = _in_file(paths.ENVIRONMENT, b'"PASS":2', b'"PASS":9')
+
+_HANDSHAKE = "capture/tls/shop.test.handshake.json"
+
+
+def _other_handshake(host: str, *, signed: bool) -> Forgery:
+    """A handshake with another server, or one whose signature is taken from yet another handshake."""
+
+    def change(members: Members) -> Members:
+        file = parse_handshake(members[_HANDSHAKE], _HANDSHAKE)
+        messages = handshake(server(0x0403, host), host)
+        if not signed:
+            messages[-1] = file.messages[-1]
+        return members | {_HANDSHAKE: format_handshake(replace(file, messages=tuple(messages)))}
+
+    return _hook(files=change)
+
+
+CASES["tls_signature_transplanted_fail"] = _other_handshake("shop.test", signed=False)
+CASES["tls_other_host_fail"] = _other_handshake("other.test", signed=True)
+CASES["tls_no_handshake"] = _hook(files=_without(_HANDSHAKE))
+CASES["network_not_kept"] = _hook(files=_without(paths.NETWORK))
+CASES["network_disagrees"] = _in_file(paths.NETWORK, b'"status":200', b'"status":404')
+CASES["network_knows_less"] = _in_file(paths.NETWORK, b'"unmatched":[]', b'"unmatched":["000001"]')
+CASES["network_names_nothing_fail"] = _in_file(paths.NETWORK, b'"exchange":"000001"', b'"exchange":"000009"')
 
 # --- signature ---------------------------------------------------------------------------------
 

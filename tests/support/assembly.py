@@ -69,6 +69,8 @@ from evidencekit.timestamp.authority import SELF_ISSUED_POLICY, Authority
 from evidencekit.timestamp.query import build_query
 from evidencekit.timestamp.token import parse_response
 from evidencekit.verify.trust import Trust
+from evidencekit.x509.handshakefile import HandshakeFile, format_handshake
+from tests.support.handshakes import handshake, server
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -367,6 +369,8 @@ _ROLES = {
     "capture/exchanges.jsonl": ("exchanges", None),
     "capture/environment.json": ("environment", None),
     "capture/worklog.jsonl": ("worklog", None),
+    "capture/network.json": ("other", None),
+    "capture/tls/shop.test.handshake.json": ("tls", None),
     "capture/pages/0001/screenshot-initial.png": ("screenshot.initial", "0001"),
     "capture/pages/0001/screenshot.png": ("screenshot", "0001"),
     "capture/pages/0001/dom.html": ("dom.initial", "0001"),
@@ -380,6 +384,8 @@ def _artifacts(work: _Assembly, blocks: Mapping[str, bytes]) -> tuple[Artifact, 
         "capture/exchanges.jsonl": _exchanges(work),
         "capture/environment.json": _environment(work),
         "capture/worklog.jsonl": work.members["capture/worklog.jsonl"],
+        "capture/network.json": _network(work),
+        "capture/tls/shop.test.handshake.json": _handshake(work),
         f"{page}screenshot-initial.png": b"\x89PNG first " + work.plan.seed.encode(),
         f"{page}screenshot.png": b"\x89PNG full " + work.plan.seed.encode(),
         f"{page}dom.html": f"<html><h1>{work.plan.seed}</h1></html>".encode(),
@@ -424,10 +430,46 @@ def _exchanges(work: _Assembly) -> bytes:
     }
     lines: list[JsonValue] = [
         header,
-        common | {"id": "000001", "outcome": "recorded", "records": ids},
+        common
+        | {
+            "id": "000001",
+            "outcome": "recorded",
+            "records": ids,
+            "remote_address": "203.0.113.7:443",
+            "response": {"status": 200},
+        },
         common | {"id": "000002", "outcome": "failed", "records": [], "reason": "net::ERR_NAME_NOT_RESOLVED"},
     ]
     return b"".join(canonical_bytes(line) + b"\n" for line in lines)
+
+
+def _network(work: _Assembly) -> bytes:
+    request: JsonValue = {"address": "203.0.113.7:443", "exchange": "000001", "status": 200}
+    return canonical_bytes(
+        {
+            "capture_id": work.capture_id,
+            "format": "evidencekit/network",
+            "only_here": [],
+            "requests": [request],
+            "unmatched": [],
+            "version": 1,
+        }
+    )
+
+
+def _handshake(work: _Assembly) -> bytes:
+    who = server()
+    return format_handshake(
+        HandshakeFile(
+            capture_id=work.capture_id,
+            host="shop.test",
+            port=443,
+            address="203.0.113.7:443",
+            time=work.moment(5),
+            messages=tuple(handshake(who)),
+            certificates=(who.certificate,),
+        )
+    )
 
 
 def _environment(work: _Assembly) -> bytes:

@@ -112,7 +112,8 @@ def test_anchors_from_the_bundle_itself_withdraw_all_anchored_claims() -> None:
 
 
 def test_a_stranger_without_anchors_gets_no_more_than_integrity_and_observation() -> None:
-    assert {claim.id for claim in granted(stranger_report())} == {"integrity", "environment", "exclusive", "record"}
+    seen = {"integrity", "environment", "exclusive", "handshake", "record"}
+    assert {claim.id for claim in granted(stranger_report())} == seen
 
 
 def test_an_empty_report_supports_nothing() -> None:

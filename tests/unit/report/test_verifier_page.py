@@ -32,7 +32,14 @@ Members = dict[str, bytes]
 Outcomes = dict[str, str]
 
 needs_browser = pytest.mark.skipif(not shutil.which("chromium"), reason="needs Chromium")
-NOT_CHECKED = {"archive.records", "archive.wacz", "devtools.exclusive", "seal.revocation"}
+NOT_CHECKED = {
+    "archive.records",
+    "archive.wacz",
+    "devtools.exclusive",
+    "exchanges.corroborated",
+    "seal.revocation",
+    "tls.handshake",
+}
 TIMES = {"time.open", "time.capture", "time.seal", "outer.timestamp"}
 ANCHORED = TIMES | {"seal.identity", "ledger.checkpoint", "ledger.open"}
 DIGESTS = {"sums.sha256", "sums.sm3", "outer.manifest"}
