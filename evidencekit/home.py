@@ -28,7 +28,7 @@ import platformdirs
 
 from evidencekit.bundle.privatearchive import new_holder_key, recipient_of
 from evidencekit.errors import StorageError
-from evidencekit.ledger.log import Ledger
+from evidencekit.ledger.log import Ledger, LedgerOptions
 from evidencekit.signing.identity import (
     create_ledger_key,
     create_sealing_identity,
@@ -43,6 +43,7 @@ if TYPE_CHECKING:
     from collections.abc import Generator, Iterator
     from types import TracebackType
 
+    from evidencekit.ledger.witnessing import Witnessing
     from evidencekit.signing.identity import Identity, LedgerKey
 
 HOME_VERSION = 1
@@ -72,6 +73,14 @@ class Keys:
     created: bool
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Standing:
+    """How a home's ledger is kept: the file outside it that mirrors the head, and who must witness checkpoints."""
+
+    head_mirror: Path | None = None
+    witnessing: Witnessing | None = None
+
+
 def default_home() -> Path:
     """Where the home is unless the caller says otherwise; nothing is made."""
     named = os.environ.get(HOME_VARIABLE)
@@ -81,21 +90,23 @@ def default_home() -> Path:
 class Home:
     """One installation's state; two homes in one process do not know of each other."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, standing: Standing) -> None:
         """Use `Home.open`."""
         self.path = path
+        self.standing = standing
 
     @classmethod
-    def open(cls, path: Path | None = None) -> Self:
+    def open(cls, path: Path | None = None, *, standing: Standing | None = None) -> Self:
         """Open the home, or make it.
 
         Args:
             path: the folder; None for `EVIDENCEKIT_HOME` or the user's data folder.
+            standing: how the ledger is kept; None for the defaults.
 
         Raises:
             StorageError: it cannot be made or written to, or a newer version made it.
         """
-        home = cls((path or default_home()).absolute())
+        home = cls((path or default_home()).absolute(), standing or Standing())
         try:
             for name in (".", "captures", "interrupted", "keys", "pending"):
                 (home.path / name).mkdir(mode=_PRIVATE_MODE, parents=True, exist_ok=True)
@@ -171,7 +182,13 @@ class Home:
             LedgerError: see `Ledger.open`.
             StorageError: the disk refuses.
         """
-        return Ledger.open(self.path / "ledger.sqlite", key.signer, create=True)
+        options = LedgerOptions(head_mirror=self.standing.head_mirror)
+        return Ledger.open(self.ledger_file, key.signer, create=True, options=options)
+
+    @property
+    def ledger_file(self) -> Path:
+        """The SQLite file of the ledger."""
+        return self.path / "ledger.sqlite"
 
     def captures(self) -> tuple[Sealed, ...]:
         """List the bundles made, oldest first.

@@ -48,6 +48,7 @@ if TYPE_CHECKING:
     from evidencekit.hashing.manifest import Manifest
     from evidencekit.home import Home
     from evidencekit.ledger.log import Ledger
+    from evidencekit.ledger.witnessing import Witnessing
     from evidencekit.model import Capture, CaptureRoot, JsonValue, VerificationReport
     from evidencekit.signing.signer import Signer
     from evidencekit.timestamp.client import StampReply, TimeStamper
@@ -89,6 +90,7 @@ def preserve(  # noqa: PLR0913 (the library's front door: each names one thing t
     cancel: threading.Event | None = None,
     output: Path | None = None,
     browser: BrowserOptions | None = None,
+    witnessing: Witnessing | None = None,
 ) -> Evidence:
     """Turn a URL, or several as one session, into a sealed bundle.
 
@@ -108,6 +110,7 @@ def preserve(  # noqa: PLR0913 (the library's front door: each names one thing t
         cancel: set it to end the capture.
         output: the bundle's file, or an existing folder for `<number>.zip`; None for the home's `captures`.
         browser: how to start the browser.
+        witnessing: who is asked to cosign the checkpoint; None for what the home says.
 
     Returns:
         The evidence. No prompt, no print, no signal handler, no change of directory.
@@ -118,7 +121,16 @@ def preserve(  # noqa: PLR0913 (the library's front door: each names one thing t
     """
     given = (urls,) if isinstance(urls, str) else tuple(urls)
     wanted = _request(request, given)
-    office = open_office(home=home, signer=signer, tsas=tsas, ledger=ledger, number=number, clock=clock, output=output)
+    office = open_office(
+        home=home,
+        signer=signer,
+        tsas=tsas,
+        ledger=ledger,
+        number=number,
+        clock=clock,
+        output=output,
+        witnessing=witnessing,
+    )
     order = Order(
         request=wanted,
         operator=operator or Operator(),

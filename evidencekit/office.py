@@ -44,6 +44,7 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from evidencekit.ledger.log import Ledger
+    from evidencekit.ledger.witnessing import Witnessing
     from evidencekit.signing.identity import Identity
     from evidencekit.signing.signer import Signer
     from evidencekit.timestamp.client import TimeStamper
@@ -84,6 +85,7 @@ class Office:
     captures_folder: Path
     own_tsa: x509.Certificate | None
     created: bool = False
+    witnessing: Witnessing | None = None
     _stack: ExitStack = field(default_factory=ExitStack)
 
     def __enter__(self) -> Self:
@@ -144,6 +146,7 @@ def open_office(  # noqa: PLR0913 (hands on the front door's arguments)
     number: NumberStrategy | None,
     clock: Callable[[], datetime] | None,
     output: Path | None,
+    witnessing: Witnessing | None = None,
 ) -> Office:
     """Put together who does the work; a home is opened only for what the caller did not give.
 
@@ -164,6 +167,7 @@ def open_office(  # noqa: PLR0913 (hands on the front door's arguments)
             work_folder=folder,
             captures_folder=output if output.is_dir() else output.absolute().parent,
             own_tsa=None,
+            witnessing=witnessing,
         )
     home = home or Home.open()
     keys = home.keys(clock())
@@ -181,6 +185,7 @@ def open_office(  # noqa: PLR0913 (hands on the front door's arguments)
         captures_folder=home.captures_folder,
         own_tsa=keys.tsa.signer.certificate,
         created=keys.created,
+        witnessing=witnessing or home.standing.witnessing,
         _stack=stack,
     )
 

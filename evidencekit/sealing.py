@@ -18,6 +18,8 @@ from evidencekit.hashing.manifest import OpenEntry as ManifestOpen
 from evidencekit.hashing.merkle import leaf_hash
 from evidencekit.hashing.records import format_records
 from evidencekit.ledger.entry import CaptureEntry, format_capture_entry
+from evidencekit.ledger.policy import format_policy, parse_policy
+from evidencekit.ledger.witnessing import gather_cosignatures, with_log
 from evidencekit.model import Text
 from evidencekit.requestform import request_value
 from evidencekit.signing.cades import sign_detached
@@ -127,24 +129,53 @@ def _enter(case: CaseFile, capture: Capture, manifest: Manifest, custody: ChainW
     case.sealed = True
     custody.append("entered", object=office.ledger.origin, detail={"index": appended.index})
     custody.sync()
-    write_proofs(case.write, office, (appended.index, entry), (case.announced.index, case.announced.entry))
+    note = _witness(case, custody)
+    entered, opened = (appended.index, entry), (case.announced.index, case.announced.entry)
+    write_proofs(case.write, office, entered, opened, note)
+
+
+def _witness(case: CaseFile, custody: ChainWriter) -> bytes:
+    """Give the newest checkpoint, cosigned by the witnesses that answer; what is missing of the quorum is owed."""
+    office = case.office
+    if office.witnessing is None:
+        return office.ledger.checkpoint()
+    had = gather_cosignatures(office.ledger, office.witnessing.policy)
+    custody.append("witnessed", object=office.ledger.origin, detail={"witnesses": list(had.witnesses)})
+    if not had.quorum_met:
+        silent = "; ".join(f"{name}: {reason.en}" for name, reason in had.failures.items())
+        silent_zh = "；".join(f"{name}：{reason.zh}" for name, reason in had.failures.items())
+        case.pending.append(
+            Text(
+                en=f"the checkpoint is not witnessed as the policy asks ({silent or 'no witness has an address'})",
+                zh=f"检查点尚未达到见证策略的要求({silent_zh or '见证者均无地址'})",
+            )
+        )
+    return had.checkpoint
 
 
 def write_proofs(
-    write: Callable[[str, bytes], None], office: Office, entered: tuple[int, bytes], opened: tuple[int, bytes]
+    write: Callable[[str, bytes], None],
+    office: Office,
+    entered: tuple[int, bytes],
+    opened: tuple[int, bytes],
+    note: bytes | None = None,
 ) -> None:
     """Write what proves both entries: the seal's, `entered`, and the announcement, `opened`, each (index, entry).
+
+    `note` is the checkpoint that both proofs end in, with its cosignatures; None for the ledger's newest.
 
     Raises:
         LedgerError, StorageError: see `Ledger.prove`.
     """
+    note = office.ledger.checkpoint() if note is None else note
     for (index, entry), name, proof in (
         (entered, paths.ENTRY, paths.ENTRY_PROOF),
         (opened, paths.OPEN_ENTRY, paths.OPEN_PROOF),
     ):
         write(name, entry)
-        write(proof, office.ledger.prove(index))
-    write(paths.POLICY, f"log {office.vkey}\nquorum none\n".encode())
+        write(proof, office.ledger.prove_in(index, note))
+    policy = office.witnessing.policy if office.witnessing else parse_policy(b"quorum none\n")
+    write(paths.POLICY, format_policy(with_log(policy, office.ledger.verifier)))
 
 
 def write_trust(write: Callable[[str, bytes], None], office: Office, folder: Path) -> None:

@@ -9,7 +9,26 @@ from pathlib import Path
 
 DOCUMENT = Path(__file__).resolve().parents[1] / "docs" / "cli.md"
 HEADING = "## Commands\n\n"
-COMMANDS = ("", "capture", "verify", "inspect", "list", "doctor", "config", "config show")
+COMMANDS = (
+    "",
+    "capture",
+    "verify",
+    "inspect",
+    "list",
+    "ledger",
+    "ledger status",
+    "ledger checkpoint",
+    "ledger prove",
+    "ledger fsck",
+    "ledger publish",
+    "ledger monitor",
+    "ledger witness",
+    "ledger witness serve",
+    "ledger witness key",
+    "doctor",
+    "config",
+    "config show",
+)
 
 
 def help_of(command: str, language: str) -> str:

@@ -10,11 +10,14 @@ from typing import TYPE_CHECKING
 
 from evidencekit.errors import LedgerCorruptError, StorageError
 from evidencekit.ledger.fsck import fsck
+from evidencekit.ledger.log import Ledger, LedgerOptions
+from evidencekit.ledger.mirror import refuse_missing_ledger
 from evidencekit.signing.identity import load_ledger_key, load_sealing_identity, load_tsa_identity
 from evidencekit.timestamp.client import stamp
 from evidencekit_cli import diagnosis
 from evidencekit_cli.authorities import authorities_named
 from evidencekit_cli.diagnosis import Check, Condition, Diagnosis, informed, passed, warned
+from evidencekit_cli.homes import standing_of
 from evidencekit_cli.output import Sentence, inert
 from evidencekit_cli.settings import CONFIG_FILE, read_settings
 
@@ -44,7 +47,7 @@ def all_checks(*, third_party: bool) -> list[Check]:
         Check(id="settings", look=partial(check_settings, home)),
         Check(id="keys", look=partial(check_keys, home)),
         Check(id="ledger", look=partial(check_ledger, home)),
-        Check(id="ledger.mirror", look=check_mirror),
+        Check(id="ledger.mirror", look=partial(check_mirror, home)),
         Check(id="tsa", look=partial(check_tsas, home, third_party=third_party)),
     ]
 
@@ -129,13 +132,26 @@ def check_ledger(home: Path) -> Diagnosis:
     return passed("ledger", f"{report.size} entries, whole and signed", f"{report.size} 条,完整且已签名")
 
 
-def check_mirror() -> Diagnosis:
-    """Say what no check on this machine can find."""
+def check_mirror(home: Path) -> Diagnosis:
+    """Hold the ledger against its head mirror, or say what no check on this machine can find.
+
+    Raises:
+        LedgerRollbackError: the mirror knows of a newer ledger.
+    """
+    mirror = standing_of(read_settings(home / CONFIG_FILE)).head_mirror
+    if mirror is not None and not (home / "keys" / "ledger.key").exists():
+        return informed("ledger.mirror", f"{mirror}: the first capture begins it", f"{mirror}:首次取证时建立")
+    if mirror is not None:
+        key = load_ledger_key(home / "keys")
+        refuse_missing_ledger(home / "ledger.sqlite", mirror, key.signer.verifier)
+        Ledger.open(home / "ledger.sqlite", key.signer, options=LedgerOptions(head_mirror=mirror)).close()
+        return passed("ledger.mirror", f"the ledger extends {mirror}", f"账本与 {mirror} 衔接")
     return informed(
         "ledger.mirror",
-        "no head mirror: that the whole data folder was set back to an older copy is undetectable here; "
-        "keep bundles elsewhere, each holds a signed checkpoint",
-        "没有账本头的镜像:整个数据目录被退回旧副本时,本机无法察觉;请另存证据包,每个都含有已签名的检查点",
+        "rollback undetectable: no head mirror is configured (ledger.head_mirror), so nothing here would show that the "
+        "whole data folder was set back to an older copy; keep bundles elsewhere, each holds a signed checkpoint",
+        "无法察觉回退:未配置账本头镜像(ledger.head_mirror),整个数据目录被退回旧副本时本机无从发现;"
+        "请另存证据包,每个都含有已签名的检查点",
     )
 
 

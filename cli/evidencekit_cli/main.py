@@ -46,6 +46,12 @@ _MEMBERS = (
         zh="列出本机的取证记录。",
     ),
     Member(
+        "ledger",
+        "evidencekit_cli.commands.ledger:ledger",
+        en="Look at, prove, check, publish and watch the ledger.",
+        zh="查看、证明、检查、公布与监看账本。",
+    ),
+    Member(
         "doctor",
         "evidencekit_cli.commands.doctor:doctor",
         en="Say what is missing on this machine.",

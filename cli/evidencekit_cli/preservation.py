@@ -9,25 +9,26 @@ from typing import TYPE_CHECKING
 from evidencekit import notary
 from evidencekit.capture.request import CaptureRequest, Mode
 from evidencekit.errors import EvidenceError, UsageError
-from evidencekit.home import Home
 from evidencekit.model import EnvironmentControl, Operator, Relationship
 from evidencekit.recovery import recover
 from evidencekit.report.machine import report_json
 from evidencekit.report.terminal import render_text
 from evidencekit_cli.authorities import authorities_named
 from evidencekit_cli.exit_codes import ExitCode
+from evidencekit_cli.homes import open_home
 from evidencekit_cli.interruption import stop_requested
 from evidencekit_cli.output import Sentence, Session, both, inert
 from evidencekit_cli.progress import Progress
-from evidencekit_cli.settings import CONFIG_FILE, Settings, read_settings
 from evidencekit_cli.urls import gather_urls
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from evidencekit.home import Home
     from evidencekit.notary import Evidence
     from evidencekit.timestamp.client import TimeStamper
     from evidencekit_cli.capture_options import CaptureOptions
+    from evidencekit_cli.settings import Settings
 
 _STOPPING = Sentence(
     "stopping; press Ctrl-C again to stop at once",
@@ -40,11 +41,10 @@ def preserve(session: Session, options: CaptureOptions) -> ExitCode:
     with ExitStack() as stack:
         # First what needs no home: a mistyped command makes no keys.
         urls = _urls(options, stack)
-        home = stack.enter_context(Home.open(None))
+        home, settings = open_home()
         for lost in recover(home):
             session.note(lost)
         _announce_keys(session, home, stack)
-        settings = read_settings(home.path / CONFIG_FILE)
         request = _request(options, settings, urls)
         cancel = stack.enter_context(stop_requested(lambda: session.note(_STOPPING)))
         progress = stack.enter_context(Progress(session))

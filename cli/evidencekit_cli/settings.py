@@ -13,6 +13,11 @@ Shape (every key may be absent):
     relationship = "party"          # party | counsel | notary | third_party
     environment_control = "party_host"  # party_host | notary_host | notary_cloud | third_party_cloud
     identity = "unverified"
+
+    [ledger]
+    head_mirror = ""                # file outside the data folder that holds the newest checkpoint
+    witness_policy = ""             # C2SP tlog-policy file: who must cosign a checkpoint
+    fail_open = false               # true: publish although the witnesses did not answer
 """
 
 from __future__ import annotations
@@ -43,6 +48,9 @@ _DEFAULTS: Mapping[str, SettingValue] = {
     "operator.relationship": "party",
     "operator.environment_control": "party_host",
     "operator.identity": "unverified",
+    "ledger.head_mirror": "",
+    "ledger.witness_policy": "",
+    "ledger.fail_open": False,
 }
 _CHOICES = {
     "capture.mode": MODES,

@@ -242,6 +242,16 @@ class Ledger:
         with self._store.snapshot() as snapshot:
             return prove_entry(snapshot, index)
 
+    def prove_in(self, index: int, checkpoint: bytes) -> bytes:
+        """Prove that entry `index` is in the tree of `checkpoint`, a note of this log that witnesses cosigned.
+
+        Raises:
+            UsageError: that tree has no such entry, or the ledger is not that large.
+            LedgerCorruptError: the stored tiles do not prove it.
+        """
+        with self._store.snapshot() as snapshot:
+            return prove_entry(snapshot, index, checkpoint)
+
     def prove_consistency(self, old_size: int) -> tuple[list[bytes], bytes]:
         """Prove that the newest tree extends the one of `old_size`: the hashes, and the checkpoint they lead to.
 

@@ -18,24 +18,31 @@ if TYPE_CHECKING:
     from evidencekit.signing.note import NoteVerifier
 
 
-def prove_entry(snapshot: Snapshot, index: int) -> bytes:
-    """Prove that entry `index` is in the snapshot's signed tree: a C2SP tlog-proof.
+def prove_entry(snapshot: Snapshot, index: int, checkpoint: bytes | None = None) -> bytes:
+    """Prove that entry `index` is in a signed tree: a C2SP tlog-proof.
+
+    Args:
+        snapshot: the ledger at one moment.
+        index: the entry.
+        checkpoint: the note that signs the tree; None for the snapshot's own.
 
     Raises:
         UsageError: there is no such entry.
         LedgerCorruptError: the stored tiles do not prove it.
     """
-    head = snapshot.head
-    check_index(index, head.size)
-    path = subtree_roots(snapshot, inclusion_ranges(index, head.size))
+    note = snapshot.head.checkpoint if checkpoint is None else checkpoint
+    tree = parse_checkpoint(split_note(note)[0])
+    if tree.size > snapshot.head.size:
+        check_index(tree.size - 1, snapshot.head.size)
+    check_index(index, tree.size)
+    path = subtree_roots(snapshot, inclusion_ranges(index, tree.size))
     leaf = leaf_hash(next(iter(snapshot.entries(index, index + 1))))
-    root = parse_checkpoint(split_note(head.checkpoint)[0]).root
-    if not check_inclusion(leaf, index, head.size, path, root):
+    if not check_inclusion(leaf, index, tree.size, path, tree.root):
         raise LedgerCorruptError(
             f"Entry {index} is not proved by the stored tiles; run fsck and restore a copy.",
             f"已存数据块无法证明第 {index} 条；请运行 fsck 并从副本恢复。",
         )
-    return format_proof(TlogProof(index=index, path=tuple(path), checkpoint=head.checkpoint))
+    return format_proof(TlogProof(index=index, path=tuple(path), checkpoint=note))
 
 
 def subtree_roots(snapshot: Snapshot, ranges: list[tuple[int, int]]) -> list[bytes]:

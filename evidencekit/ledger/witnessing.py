@@ -7,22 +7,23 @@ start from, and is the only answer that is tried again. A size larger than ours 
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
 from evidencekit.errors import FormatError, LedgerError, LedgerRollbackError, TransportError
 from evidencekit.ledger.checkpoint import open_checkpoint, parse_decimal
-from evidencekit.ledger.policy import check_policy
+from evidencekit.ledger.policy import KeyLine, check_policy
 from evidencekit.ledger.witness import SIZE_TYPE, AddCheckpoint, format_add_checkpoint
 from evidencekit.model import Text
-from evidencekit.signing.note import parse_signature_line, signature_line
+from evidencekit.signing.note import VerifierKey, format_vkey, parse_signature_line, signature_line
 from evidencekit.transport.http import post
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from evidencekit.ledger.log import Ledger
-    from evidencekit.ledger.policy import KeyLine, Policy
+    from evidencekit.ledger.policy import Policy
+    from evidencekit.signing.note import NoteVerifier
     from evidencekit.transport.http import HttpReply
 
 MAX_THREADS: Final = 16
@@ -52,6 +53,14 @@ class Witnessed:
     failures: Mapping[str, Text]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Witnessing:
+    """Who must have seen a checkpoint before it counts as witnessed; `fail_open` publishes it all the same."""
+
+    policy: Policy
+    fail_open: bool = False
+
+
 def gather_cosignatures(
     ledger: Ledger, policy: Policy, *, sizes: Mapping[str, int] | None = None, timeout_s: float = 10.0
 ) -> Witnessed:
@@ -68,6 +77,7 @@ def gather_cosignatures(
         LedgerCorruptError: the ledger's tiles are damaged.
     """
     data = ledger.checkpoint()
+    policy = with_log(policy, ledger.verifier)
     known = sizes or {}
     asked = [witness for witness in policy.witnesses if witness.url]
     failures: dict[str, Text] = {}
@@ -98,10 +108,22 @@ def gather_cosignatures(
     )
 
 
+def with_log(policy: Policy, log: NoteVerifier) -> Policy:
+    """Give the policy with this log in it, unless it names the log already."""
+    if any(line.name == log.name for line in policy.logs) or not isinstance(log, VerifierKey):
+        return policy
+    return replace(policy, logs=(*policy.logs, KeyLine(name=log.name, vkey=format_vkey(log), verifier=log, url=None)))
+
+
 def _ask(ledger: Ledger, witness: KeyLine, data: bytes, old_size: int, timeout_s: float) -> bytes:
     """Ask one witness; return its verified signature lines."""
     checkpoint = open_checkpoint(data, []).checkpoint
     for _ in range(_TRIES):
+        if checkpoint.size < old_size <= ledger.size:
+            raise LedgerError(
+                f"The ledger grew meanwhile, and the witness {witness.name!r} has seen {old_size} entries; ask again.",
+                f"账本已增长，见证者 {witness.name!r} 已见 {old_size} 条；请重新请求。",
+            )
         if old_size > checkpoint.size:
             raise LedgerRollbackError(
                 f"The witness {witness.name!r} has seen {old_size} entries, the ledger has {checkpoint.size}: it was "

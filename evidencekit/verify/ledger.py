@@ -12,7 +12,9 @@ from typing import TYPE_CHECKING, Final
 from evidencekit.bundle import paths
 from evidencekit.errors import FormatError
 from evidencekit.ledger.entry import NONE, PENDING, CaptureEntry, OpenEntry, open_commitment, parse_entry
-from evidencekit.ledger.proof import ProofCheck, check_proof
+from evidencekit.ledger.policy import NONE as NO_QUORUM
+from evidencekit.ledger.policy import check_policy
+from evidencekit.ledger.proof import ProofCheck, check_proof, parse_proof
 from evidencekit.signing.note import NoteVerifier, VerifierKey, parse_vkey
 from evidencekit.verify.tally import Tally
 
@@ -123,19 +125,29 @@ class LedgerChecks:
         """`ledger.independent`: a witness whose key the caller gave, or a trusted foreign stamp over the proof."""
         tally = Tally("ledger.independent", paths.ENTRY_PROOF)
         proof, _ = self.entered
-        tally.details["witnesses"] = list(proof.witnesses)
+        witnesses = self._witnesses(proof)
+        tally.details["witnesses"] = list(witnesses)
         # The outer time-stamp is over a manifest that lists the proof, checkpoint included.
         stamps = [stamp.path for stamp in outer if stamp.trusted and not stamp.check.self_issued]
         tally.details["stamps"] = [*stamps]
         if not proof.log_signed:
             tally.fail("the checkpoint is not signed by its log", "检查点没有其日志的签名")
-        elif not proof.witnesses and not stamps:
+        elif not witnesses and not stamps:
             tally.doubt(
                 "no witness or third-party stamp that you trust vouches for the checkpoint: "
                 "it proves nothing against the log's own operator",
                 "没有您信任的见证人或第三方时间戳为检查点作证：对日志运营者自身不构成证明",
             )
         return tally.close("a third party vouches for the checkpoint", "有第三方为检查点作证")
+
+    def _witnesses(self, proof: ProofCheck) -> tuple[str, ...]:
+        """Name those who cosigned: by the caller's policies, whose quorum must be met, else by the caller's keys."""
+        policies = [policy for policy in self._case.trust.policies if policy.quorum != NO_QUORUM]
+        if not policies:
+            return proof.witnesses
+        note = parse_proof(self._case.data(paths.ENTRY_PROOF)).checkpoint
+        checks = [check_policy(policy, note) for policy in policies]
+        return tuple(name for check in checks if check.is_satisfied for name in check.witnesses)
 
     def _note_signature(self, tally: Tally, proof: ProofCheck, *, given: bool) -> None:
         ledger = self._case.manifest.ledger

@@ -15,6 +15,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
 from evidencekit.errors import FormatError, UsageError
+from evidencekit.ledger.policy import Policy, parse_policy
 from evidencekit.signing.note import VerifierKey, format_vkey, parse_vkey
 from evidencekit.x509.certificate import fingerprint, name_of, require_readable
 
@@ -34,6 +35,8 @@ class Trust:
     logs: tuple[VerifierKey, ...] = ()
     crls: tuple[x509.CertificateRevocationList, ...] = ()
     self_bundle: bool = False
+    policies: tuple[Policy, ...] = ()
+    """Who must have cosigned a checkpoint before it counts as witnessed."""
 
     @staticmethod
     def stranger() -> Trust:
@@ -48,6 +51,7 @@ class Trust:
             logs=tuple(dict.fromkeys(self.logs + other.logs)),
             crls=_unique_crls(self.crls + other.crls),
             self_bundle=self.self_bundle or other.self_bundle,
+            policies=tuple(dict.fromkeys(self.policies + other.policies)),
         )
 
     def describe(self, lang: str) -> str:
@@ -57,6 +61,7 @@ class Trust:
             *(f"{'签署人' if chinese else 'signer'} {_named(anchor)}" for anchor in self.signers),
             *(f"{'时间戳机构' if chinese else 'TSA'} {_named(anchor)}" for anchor in self.tsas),
             *(f"{'日志' if chinese else 'log'} {format_vkey(log)}" for log in self.logs),
+            *(f"{'见证策略' if chinese else 'witness policy'} quorum {policy.quorum}" for policy in self.policies),
         ]
         if self.self_bundle:
             own = ("证据包自带的信任锚(--trust self)", "anchors from the bundle itself (--trust self)")
@@ -70,8 +75,9 @@ def load_trust(specs: Sequence[str]) -> Trust:
     """Read the anchors that `--trust` arguments name.
 
     Args:
-        specs: Each `self`, `PATH`, `signer=PATH`, `tsa=PATH` or `log=PATH`. A folder gives its `signer*.pem`,
-            `tsa*.pem`, `*.vkey` and `*.crl` files; with a role, every certificate (or vkey) in it has that role.
+        specs: Each `self`, `PATH`, `signer=PATH`, `tsa=PATH`, `log=PATH` or `policy=PATH` (C2SP
+            tlog-policy). A folder gives its `signer*.pem`, `tsa*.pem`, `*.vkey` and `*.crl` files; with a role, every
+            certificate (or vkey) in it has that role.
 
     Raises:
         UsageError: a path cannot be read, holds no anchor, or holds a CA certificate of which nobody said whether it
@@ -112,7 +118,7 @@ def _load_spec(spec: str) -> Trust:
         raise UsageError("--trust names no path; give self or PATH.", "--trust 未指定路径；请提供 self 或路径。")
     path = Path(name)
     found = _load_folder(path, loader) if path.is_dir() else (loader or _load_unqualified)(_read(path), str(path))
-    if not (found.signers or found.tsas or found.logs or found.crls):
+    if not (found.signers or found.tsas or found.logs or found.crls or found.policies):
         raise UsageError(
             f"--trust {spec}: no anchor was found there; give a PEM certificate, a vkey, or a folder with "
             "signer*.pem, tsa*.pem or *.vkey.",
@@ -144,8 +150,8 @@ def _load_folder(folder: Path, loader: _Loader | None) -> Trust:
 
 def _of_role(suffix: str, loader: _Loader) -> _Loader | None:
     """Return the role's loader for files that can hold its anchors."""
-    wanted = {".vkey"} if loader is _load_logs else {".pem", ".crt", ".cer", ".der"}
-    return loader if suffix in wanted else None
+    by_loader: dict[_Loader, set[str]] = {_load_logs: {".vkey"}, _load_policy: {".policy", ".txt"}}
+    return loader if suffix in by_loader.get(loader, {".pem", ".crt", ".cer", ".der"}) else None
 
 
 def _by_name(name: str) -> _Loader | None:
@@ -201,6 +207,15 @@ def _load_logs(data: bytes, name: str) -> Trust:
     return Trust(logs=logs)
 
 
+def _load_policy(data: bytes, name: str) -> Trust:
+    try:
+        policy = parse_policy(data)
+    except FormatError as error:
+        raise _bad(name, "a witness policy (C2SP tlog-policy)", "见证策略(C2SP tlog-policy)") from error
+    logs = tuple(line.verifier for line in policy.logs if isinstance(line.verifier, VerifierKey))
+    return Trust(logs=logs, policies=(policy,))
+
+
 def _load_unqualified(data: bytes, name: str) -> Trust:
     if _PEM_CERTIFICATE not in data and _PEM_CRL not in data and data[:1] != b"\x30":
         return _load_logs(data, name)
@@ -218,7 +233,12 @@ def _load_unqualified(data: bytes, name: str) -> Trust:
     return Trust(signers=tuple(signers), tsas=tuple(tsas), crls=_crls(data, name))
 
 
-_ROLES: dict[str, _Loader] = {"signer": _load_signers, "tsa": _load_tsas, "log": _load_logs}
+_ROLES: dict[str, _Loader] = {
+    "signer": _load_signers,
+    "tsa": _load_tsas,
+    "log": _load_logs,
+    "policy": _load_policy,
+}
 
 
 def _certificates(data: bytes, name: str, *, needed: bool = True) -> tuple[x509.Certificate, ...]:

@@ -31,9 +31,9 @@ _NONE = Sentence(
 @click.pass_obj
 def list_captures(session: Session) -> ExitCode:
     """Run the command."""
-    from evidencekit.home import Home
+    from evidencekit_cli.homes import open_home
 
-    with Home.open(None) as home:
+    with open_home()[0] as home:
         if home.has_pending():
             from evidencekit.recovery import recover
 

@@ -40,8 +40,8 @@ if TYPE_CHECKING:
     "trust",
     multiple=True,
     metavar="self|PATH",
-    en="Anchors: a folder, or [signer=|tsa=|log=]FILE; may be repeated.",
-    zh="信任锚:文件夹,或 [signer=|tsa=|log=]文件,可重复。",
+    en="Anchors: a folder, or [signer=|tsa=|log=|policy=]FILE; may be repeated.",
+    zh="信任锚:文件夹,或 [signer=|tsa=|log=|policy=]文件,可重复。",
 )
 @option("--at", metavar="TIME", en="Judge as of this time (RFC 3339).  [default: now]", zh="核验时点,默认为现在。")
 @option(

@@ -41,15 +41,20 @@ class Published:
     written: int
 
 
-def publish_directory(ledger: Ledger, directory: Path) -> Published:
+def publish_directory(ledger: Ledger, directory: Path, *, checkpoint: bytes | None = None) -> Published:
     """Bring `directory` up to the ledger's newest checkpoint.
+
+    Args:
+        ledger: the ledger.
+        directory: where it is published.
+        checkpoint: the note to publish in place of the ledger's newest, with cosignatures (`witnessing`).
 
     Raises:
         LedgerRollbackError: what is published there is newer than the ledger, or another history.
         LedgerCorruptError: a published file has other bytes, or the ledger's tiles are damaged.
         StorageError: the disk failed; the checkpoint was then not replaced.
     """
-    newest = open_checkpoint(ledger.checkpoint(), [ledger.verifier])
+    newest = open_checkpoint(ledger.checkpoint() if checkpoint is None else checkpoint, [ledger.verifier])
     published = read_published(ledger, directory)
     old_size = published.checkpoint.size if published else 0
     if published:
@@ -57,6 +62,8 @@ def publish_directory(ledger: Ledger, directory: Path) -> Published:
         check_extension(ledger, published, where)
     size = newest.checkpoint.size
     if published and old_size == size:
+        if checkpoint is not None and published.data != newest.data:
+            replace_file(directory / "checkpoint", newest.data)  # the same tree, now with its witnesses' word
         return Published(size=size, written=0)
     written = sum(write_new(directory / tile.path, _tile_bytes(ledger, tile)) for tile in tiles_between(old_size, size))
     write_new(directory / "checkpoints" / str(size), newest.data)

@@ -97,9 +97,9 @@ def test_wrong_settings_are_an_error(home: Path) -> None:
         check_settings(home)
 
 
-def test_what_cannot_be_found_is_said() -> None:
-    assert check_mirror().condition is Condition.INFO
-    assert "undetectable" in check_mirror().sentence.en
+def test_what_cannot_be_found_is_said(tmp_path: Path) -> None:
+    assert check_mirror(tmp_path).condition is Condition.INFO
+    assert "undetectable" in check_mirror(tmp_path).sentence.en
 
 
 def test_without_third_parties_no_authority_is_asked(home: Path) -> None:

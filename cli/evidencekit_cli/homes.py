@@ -1,0 +1,58 @@
+"""The home as its `config.toml` says that it is kept."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from evidencekit.errors import ConfigError, FormatError
+from evidencekit.home import Home, Standing, default_home
+from evidencekit.ledger.policy import MAX_BYTES, Policy, parse_policy
+from evidencekit.ledger.witnessing import Witnessing
+from evidencekit_cli.settings import CONFIG_FILE, Settings, read_settings
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+
+def open_home() -> tuple[Home, Settings]:
+    """Open the home of this user, or make it.
+
+    Raises:
+        ConfigError: `config.toml`, or the policy that it names, cannot be used.
+        StorageError: the folder cannot be used.
+    """
+    settings = read_settings(default_home() / CONFIG_FILE)
+    return Home.open(None, standing=standing_of(settings)), settings
+
+
+def standing_of(settings: Settings) -> Standing:
+    """Read how the settings want the ledger kept.
+
+    Raises:
+        ConfigError: the policy cannot be used.
+    """
+    mirror, policy = settings.text("ledger.head_mirror"), settings.text("ledger.witness_policy")
+    fail_open = settings.flag("ledger.fail_open")
+    return Standing(
+        head_mirror=Path(mirror).expanduser() if mirror else None,
+        witnessing=Witnessing(policy=read_policy(Path(policy).expanduser()), fail_open=fail_open) if policy else None,
+    )
+
+
+def read_policy(path: Path, wrong: Callable[[str, str], Exception] = ConfigError) -> Policy:
+    """Read a witness policy.
+
+    Raises:
+        ConfigError: it cannot be read, or says nothing usable; or what `wrong` makes.
+    """
+    try:
+        with path.open("rb") as file:
+            return parse_policy(file.read(MAX_BYTES + 1))
+    except OSError as error:
+        raise wrong(
+            f"the witness policy {path} cannot be read: {error.strerror}; name another file",
+            f"无法读取见证策略 {path}:{error.strerror};请指定其他文件",
+        ) from error
+    except FormatError as error:
+        raise wrong(f"{path}: {error.en} See C2SP tlog-policy.", f"{path}:{error.zh}") from error

@@ -1,0 +1,263 @@
+"""What the commands of `evidencekit ledger` do with the ledger of this home."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from evidencekit.errors import ConfigError, LedgerError, LedgerRollbackError, StorageError
+from evidencekit.ledger.checkpoint import open_checkpoint
+from evidencekit.ledger.extension import check_extension
+from evidencekit.ledger.fsck import fsck
+from evidencekit.ledger.monitor import audit, read_checkpoint
+from evidencekit.ledger.publishers.directory import collect_partials, publish_directory
+from evidencekit.ledger.witnessing import gather_cosignatures
+from evidencekit.model import Text
+from evidencekit.signing.identity import load_ledger_key
+from evidencekit.signing.note import VerifierKey, format_vkey
+from evidencekit_cli.exit_codes import ExitCode
+from evidencekit_cli.homes import open_home
+from evidencekit_cli.output import Sentence, Session, both, inert, table
+from evidencekit_cli.watching import source_of
+
+if TYPE_CHECKING:
+    from collections.abc import Generator, Mapping
+    from pathlib import Path
+
+    from evidencekit.home import Home
+    from evidencekit.ledger.checkpoint import SignedCheckpoint
+    from evidencekit.ledger.fsck import FsckReport
+    from evidencekit.ledger.log import Ledger
+    from evidencekit.ledger.witnessing import Witnessed, Witnessing
+    from evidencekit.model import JsonValue
+
+_UNDETECTABLE = Sentence(
+    "rollback undetectable: no head mirror is configured (ledger.head_mirror in config.toml)",
+    "无法察觉回退:未配置头镜像(config.toml 中的 ledger.head_mirror)",
+)
+
+
+@contextmanager
+def opened() -> Generator[tuple[Home, Ledger]]:
+    """Open this home's ledger, which must be there.
+
+    Raises:
+        LedgerError: there is none yet.
+    """
+    home = open_home()[0]
+    if not home.ledger_file.exists() and home.standing.head_mirror is None:
+        raise LedgerError(
+            f"there is no ledger in {home.path} yet; the first capture or deposit begins it",
+            f"{home.path} 中尚无账本;首次取证或存证时建立",
+        )
+    key = load_ledger_key(home.path / "keys")
+    with home.ledger(key) as ledger:
+        yield home, ledger
+
+
+def show_status(session: Session) -> ExitCode:
+    """Show origin, key, size, root, mirror and witnesses."""
+    with opened() as (home, ledger):
+        head = open_checkpoint(ledger.checkpoint(), []).checkpoint
+        mirror, witnessing = home.standing.head_mirror, home.standing.witnessing
+        names = [line.name for line in witnessing.policy.witnesses] if witnessing else []
+        if session.json:
+            session.print_json(
+                {
+                    "format": "evidencekit/ledger-status",
+                    "version": 1,
+                    "origin": head.origin,
+                    "key": _vkey(ledger),
+                    "size": head.size,
+                    "root": head.root.hex(),
+                    "head_mirror": None if mirror is None else str(mirror),
+                    "rollback": "undetectable" if mirror is None else "detectable",
+                    "witnesses": [*names],
+                    "fail_open": witnessing.fail_open if witnessing else False,
+                }
+            )
+            return ExitCode.OK
+        session.print(
+            table(
+                [
+                    [session.text(Sentence("origin", "来源")), inert(head.origin)],
+                    [session.text(Sentence("key", "公钥")), _vkey(ledger)],
+                    [session.text(Sentence("entries", "条数")), str(head.size)],
+                    [session.text(Sentence("root", "根")), head.root.hex()],
+                    [session.text(Sentence("head mirror", "头镜像")), inert(str(mirror)) if mirror else "-"],
+                    [session.text(Sentence("witnesses", "见证者")), ", ".join(map(inert, names)) or "-"],
+                ]
+            )
+        )
+        if mirror is None:
+            session.say(_UNDETECTABLE)
+    return ExitCode.OK
+
+
+def give_checkpoint(session: Session, *, witness: bool, output: Path | None) -> ExitCode:
+    """Print or write the newest checkpoint, cosigned if that was asked for."""
+    with opened() as (home, ledger):
+        witnessed = _witness(ledger, _policy(home)) if witness else None
+        note = ledger.checkpoint() if witnessed is None else witnessed.checkpoint
+    met = witnessed is None or witnessed.quorum_met
+    _note_failures(session, witnessed)
+    _give(
+        session,
+        note,
+        output,
+        {
+            "format": "evidencekit/ledger-checkpoint",
+            "version": 1,
+            "checkpoint": note.decode(),
+            "witnesses": list(witnessed.witnesses) if witnessed else [],
+            "quorum_met": witnessed.quorum_met if witnessed else None,
+        },
+    )
+    return ExitCode.OK if met else ExitCode.UNDECIDED
+
+
+def give_proof(session: Session, index: int, output: Path | None) -> ExitCode:
+    """Print or write the proof of an entry."""
+    with opened() as (_, ledger):
+        proof, entry = ledger.prove(index), ledger.entry(index)
+    _give(
+        session,
+        proof,
+        output,
+        {
+            "format": "evidencekit/ledger-proof",
+            "version": 1,
+            "index": index,
+            "entry": entry.decode("utf-8", "replace"),
+            "proof": proof.decode(),
+        },
+    )
+    return ExitCode.OK
+
+
+def check(session: Session, against: str | None) -> ExitCode:
+    """Rebuild the ledger, and what is published, and compare."""
+    home = open_home()[0]
+    key = load_ledger_key(home.path / "keys").signer
+    report = fsck(home.ledger_file, [key.verifier])
+    problems = list(report.problems)
+    published: FsckReport | None = None
+    if against is not None:
+        fetch = source_of(against)
+        published = audit(fetch, [key.verifier])
+        problems += published.problems
+        if report.is_sound:
+            with home.ledger(load_ledger_key(home.path / "keys")) as ledger:
+                known = read_checkpoint(fetch, [key.verifier])
+                problems += _extends(ledger, against, known)
+    if session.json:
+        session.print_json(
+            {
+                "format": "evidencekit/ledger-fsck",
+                "version": 1,
+                "size": report.size,
+                "root": report.root.hex(),
+                "signed": report.signed,
+                "published_size": None if published is None else published.size,
+                "problems": [both(problem) for problem in problems],
+            }
+        )
+    for problem in problems:
+        session.say(problem)
+    if not problems:
+        also = f"; {published.size} published" if published else ""
+        also_zh = f";已公布 {published.size} 条" if published else ""
+        session.say(
+            Sentence(
+                f"sound: {report.size} entries, root {report.root.hex()}{also}",
+                f"完好:{report.size} 条,根 {report.root.hex()}{also_zh}",
+            )
+        )
+    return ExitCode.FAILED if problems else ExitCode.OK
+
+
+def publish(session: Session, directory: Path, *, collect: bool) -> ExitCode:
+    """Bring a directory up to the newest checkpoint, witnessed where a policy asks for it."""
+    with opened() as (home, ledger):
+        note, witnessing = None, home.standing.witnessing
+        if witnessing is not None:
+            witnessed = _witness(ledger, witnessing)
+            _note_failures(session, witnessed)
+            if not witnessed.quorum_met and not witnessing.fail_open:
+                raise LedgerError(
+                    "the witness policy was not met, so nothing was published; try again, or set ledger.fail_open",
+                    "未达到见证策略的要求,未作公布;请重试,或设置 ledger.fail_open",
+                )
+            note = witnessed.checkpoint
+        try:
+            done = publish_directory(ledger, directory, checkpoint=note)
+            deleted = collect_partials(directory, done.size) if collect else 0
+        except OSError as error:
+            raise StorageError(
+                f"cannot publish into {directory}: {error.strerror or error}; make it writable",
+                f"无法公布到 {directory}:{error.strerror or error};请使其可写",
+            ) from error
+    if session.json:
+        session.print_json(
+            {
+                "format": "evidencekit/ledger-publication",
+                "version": 1,
+                "size": done.size,
+                "written": done.written,
+                "deleted": deleted,
+            }
+        )
+    session.say(
+        Sentence(
+            f"published {done.size} entries, {done.written} files written, {deleted} deleted",
+            f"已公布 {done.size} 条,写入 {done.written} 个文件,删除 {deleted} 个",
+        )
+    )
+    return ExitCode.OK
+
+
+def _extends(ledger: Ledger, against: str, known: SignedCheckpoint) -> list[Text]:
+    try:
+        check_extension(ledger, known, Text(en=f"the checkpoint at {against}", zh=f" {against} 的检查点"))
+    except LedgerRollbackError as error:
+        return [Text(en=error.en, zh=error.zh)]
+    return []
+
+
+def _witness(ledger: Ledger, witnessing: Witnessing) -> Witnessed:
+    return gather_cosignatures(ledger, witnessing.policy)
+
+
+def _policy(home: Home) -> Witnessing:
+    if home.standing.witnessing is None:
+        raise ConfigError(
+            "no witness policy is configured; set ledger.witness_policy in config.toml",
+            "未配置见证策略;请在 config.toml 中设置 ledger.witness_policy",
+        )
+    return home.standing.witnessing
+
+
+def _note_failures(session: Session, witnessed: Witnessed | None) -> None:
+    for name, reason in witnessed.failures.items() if witnessed else ():
+        session.note(Sentence(f"{inert(name)}: {inert(reason.en)}", f"{inert(name)}:{inert(reason.zh)}"))
+
+
+def _give(session: Session, data: bytes, output: Path | None, value: Mapping[str, JsonValue]) -> None:
+    if output is not None:
+        try:
+            with output.open("xb") as file:
+                file.write(data)
+        except OSError as error:
+            raise StorageError(
+                f"cannot write {output}: {error.strerror}; name a new file in a folder you may write to",
+                f"无法写入 {output}:{error.strerror};请指定可写文件夹中的新文件名",
+            ) from error
+    if session.json:
+        session.print_json(value)
+    elif output is None:
+        session.print(data.decode().rstrip("\n"))
+
+
+def _vkey(ledger: Ledger) -> str:
+    verifier = ledger.verifier
+    return format_vkey(verifier) if isinstance(verifier, VerifierKey) else ""
