@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 
 from evidencekit.errors import FormatError, SigningError
 from evidencekit.model import Outcome, Text
-from evidencekit.signing.signer import SignatureAlgorithm, Signer
+from evidencekit.signing.signer import BringsRevocation, SignatureAlgorithm, Signer
 from evidencekit.x509 import checks, cms, oids
 from evidencekit.x509.protection import unaccounted
 from evidencekit.x509.signerinfo import check_signer_info
@@ -38,7 +38,8 @@ class SealCheck:
     """What became of a detached signature.
 
     `signing_time` is the signer's own word. `embedded` are the certificates it brings along, the
-    signer's included; whom to trust is `x509.path`'s question. `unaccounted` lists bytes that nothing protects.
+    signer's included; whom to trust is `x509.path`'s question. `unaccounted` lists bytes that nothing protects. `crls`
+    are the revocation lists it brings along, DER, as yet unchecked.
     """
 
     integrity: Outcome
@@ -48,6 +49,7 @@ class SealCheck:
     embedded: tuple[x509.Certificate, ...]
     signing_time: datetime | None
     unaccounted: tuple[Text, ...]
+    crls: tuple[bytes, ...] = ()
 
     @property
     def intact(self) -> bool:
@@ -60,7 +62,7 @@ def sign_detached(digest_sha256: bytes, signer: Signer, *, at: datetime) -> byte
 
     Args:
         digest_sha256: SHA-256 of the content, 32 bytes.
-        signer: Who signs; its certificate and chain are embedded.
+        signer: Who signs; its certificate, its chain and the revocation lists it brings are embedded.
         at: The signing time to claim, aware.
 
     Returns:
@@ -89,6 +91,7 @@ def sign_detached(digest_sha256: bytes, signer: Signer, *, at: datetime) -> byte
         certificate=signer.certificate,
         chain=tuple(signer.chain),
         at=at,
+        crls=signer.crls if isinstance(signer, BringsRevocation) else (),
     )
     seal = cms.build_signed_data(template, signer.sign)
     check = check_detached(seal, digest_sha256)
@@ -137,6 +140,7 @@ def check_detached(seal: bytes, digest_sha256: bytes, *, known: Sequence[x509.Ce
         embedded=signer.embedded,
         signing_time=signer.signing_time,
         unaccounted=unaccounted(signed, signer, known=known),
+        crls=signed.crls,
     )
 
 

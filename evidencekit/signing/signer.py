@@ -8,7 +8,7 @@ offer the same four attributes.
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import TYPE_CHECKING, Final, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Final, Protocol, TypeAlias, runtime_checkable
 
 from cryptography import x509
 from cryptography.exceptions import UnsupportedAlgorithm
@@ -66,6 +66,16 @@ class Signer(Protocol):
         ...
 
 
+@runtime_checkable
+class BringsRevocation(Protocol):
+    """A signer that also holds what its authority last said of its certificates; a seal then embeds it."""
+
+    @property
+    def crls(self) -> tuple[bytes, ...]:
+        """Revocation lists of the certificates in `certificate` and `chain`, DER."""
+        ...
+
+
 class KeySigner:
     """A signer that holds its key in memory: ECDSA P-256, RSA of at least 3072 bits, or Ed25519.
 
@@ -73,9 +83,16 @@ class KeySigner:
         SigningError: the key is weaker or of another kind, or the certificate is for another key.
     """
 
-    __slots__ = ("_key", "algorithm", "certificate", "chain")
+    __slots__ = ("_key", "algorithm", "certificate", "chain", "crls")
 
-    def __init__(self, key: SigningKey, certificate: x509.Certificate, chain: Sequence[x509.Certificate] = ()) -> None:
+    def __init__(
+        self,
+        key: SigningKey,
+        certificate: x509.Certificate,
+        chain: Sequence[x509.Certificate] = (),
+        *,
+        crls: Sequence[bytes] = (),
+    ) -> None:
         self._key, self.algorithm = accept_key(key)
         if not _same_key(key, certificate):
             raise SigningError(
@@ -84,6 +101,7 @@ class KeySigner:
             )
         self.certificate = certificate
         self.chain = tuple(chain)
+        self.crls = tuple(crls)
 
     def sign(self, data: bytes) -> bytes:
         """Sign `data`; see the module for the forms."""

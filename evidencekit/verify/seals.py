@@ -114,7 +114,8 @@ class SealChecks:
             path.chain,
             at=self.moment[0],
             purpose=Purpose.SEALING,
-            crls=self._case.crls,
+            # A revocation list is believed for its issuer's signature, wherever it was found.
+            crls=(*self._case.crls, *self.inner.crls),
             issuers=self.inner.embedded,
         )
         if step.outcome is not Outcome.PASSED:

@@ -184,7 +184,7 @@ class SignatureTemplate:
     """Everything about a signature but its value.
 
     `content` is embedded, or `None` when detached; `content_digest` is its digest with the scheme's hash.
-    `chain` are further certificates to embed; with `embed` false none is.
+    `chain` are further certificates to embed; with `embed` false none is. `crls` are revocation lists, DER.
     """
 
     content_type: str
@@ -195,6 +195,7 @@ class SignatureTemplate:
     chain: tuple[x509.Certificate, ...]
     at: datetime
     embed: bool = True
+    crls: tuple[bytes, ...] = ()
 
 
 def build_signed_data(template: SignatureTemplate, sign: Callable[[bytes], bytes]) -> bytes:
@@ -222,6 +223,7 @@ def build_signed_data(template: SignatureTemplate, sign: Callable[[bytes], bytes
         der.set_of(digest_algorithm),
         der.sequence(der.oid(template.content_type), *content),
         *((der.encode(der.context(0), *embedded),) if embedded else ()),
+        *((der.encode(der.context(1), *sorted(set(template.crls))),) if template.crls else ()),
         der.set_of(signer),
     )
     return der.sequence(der.oid(oids.SIGNED_DATA), der.encode(der.context(0), signed_data))
