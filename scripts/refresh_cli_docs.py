@@ -14,6 +14,7 @@ COMMANDS = (
     "capture",
     "verify",
     "inspect",
+    "export",
     "list",
     "ledger",
     "ledger status",

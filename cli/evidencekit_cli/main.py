@@ -40,6 +40,12 @@ _MEMBERS = (
         zh="显示证据包自述的内容,不作核验。",
     ),
     Member(
+        "export",
+        "evidencekit_cli.commands.export:export",
+        en="Make a folder for court, expert or FRE 902.",
+        zh="生成供法院、鉴定人或 FRE 902 使用的文件夹。",
+    ),
+    Member(
         "list",
         "evidencekit_cli.commands.list:list_captures",
         en="List the captures made here.",

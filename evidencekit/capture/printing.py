@@ -14,12 +14,19 @@ from evidencekit.capture.devtools import PipeMultiplexer
 from evidencekit.capture.launcher import BrowserOptions, find_browser, prepare_launch
 from evidencekit.capture.methodlog import MethodLog
 from evidencekit.capture.rendering import pdf
+from evidencekit.errors import BrowserError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
     from pathlib import Path
+
+    from evidencekit.model import JsonValue
 
 _OFFLINE = "--host-resolver-rules=MAP * ~NOTFOUND"
 _START_TIMEOUT_S = 30.0
+_LOAD_TIMEOUT_S = 120.0
+_LOAD_STEP_S = 0.05
+_READY_STATE: Mapping[str, JsonValue] = {"expression": "document.readyState", "returnByValue": True}
 _TIMEZONE = "Asia/Shanghai"
 
 
@@ -34,10 +41,15 @@ class PrintJob:
 
 
 async def print_document(job: PrintJob, *, workdir: Path, options: BrowserOptions) -> None:
-    """Print a document on A4.
+    """Print one document; as `print_documents`."""
+    await print_documents((job,), workdir=workdir, options=options)
+
+
+async def print_documents(jobs: Iterable[PrintJob], *, workdir: Path, options: BrowserOptions) -> None:
+    """Print documents on A4, one after the other in one browser.
 
     Args:
-        job: what to print.
+        jobs: what to print; an iterator is asked for the next when the one before is on disk.
         workdir: an existing folder for the browser's profile, removed again, and its record `browser.json`.
         options: how to start the browser.
 
@@ -57,17 +69,32 @@ async def print_document(job: PrintJob, *, workdir: Path, options: BrowserOption
         mux.join(client)
         mux.root = client
         await client.call("Browser.getVersion", timeout_s=_START_TIMEOUT_S)
-        page = await _blank_page(client)
-        await page.call("Emulation.setScriptExecutionDisabled", {"value": True})
-        frame = text_of(mapping_of(await page.call("Page.getFrameTree"), "frameTree", "frame"), "id")
-        await page.call("Page.setDocumentContent", {"frameId": frame, "html": job.html})
-        await pdf(page, job.out, header=job.header, footer=job.footer)
+        for job in jobs:
+            page, target = await _blank_page(client)
+            await page.call("Emulation.setScriptExecutionDisabled", {"value": True})
+            frame = text_of(mapping_of(await page.call("Page.getFrameTree"), "frameTree", "frame"), "id")
+            await page.call("Page.setDocumentContent", {"frameId": frame, "html": job.html})
+            await _loaded(page)
+            await pdf(page, job.out, header=job.header, footer=job.footer)
+            await client.call("Target.closeTarget", {"targetId": target})
 
 
-async def _blank_page(client: OwnClient) -> CdpSession:
+async def _loaded(page: CdpSession) -> None:
+    """Wait for the pictures of the document, which it carries in itself."""
+    for _ in range(round(_LOAD_TIMEOUT_S / _LOAD_STEP_S)):
+        if text_of(await page.call("Runtime.evaluate", _READY_STATE), "result", "value") == "complete":
+            return
+        await asyncio.sleep(_LOAD_STEP_S)
+    raise BrowserError(
+        f"a document to print was not ready after {_LOAD_TIMEOUT_S:g} s; try again",
+        f"待打印的文档在 {_LOAD_TIMEOUT_S:g} 秒后仍未就绪；请重试",
+    )
+
+
+async def _blank_page(client: OwnClient) -> tuple[CdpSession, str]:
     target = text_of(await client.call("Target.createTarget", {"url": "about:blank"}), "targetId")
     attached = await client.call("Target.attachToTarget", {"targetId": target, "flatten": True})
-    return CdpSession(client, text_of(attached, "sessionId"))
+    return CdpSession(client, text_of(attached, "sessionId")), target
 
 
 async def _end(mux: PipeMultiplexer, process: BrowserProcess, profile: Path) -> None:
