@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from evidencekit.bundle import paths
 from evidencekit.bundle.reader import open_bundle
 from evidencekit.capture.launcher import BrowserOptions, find_browser
-from evidencekit.exports.exhibit import write_file
+from evidencekit.exports.exhibit import environment_of, write_file
 from evidencekit.exports.folder import new_folder, write_sums
 from evidencekit.exports.office import require_office, write_docx
 from evidencekit.exports.printed import Printer, check_browser
@@ -18,17 +19,16 @@ from evidencekit.hashing.manifest import MAX_MANIFEST_BYTES
 from evidencekit.model import Text
 from evidencekit.report.bands import numbering_css
 from evidencekit.report.blocks import document_html
-from evidencekit.report.gathering import ENVIRONMENT_LIMIT, read_environment
 from evidencekit.report.machine import rfc3339
 from evidencekit.report.markup import visible
 from evidencekit.report.rule902 import Item, System, draft_13, draft_14
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
     from pathlib import Path
 
     from evidencekit.exports.exhibit import Exhibit
-    from evidencekit.report.fields import EnvironmentFacts
+    from evidencekit.model import JsonValue
 
 _PERFORMED = ("PASS", "WARN", "FAIL")
 _VALUE_CHARS = 300
@@ -84,18 +84,14 @@ def export_902(exhibits: Sequence[Exhibit], out: Path, options: CertificationOpt
 def _facts(exhibit: Exhibit) -> tuple[System, tuple[Item, ...]]:
     with open_bundle(exhibit.source) as bundle:
         digest = digest_bytes(bundle.read(paths.MANIFEST, limit=MAX_MANIFEST_BYTES)).sha256
-        environment = (
-            read_environment(bundle.read(paths.ENVIRONMENT, limit=ENVIRONMENT_LIMIT))
-            if paths.ENVIRONMENT in bundle
-            else None
-        )
-    manifest = exhibit.manifest
-    counts: Mapping[str, int] = environment.counts if environment else {}
+    environment, manifest = environment_of(exhibit), exhibit.manifest
+    counted = environment.get("counts")
+    counts = {k: v for k, v in counted.items() if isinstance(v, int)} if isinstance(counted, Mapping) else {}
     system = System(
         number=exhibit.number,
         tool=visible(f"{manifest.tool.name} {manifest.tool.version}"),
-        browser=_named(environment, "browser", ("name", "version")),
-        system=_named(environment, "system", ("system", "release", "machine")),
+        browser=_named(environment.get("browser"), ("name", "version")),
+        system=_named(environment.get("system"), ("system", "release", "machine")),
         started=rfc3339(manifest.started_at),
         finished=rfc3339(manifest.finished_at),
         urls=tuple(visible(page.requested_url, limit=_VALUE_CHARS) for page in manifest.pages),
@@ -111,7 +107,6 @@ def _facts(exhibit: Exhibit) -> tuple[System, tuple[Item, ...]]:
     return system, items
 
 
-def _named(environment: EnvironmentFacts | None, group: str, names: tuple[str, ...]) -> str:
-    pairs = {"browser": environment.browser, "system": environment.system}[group] if environment else ()
-    found = dict(pairs)
-    return visible(" ".join(found[name] for name in names if name in found), limit=_VALUE_CHARS) or "(not stated)"
+def _named(group: JsonValue, names: tuple[str, ...]) -> str:
+    found = group if isinstance(group, Mapping) else {}
+    return visible(" ".join(str(found[name]) for name in names if name in found), limit=_VALUE_CHARS) or "(not stated)"

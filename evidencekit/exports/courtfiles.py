@@ -66,9 +66,10 @@ def label_html(exhibits: Sequence[Exhibit], matter: str | None, made: datetime, 
         numbers.append(own(f"… 共 {len(exhibits)} 份"))
     heading = f"案件编号 Matter：{escape(matter or '＿＿＿＿＿＿', limit=60)}"
     body = Html(
-        f'<div class="disc"><h2>证据光盘 Evidence</h2><p>{heading}</p>'
-        f'<p>{join(numbers, "<br>")}</p><div class="hole"></div><p>{own(beijing(made))}</p>'
-        f"<p>SHA256SUMS 的摘要 SHA-256<br>{digest(sums_sha256)}</p><p>提交人 Submitted by：＿＿＿＿＿＿＿＿</p></div>"
+        f'<div class="disc"><div class="upper"><h2>证据光盘 Evidence</h2><p>{heading}</p>'
+        f'<p>{join(numbers, "<br>")}</p></div><div class="hole"></div><div class="lower"><p>{own(beijing(made))}</p>'
+        f"<p>SHA256SUMS 的摘要 SHA-256<br>{digest(sums_sha256)}</p>"
+        "<p>提交人 Submitted by：＿＿＿＿＿＿＿＿</p></div></div>"
     )
     style = template("document.css").template + template("exports.css").template
     return template("export.html").substitute(style=style, title=own(_LABEL.zh), body=body)

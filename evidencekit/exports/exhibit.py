@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from evidencekit.bundle import paths
 from evidencekit.bundle.reader import Bundle, open_bundle
 from evidencekit.errors import FormatError, StorageError
+from evidencekit.hashing.canonical import parse_canonical
 from evidencekit.hashing.digest import digest_file
 from evidencekit.hashing.manifest import MAX_MANIFEST_BYTES, Manifest, parse_manifest
 from evidencekit.hashing.records import MAX_FILE_BYTES, parse_records
 from evidencekit.model import Digests, Outcome
-from evidencekit.report.gathering import artifact_facts
+from evidencekit.report.gathering import ENVIRONMENT_LIMIT, artifact_facts
 from evidencekit.verify.verifier import verify_bundle
 
 if TYPE_CHECKING:
@@ -20,7 +22,7 @@ if TYPE_CHECKING:
     from datetime import datetime
     from pathlib import Path
 
-    from evidencekit.model import VerificationReport
+    from evidencekit.model import JsonValue, VerificationReport
     from evidencekit.report.fields import ArtifactFacts
     from evidencekit.verify.trust import Trust
 
@@ -91,6 +93,20 @@ def _read_exhibit(path: Path, trust: Trust | None, at: datetime) -> Exhibit:
         digests=digests,
         size=size,
     )
+
+
+def environment_of(exhibit: Exhibit) -> Mapping[str, JsonValue]:
+    """Give the environment report as it stands, empty when there is none.
+
+    Raises:
+        FormatError: it is not JSON.
+    """
+    with open_bundle(exhibit.source) as bundle:
+        if paths.ENVIRONMENT not in bundle:
+            return {}
+        data = bundle.read(paths.ENVIRONMENT, limit=ENVIRONMENT_LIMIT)
+    value = parse_canonical(data, limit=ENVIRONMENT_LIMIT, what=paths.ENVIRONMENT)
+    return value if isinstance(value, Mapping) else {}
 
 
 def copy_member(bundle: Bundle, name: str, out: Path) -> None:

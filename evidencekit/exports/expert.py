@@ -11,12 +11,9 @@ import ssl
 from importlib.resources import files
 from typing import TYPE_CHECKING
 
-from evidencekit.bundle import paths
 from evidencekit.bundle.reader import open_bundle
-from evidencekit.exports.exhibit import copy_member, write_file
+from evidencekit.exports.exhibit import copy_member, environment_of, write_file
 from evidencekit.exports.folder import new_folder, write_sums
-from evidencekit.hashing.canonical import parse_canonical
-from evidencekit.report.gathering import ENVIRONMENT_LIMIT
 from evidencekit.report.machine import report_json
 from evidencekit.report.terminal import render_text
 from evidencekit.version import __version__
@@ -75,12 +72,7 @@ def _write_exhibit(exhibit: Exhibit, folder: Path) -> None:
 
 
 def _capture_versions(exhibit: Exhibit) -> dict[str, JsonValue]:
-    with open_bundle(exhibit.source) as bundle:
-        if paths.ENVIRONMENT not in bundle:
-            return {}
-        data = bundle.read(paths.ENVIRONMENT, limit=ENVIRONMENT_LIMIT)
-    value = parse_canonical(data, limit=ENVIRONMENT_LIMIT, what=paths.ENVIRONMENT)
-    found = value if isinstance(value, dict) else {}
+    found = environment_of(exhibit)
     return {name: found.get(name) for name in ("tool", "browser", "system")}
 
 

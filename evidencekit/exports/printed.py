@@ -108,5 +108,6 @@ def count_pages(pdf: Path) -> int:
 
 
 def numbered_html(html: str, css: str) -> str:
-    """Put style rules of ours at the end of a document's head."""
-    return html.replace("</head>", f"<style>{css}</style>\n</head>", 1)
+    """Put style rules of ours at the end of a document's head, or before a document that has none."""
+    head, end, rest = html.partition("</head>")
+    return f"{head}<style>{css}</style>\n{end}{rest}" if end else f"<style>{css}</style>{html}"
