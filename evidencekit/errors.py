@@ -21,7 +21,8 @@ EvidenceError                what happened, to what, and what to do next; Englis
 │   ├── LedgerLockedError    another process writes
 │   ├── LedgerCorruptError   what is stored does not hash to what was signed
 │   ├── LedgerRollbackError  the ledger is older than something it published
-│   └── LedgerBusyError      the queue is full: push-back
+│   ├── LedgerBusyError      the queue is full: push-back
+│   └── LedgerUnreachableError  its database does not answer; the last outcome is open
 └── StorageError             disk, permissions, existing output, locked home   exit 15
 ```
 
@@ -165,6 +166,12 @@ class LedgerBusyError(LedgerError):
     """The submission queue is full."""
 
     code = "ledger.busy"
+
+
+class LedgerUnreachableError(LedgerError):
+    """The database of the ledger does not answer; whether the last entries were appended is open."""
+
+    code = "ledger.unreachable"
 
 
 class StorageError(EvidenceError):

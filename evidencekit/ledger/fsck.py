@@ -8,7 +8,7 @@ from __future__ import annotations
 import sqlite3
 from contextlib import closing
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Protocol
 from urllib.parse import quote
 
 from evidencekit.errors import FormatError, LedgerError
@@ -18,10 +18,9 @@ from evidencekit.ledger.edge import Edge
 from evidencekit.model import Text
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator, Sequence
     from pathlib import Path
 
-    from evidencekit.ledger.tiles import Tile
     from evidencekit.signing.note import NoteVerifier
 
 MAX_PROBLEMS: Final = 100
@@ -65,10 +64,84 @@ def fsck(path: Path, verifiers: Iterable[NoteVerifier] = ()) -> FsckReport:
             # A damaged file may hold anything where text stood.
             database.text_factory = bytes
             database.execute("BEGIN")
-            check.run(database, tuple(verifiers))
+            check.run(_SqliteRows(database), tuple(verifiers))
     except (sqlite3.Error, UnicodeDecodeError) as error:
         check.report(f"The database cannot be read: {error}.", f"数据库无法读取：{error}。")
-    return FsckReport(size=check.edge.size, root=check.edge.root(), signed=check.signed, problems=tuple(check.problems))
+    return check.outcome()
+
+
+def check_rows(rows: Rows, verifiers: Iterable[NoteVerifier]) -> FsckReport:
+    """Check the rows of any store, as `fsck` does for a file."""
+    check = _Check()
+    check.run(rows, tuple(verifiers))
+    return check.outcome()
+
+
+class Rows(Protocol):
+    """What a store holds, row by row, of one moment; a damaged one may give anything for a value."""
+
+    def own_check(self) -> Iterable[str]:
+        """What the database itself finds wrong."""
+        ...
+
+    def entries(self) -> Iterator[Sequence[tuple[object, object]]]:
+        """The entries in order: index and bytes, many at a time."""
+        ...
+
+    def leaf_indices(self, leaves: Sequence[bytes]) -> Sequence[object]:
+        """The index stored for each leaf, None where there is none."""
+        ...
+
+    def tile(self, level: int, index: int) -> object:
+        """The bytes of a full tile, None where there is none."""
+        ...
+
+    def count(self, table: str) -> int:
+        """How many rows `leaf` or `tile` has."""
+        ...
+
+    def edge(self) -> Sequence[tuple[object, object]]:
+        """The levels of the edge in order, and their bytes."""
+        ...
+
+    def heads(self) -> Sequence[tuple[object, object]]:
+        """Size and checkpoint of each head."""
+        ...
+
+
+class _SqliteRows:
+    def __init__(self, database: sqlite3.Connection) -> None:
+        self._database = database
+
+    def own_check(self) -> Iterable[str]:
+        for (line,) in self._database.execute(f"PRAGMA integrity_check({MAX_PROBLEMS})"):
+            if line != b"ok":
+                yield line.decode("utf-8", "replace")
+
+    def entries(self) -> Iterator[Sequence[tuple[object, object]]]:
+        cursor = self._database.execute("SELECT idx, data FROM entry ORDER BY idx")
+        while rows := cursor.fetchmany(_BATCH):
+            yield rows
+
+    def leaf_indices(self, leaves: Sequence[bytes]) -> Sequence[object]:
+        query = "SELECT idx FROM leaf WHERE hash = ?"
+        rows = (self._database.execute(query, (leaf,)).fetchone() for leaf in leaves)
+        return [row[0] if row else None for row in rows]
+
+    def tile(self, level: int, index: int) -> object:
+        query = "SELECT data FROM tile WHERE level = ? AND idx = ?"
+        row = self._database.execute(query, (level, index)).fetchone()
+        return row[0] if row else None
+
+    def count(self, table: str) -> int:
+        (count,) = self._database.execute(f"SELECT count(*) FROM {table}").fetchone()  # noqa: S608 - a constant
+        return int(count)
+
+    def edge(self) -> Sequence[tuple[object, object]]:
+        return self._database.execute("SELECT level, data FROM edge ORDER BY level").fetchall()
+
+    def heads(self) -> Sequence[tuple[object, object]]:
+        return self._database.execute("SELECT size, checkpoint FROM head").fetchall()
 
 
 class _Check:
@@ -84,64 +157,56 @@ class _Check:
         if len(self.problems) < MAX_PROBLEMS:
             self.problems.append(Text(en=en, zh=zh))
 
-    def run(self, database: sqlite3.Connection, verifiers: tuple[NoteVerifier, ...]) -> None:
-        for (line,) in database.execute(f"PRAGMA integrity_check({MAX_PROBLEMS})"):
-            if line != b"ok":
-                found = line.decode("utf-8", "replace")
-                self.report(f"SQLite: {found}.", f"SQLite:{found}。")
-        self._rebuild(database)
-        self._check_counts(database)
-        self._check_edge(database)
-        self._check_head(database, verifiers)
+    def outcome(self) -> FsckReport:
+        problems = tuple(self.problems)
+        return FsckReport(size=self.edge.size, root=self.edge.root(), signed=self.signed, problems=problems)
 
-    def _rebuild(self, database: sqlite3.Connection) -> None:
-        cursor = database.execute("SELECT idx, data FROM entry ORDER BY idx")
-        while rows := cursor.fetchmany(_BATCH):
+    def run(self, rows: Rows, verifiers: tuple[NoteVerifier, ...]) -> None:
+        for found in rows.own_check():
+            self.report(f"The database says: {found}.", f"数据库报告：{found}。")
+        self._rebuild(rows)
+        self._check_counts(rows)
+        self._check_edge(rows)
+        self._check_head(rows.heads(), verifiers)
+
+    def _rebuild(self, rows: Rows) -> None:
+        for batch in rows.entries():
             start = self.edge.size
-            if [index for index, _ in rows] != list(range(start, start + len(rows))):
+            if [index for index, _ in batch] != list(range(start, start + len(batch))):
                 self.report(
                     f"After entry {start - 1} the indices are not in sequence.", f"第 {start - 1} 条之后索引不连续。"
                 )
                 return
             # What is not bytes any more hashes to nothing that was logged.
-            leaves = [leaf_hash(data if isinstance(data, bytes) else b"") for _, data in rows]
-            self._check_leaves(database, start, leaves)
+            leaves = [leaf_hash(data if isinstance(data, bytes) else b"") for _, data in batch]
+            for at, stored in enumerate(rows.leaf_indices(leaves), start=start):
+                if stored != at:
+                    self.report(
+                        f"Entry {at} does not hash to the leaf stored for it.", f"第 {at} 条与所存叶子哈希不符。"
+                    )
             for tile, data in self.edge.extend(leaves):
-                self._check_tile(database, tile, data)
+                self._tiles += 1
+                if rows.tile(tile.level, tile.index) != data:
+                    self.report(f"{tile.path} is not what the entries hash to.", f"{tile.path} 与条目的哈希不符。")
 
-    def _check_leaves(self, database: sqlite3.Connection, start: int, leaves: list[bytes]) -> None:
-        for at, leaf in enumerate(leaves, start=start):
-            row = database.execute("SELECT idx FROM leaf WHERE hash = ?", (leaf,)).fetchone()
-            if row != (at,):
-                self.report(f"Entry {at} does not hash to the leaf stored for it.", f"第 {at} 条与所存叶子哈希不符。")
-
-    def _check_tile(self, database: sqlite3.Connection, tile: Tile, data: bytes) -> None:
-        self._tiles += 1
-        place = (tile.level, tile.index)
-        row = database.execute("SELECT data FROM tile WHERE level = ? AND idx = ?", place).fetchone()
-        if row != (data,):
-            self.report(f"{tile.path} is not what the entries hash to.", f"{tile.path} 与条目的哈希不符。")
-
-    def _check_counts(self, database: sqlite3.Connection) -> None:
+    def _check_counts(self, rows: Rows) -> None:
         for table, expected in (("leaf", self.edge.size), ("tile", self._tiles)):
-            (count,) = database.execute(f"SELECT count(*) FROM {table}").fetchone()  # noqa: S608 - two constants
+            count = rows.count(table)
             if count != expected:
                 self.report(
                     f"Table {table} has {count} rows, not {expected}.",
                     f"表 {table} 有 {count} 行，应为 {expected} 行。",
                 )
 
-    def _check_edge(self, database: sqlite3.Connection) -> None:
-        stored = database.execute("SELECT level, data FROM edge ORDER BY level").fetchall()
-        if stored != [(level, b"".join(hashes)) for level, hashes in enumerate(self.edge.levels)]:
+    def _check_edge(self, rows: Rows) -> None:
+        if list(rows.edge()) != [(level, b"".join(hashes)) for level, hashes in enumerate(self.edge.levels)]:
             self.report("The stored edge is not what the entries hash to.", "所存右边缘与条目的哈希不符。")
 
-    def _check_head(self, database: sqlite3.Connection, verifiers: tuple[NoteVerifier, ...]) -> None:
-        rows = database.execute("SELECT size, checkpoint FROM head").fetchall()
+    def _check_head(self, rows: Sequence[tuple[object, object]], verifiers: tuple[NoteVerifier, ...]) -> None:
         if len(rows) != 1 or not isinstance(rows[0][1], bytes):
             self.report("There is not exactly one head.", "头记录不是恰好一条。")
             return
-        size, data = rows[0]
+        size, data = rows[0][0], rows[0][1]
         try:
             opened = open_checkpoint(data, verifiers)
         except FormatError as error:

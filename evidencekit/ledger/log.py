@@ -54,13 +54,17 @@ class LedgerOptions:
     """How long to wait for other processes, and how much may queue and commit at once.
 
     `head_mirror` names a file outside the home that holds the newest checkpoint (`mirror`): without one, a ledger
-    restored from an old copy looks like any other. It costs two more syncs a commit.
+    restored from an old copy looks like any other. It costs two more syncs a commit. The clocks of several machines on
+    one PostgreSQL ledger differ: up to `clock_skew_s` behind the last checkpoint is not refused. `reconnect_s` bounds
+    how long a lost database is waited for.
     """
 
     lock_timeout_s: float = 10.0
     queue_entries: int = 100_000
     max_batch: int = 10_000
     head_mirror: Path | None = None
+    clock_skew_s: int = 0
+    reconnect_s: float = 30.0
 
 
 def utc_now() -> datetime:
@@ -297,12 +301,13 @@ class Ledger:
         now = int(self._clock().timestamp())
         if previous is not None:
             self._check_head(previous)
-            if now < previous.signed_at:
+            if now < previous.signed_at - self._options.clock_skew_s:
                 raise LedgerError(
                     f"This machine's clock ({_utc(now)}) is behind the ledger's last checkpoint "
                     f"({_utc(previous.signed_at)}); set the clock right.",
                     f"本机时钟({_utc(now)})早于账本最后检查点({_utc(previous.signed_at)})；请校正时钟。",
                 )
+            now = max(now, previous.signed_at)
         text = format_checkpoint(Checkpoint(origin=self.origin, size=size, root=root))
         self._signed = Head(size=size, checkpoint=sign_note(text, self._key), signed_at=now)
         return self._signed

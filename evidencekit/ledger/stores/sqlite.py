@@ -19,21 +19,19 @@ import threading
 from contextlib import ExitStack, closing, contextmanager
 from typing import TYPE_CHECKING, Final
 
-from evidencekit.errors import FormatError, LedgerError, StorageError
-from evidencekit.hashing.merkle import EMPTY_ROOT, leaf_hash
-from evidencekit.ledger.checkpoint import parse_checkpoint
-from evidencekit.ledger.edge import Edge
+from evidencekit.errors import LedgerError, StorageError
+from evidencekit.hashing.merkle import EMPTY_ROOT
 from evidencekit.ledger.filelock import FileLock
+from evidencekit.ledger.stores.growing import changed_levels, open_edge, partial_start, place
 from evidencekit.ledger.stores.sqlite_errors import blob, damaged, translate
 from evidencekit.ledger.stores.sqlite_snapshot import SqliteSnapshot, read_head
 from evidencekit.ledger.stores.store import Committed, Head, SignTree
-from evidencekit.signing.note import split_note
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Sequence
     from pathlib import Path
 
-    from evidencekit.ledger.tiles import Tile
+    from evidencekit.ledger.edge import Edge
 
 SCHEMA_VERSION: Final = 1
 APPLICATION_ID: Final = 0x45764B4C
@@ -93,7 +91,7 @@ class SqliteStore:
         """
         with self._writer_lock, translate(self._path), self._lock.held(), self._transaction():
             head = self._refresh()
-            indices, fresh = self._place(leaves, head.size)
+            indices, fresh = place(leaves, head.size, self._index_of)
             if fresh:
                 head = self._write(head, [entries[at] for at in fresh], [leaves[at] for at in fresh], sign)
         self._head = head
@@ -168,36 +166,19 @@ class SqliteStore:
         return head
 
     def _load_edge(self, head: Head) -> Edge:
-        rows = [blob(self._path, data) for (data,) in self._writer.execute("SELECT data FROM edge ORDER BY level")]
-        levels = [[data[at : at + 32] for at in range(0, len(data), 32)] for data in rows]
-        try:
-            edge = Edge(head.size, levels)
-            signed = parse_checkpoint(split_note(head.checkpoint)[0])
-        except FormatError as error:
-            raise damaged(self._path, error.en) from error
-        if (signed.size, signed.root) != (edge.size, edge.root()):
-            raise damaged(self._path, "its edge does not hash to the signed root")
-        start = head.size - head.size % 256
+        levels = self._writer.execute("SELECT data FROM edge ORDER BY level")
+        start = partial_start(head.size)
         newest = self._writer.execute("SELECT data FROM entry WHERE idx >= ? ORDER BY idx", (start,))
-        if [leaf_hash(blob(self._path, data)) for (data,) in newest] != (edge.levels[0] if edge.levels else []):
-            raise damaged(self._path, "its newest entries do not hash to its edge")
-        return edge
+        return open_edge(
+            head,
+            [blob(self._path, data) for (data,) in levels],
+            [blob(self._path, data) for (data,) in newest],
+            lambda why: damaged(self._path, why),
+        )
 
-    def _place(self, leaves: Sequence[bytes], size: int) -> tuple[tuple[int, ...], list[int]]:
-        """Find the index of each leaf, and which ones are new (positions in `leaves`)."""
-        indices: list[int] = []
-        fresh: list[int] = []
-        placed: dict[bytes, int] = {}
-        for at, leaf in enumerate(leaves):
-            index = placed.get(leaf)
-            if index is None:
-                row = self._writer.execute("SELECT idx FROM leaf WHERE hash = ?", (leaf,)).fetchone()
-                index = row[0] if row else size + len(fresh)
-                placed[leaf] = index
-                if not row:
-                    fresh.append(at)
-            indices.append(index)
-        return tuple(indices), fresh
+    def _index_of(self, leaf: bytes) -> int | None:
+        row = self._writer.execute("SELECT idx FROM leaf WHERE hash = ?", (leaf,)).fetchone()
+        return row[0] if row else None
 
     def _write(self, head: Head, entries: list[bytes], leaves: list[bytes], sign: SignTree) -> Head:
         write = self._writer.executemany
@@ -208,8 +189,7 @@ class SqliteStore:
         )
         full = self._edge.extend(leaves)
         write("INSERT INTO tile VALUES(?, ?, ?)", [(tile.level, tile.index, data) for tile, data in full])
-        changed = self._edge.levels[: _levels_touched(full)]
-        write("INSERT OR REPLACE INTO edge VALUES(?, ?)", [(at, b"".join(level)) for at, level in enumerate(changed)])
+        write("INSERT OR REPLACE INTO edge VALUES(?, ?)", changed_levels(self._edge, full))
         grown = sign(head, self._edge.size, self._edge.root())
         self._save_head(grown)
         return grown
@@ -217,11 +197,6 @@ class SqliteStore:
     def _save_head(self, head: Head) -> None:
         row = (head.size, head.checkpoint, head.signed_at)
         self._writer.execute("INSERT OR REPLACE INTO head VALUES(0, ?, ?, ?)", row)
-
-
-def _levels_touched(full: list[tuple[Tile, bytes]]) -> int:
-    """Count the levels whose partial tile changed: level 0, and each one above a tile that became full."""
-    return 1 + max((tile.level + 1 for tile, _ in full), default=0)
 
 
 def _connect(path: Path, timeout_s: float) -> sqlite3.Connection:
