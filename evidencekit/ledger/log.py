@@ -20,11 +20,12 @@ from evidencekit.hashing.merkle import consistency_ranges, leaf_hash
 from evidencekit.ledger.checkpoint import Checkpoint, format_checkpoint
 from evidencekit.ledger.extension import check_extension
 from evidencekit.ledger.mirror import read_mirror, refuse_missing_ledger, write_mirror
+from evidencekit.ledger.nodes import NodeCache
 from evidencekit.ledger.proving import check_head, check_index, prove_entry, subtree_roots
 from evidencekit.ledger.sequencer import Sequencer, Submission
 from evidencekit.ledger.stores.sqlite import SqliteStore
 from evidencekit.ledger.stores.store import Head
-from evidencekit.ledger.tiles import check_entry_length
+from evidencekit.ledger.tiles import check_entry_length, split_hashes
 from evidencekit.ledger.waiters import LoopWaiters, submit_and_wait
 from evidencekit.model import Text
 from evidencekit.signing.note import sign_note
@@ -75,7 +76,19 @@ def utc_now() -> datetime:
 class Ledger:
     """An append-only log in one file, for many threads, asyncio, and several processes at once."""
 
-    __slots__ = ("_clock", "_key", "_options", "_pid", "_seen", "_sequencer", "_signed", "_store", "_waiters", "origin")
+    __slots__ = (
+        "_clock",
+        "_key",
+        "_nodes",
+        "_options",
+        "_pid",
+        "_seen",
+        "_sequencer",
+        "_signed",
+        "_store",
+        "_waiters",
+        "origin",
+    )
 
     def __init__(
         self,
@@ -91,6 +104,7 @@ class Ledger:
         self._clock = clock
         self._options = options
         self._pid = os.getpid()
+        self._nodes = NodeCache()
         self._seen: Head | None = None
         self._signed: Head | None = None
         self._store = store(self)
@@ -234,7 +248,7 @@ class Ledger:
             LedgerCorruptError: there is no such tile, or it is malformed.
         """
         with self._store.snapshot() as snapshot:
-            return snapshot.hashes(level, index)
+            return split_hashes(snapshot.tile(level, index))
 
     def prove(self, index: int) -> bytes:
         """Prove that entry `index` is in the newest signed tree: a C2SP tlog-proof, from one snapshot, checked.
@@ -244,7 +258,7 @@ class Ledger:
             LedgerCorruptError: the stored tiles do not prove it.
         """
         with self._store.snapshot() as snapshot:
-            return prove_entry(snapshot, index)
+            return prove_entry(snapshot, index, cache=self._nodes)
 
     def prove_in(self, index: int, checkpoint: bytes) -> bytes:
         """Prove that entry `index` is in the tree of `checkpoint`, a note of this log that witnesses cosigned.
@@ -254,7 +268,7 @@ class Ledger:
             LedgerCorruptError: the stored tiles do not prove it.
         """
         with self._store.snapshot() as snapshot:
-            return prove_entry(snapshot, index, checkpoint)
+            return prove_entry(snapshot, index, checkpoint, cache=self._nodes)
 
     def prove_consistency(self, old_size: int) -> tuple[list[bytes], bytes]:
         """Prove that the newest tree extends the one of `old_size`: the hashes, and the checkpoint they lead to.

@@ -7,24 +7,25 @@ from typing import TYPE_CHECKING
 from evidencekit.errors import FormatError, LedgerCorruptError, LedgerRollbackError, UsageError
 from evidencekit.hashing.merkle import check_inclusion, inclusion_ranges, leaf_hash
 from evidencekit.ledger.checkpoint import open_checkpoint, parse_checkpoint
+from evidencekit.ledger.nodes import NodeCache
 from evidencekit.ledger.proof import TlogProof, format_proof
-from evidencekit.ledger.tiles import subtree_root
 from evidencekit.signing.note import split_note
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from evidencekit.ledger.stores.store import Head, Snapshot
     from evidencekit.signing.note import NoteVerifier
 
 
-def prove_entry(snapshot: Snapshot, index: int, checkpoint: bytes | None = None) -> bytes:
+def prove_entry(
+    snapshot: Snapshot, index: int, checkpoint: bytes | None = None, *, cache: NodeCache | None = None
+) -> bytes:
     """Prove that entry `index` is in a signed tree: a C2SP tlog-proof.
 
     Args:
         snapshot: the ledger at one moment.
         index: the entry.
         checkpoint: the note that signs the tree; None for the snapshot's own.
+        cache: nodes hashed before; what is proved from it is checked, and read again if it does not hold.
 
     Raises:
         UsageError: there is no such entry.
@@ -35,31 +36,28 @@ def prove_entry(snapshot: Snapshot, index: int, checkpoint: bytes | None = None)
     if tree.size > snapshot.head.size:
         check_index(tree.size - 1, snapshot.head.size)
     check_index(index, tree.size)
-    path = subtree_roots(snapshot, inclusion_ranges(index, tree.size))
+    ranges = inclusion_ranges(index, tree.size)
     leaf = leaf_hash(next(iter(snapshot.entries(index, index + 1))))
-    if not check_inclusion(leaf, index, tree.size, path, tree.root):
-        raise LedgerCorruptError(
-            f"Entry {index} is not proved by the stored tiles; run fsck and restore a copy.",
-            f"已存数据块无法证明第 {index} 条；请运行 fsck 并从副本恢复。",
-        )
-    return format_proof(TlogProof(index=index, path=tuple(path), checkpoint=note))
+    for nodes in (cache, None):
+        path = subtree_roots(snapshot, ranges, nodes)
+        if check_inclusion(leaf, index, tree.size, path, tree.root):
+            return format_proof(TlogProof(index=index, path=tuple(path), checkpoint=note))
+        if cache is not None:
+            cache.clear()
+    raise LedgerCorruptError(
+        f"Entry {index} is not proved by the stored tiles; run fsck and restore a copy.",
+        f"已存数据块无法证明第 {index} 条；请运行 fsck 并从副本恢复。",
+    )
 
 
-def subtree_roots(snapshot: Snapshot, ranges: list[tuple[int, int]]) -> list[bytes]:
-    """Hash the subtrees of a proof, reading each tile once.
+def subtree_roots(snapshot: Snapshot, ranges: list[tuple[int, int]], cache: NodeCache | None = None) -> list[bytes]:
+    """Hash the subtrees of a proof, reading each tile once, or not at all when `cache` knows it.
 
     Raises:
         LedgerCorruptError: a tile is missing or malformed.
     """
-    tiles: dict[tuple[int, int], Sequence[bytes]] = {}
-
-    def hashes(level: int, index: int) -> Sequence[bytes]:
-        key = (level, index)
-        if key not in tiles:
-            tiles[key] = snapshot.hashes(level, index)
-        return tiles[key]
-
-    return [subtree_root(hashes, start, stop) for start, stop in ranges]
+    nodes = NodeCache() if cache is None else cache
+    return [nodes.subtree_root(snapshot.tile, start, stop) for start, stop in ranges]
 
 
 def check_index(index: int, size: int) -> None:

@@ -150,13 +150,13 @@ class PostgresStore:
                     connection.execute(statement)
                 self._insert_head(connection, sign(None, 0, EMPTY_ROOT))
             row = read_head(connection, self._writer.where)
-        if row.version > SCHEMA_VERSION:
-            raise StorageError(
-                f"The ledger {self._writer.where} was written by a newer version (schema {row.version}); update this "
-                "program.",
-                f"账本 {self._writer.where} 由更新的版本写成(结构版本 {row.version})；请升级本程序。",
-            )
-        self._refresh(connection, row)
+            if row.version > SCHEMA_VERSION:
+                raise StorageError(
+                    f"The ledger {self._writer.where} was written by a newer version (schema {row.version}); update "
+                    "this program.",
+                    f"账本 {self._writer.where} 由更新的版本写成(结构版本 {row.version})；请升级本程序。",
+                )
+            self._refresh(connection, row)
 
     def _commit(
         self, connection: Connection, entries: Sequence[bytes], leaves: Sequence[bytes], sign: SignTree

@@ -5,13 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from evidencekit.errors import FormatError
+from evidencekit.hashing.merkle import HASH_BYTES
 from evidencekit.ledger.stores.postgres_errors import damaged
 from evidencekit.ledger.stores.store import Head
-from evidencekit.ledger.tiles import WIDTH, split_hashes
+from evidencekit.ledger.tiles import WIDTH
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator
     from typing import Any
 
     import psycopg
@@ -77,7 +77,7 @@ class PostgresSnapshot:
         self._where = where
         self.head = head
 
-    def hashes(self, level: int, index: int) -> Sequence[bytes]:
+    def tile(self, level: int, index: int) -> bytes:
         """Read a tile, full or partial.
 
         Raises:
@@ -90,13 +90,10 @@ class PostgresSnapshot:
         else:
             query, place = "SELECT data FROM edge WHERE level = %s", (level,)
         row = self._connection.execute(query, place, binary=True).fetchone()
-        try:
-            hashes = split_hashes(row[0]) if row else []
-        except FormatError as error:
-            raise damaged(self._where, f"tile {index} of level {level} is malformed") from error
-        if len(hashes) != (WIDTH if index < full else partial):
-            raise damaged(self._where, f"tile {index} of level {level} is missing hashes")
-        return hashes
+        data: bytes = row[0] if row else b""
+        if index > full or not data or len(data) != (WIDTH if index < full else partial) * HASH_BYTES:
+            raise damaged(self._where, f"tile {index} of level {level} is missing or malformed")
+        return data
 
     def entries(self, start: int, stop: int) -> Iterator[bytes]:
         """Read the entries `[start, stop)`.

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from evidencekit.errors import FormatError
+from evidencekit.hashing.merkle import HASH_BYTES
 from evidencekit.ledger.stores.sqlite_errors import blob, damaged
 from evidencekit.ledger.stores.store import Head
-from evidencekit.ledger.tiles import WIDTH, split_hashes
+from evidencekit.ledger.tiles import WIDTH
 
 if TYPE_CHECKING:
     import sqlite3
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator
     from pathlib import Path
 
 
@@ -25,7 +25,7 @@ class SqliteSnapshot:
         self._path = path
         self.head = read_head(connection, path)
 
-    def hashes(self, level: int, index: int) -> Sequence[bytes]:
+    def tile(self, level: int, index: int) -> bytes:
         """Read a tile, full or partial.
 
         Raises:
@@ -37,13 +37,10 @@ class SqliteSnapshot:
         else:
             cursor = self._connection.execute("SELECT data FROM edge WHERE level = ?", (level,))
         row = cursor.fetchone()
-        try:
-            hashes = split_hashes(blob(self._path, row[0])) if row else []
-        except FormatError as error:
-            raise damaged(self._path, f"tile {index} of level {level} is malformed") from error
-        if len(hashes) != (WIDTH if index < full else partial):
-            raise damaged(self._path, f"tile {index} of level {level} is missing hashes")
-        return hashes
+        data: bytes = blob(self._path, row[0]) if row else b""
+        if index > full or not data or len(data) != (WIDTH if index < full else partial) * HASH_BYTES:
+            raise damaged(self._path, f"tile {index} of level {level} is missing or malformed")
+        return data
 
     def entries(self, start: int, stop: int) -> Iterator[bytes]:
         """Read the entries `[start, stop)`.

@@ -47,8 +47,8 @@ class Snapshot(Protocol):
         """The head of this moment."""
         ...
 
-    def hashes(self, level: int, index: int) -> Sequence[bytes]:
-        """The hashes of a tile, full or partial.
+    def tile(self, level: int, index: int) -> bytes:
+        """The hashes of a tile, full or partial, one after the other.
 
         Raises:
             LedgerCorruptError: the tile is missing or malformed.
