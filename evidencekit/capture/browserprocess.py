@@ -6,6 +6,7 @@ import asyncio
 import os
 import platform
 import signal
+import socket
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
@@ -40,8 +41,8 @@ class BrowserProcess:
                 f"capturing does not work on {platform.system()} yet; use Linux or macOS",
                 f"目前尚不支持在 {platform.system()} 上取证；请使用 Linux 或 macOS",
             )
-        child_read, our_write = _pipe_above_standard()
-        our_read, child_write = _pipe_above_standard()
+        child_read, our_write = _channel_above_standard()
+        child_write, our_read = _channel_above_standard()
         log = os.open(staging / "browser.log", os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
         null = os.open(os.devnull, os.O_RDWR | os.O_CLOEXEC)
         try:
@@ -124,12 +125,16 @@ class BrowserProcess:
         return True
 
 
-def _pipe_above_standard() -> tuple[int, int]:
-    """A pipe whose descriptors are above 9, so that duplicating onto 3 and 4 never overwrites one."""
+def _channel_above_standard() -> tuple[int, int]:
+    """Two ends of a socket, each above descriptor 9, so that duplicating onto 3 and 4 never overwrites one.
+
+    Returns:
+        The browser's end, our end.
+    """
     import fcntl  # noqa: PLC0415 (not on Windows)
 
     raised = []
-    for descriptor in os.pipe():
-        raised.append(fcntl.fcntl(descriptor, fcntl.F_DUPFD_CLOEXEC, 10))
-        os.close(descriptor)
+    for end in socket.socketpair():
+        raised.append(fcntl.fcntl(end.fileno(), fcntl.F_DUPFD_CLOEXEC, 10))
+        end.close()
     return raised[0], raised[1]

@@ -5,6 +5,11 @@ Chromium started with `--remote-debugging-pipe` speaks the Chrome DevTools Proto
 descriptors and serves several clients in this process: command ids are remapped per client, each flattened
 session belongs to the client that attached it, and an event goes to the owner of its session alone. So the
 recorder's sessions are unknown to Playwright and nobody else can attach at all (finding `devtools.exclusive`).
+
+The descriptors are sockets, not pipes: a pipe of another process can be opened again under `/proc/PID/fd` by every
+process of the same user, a socket cannot (ENXIO). Who takes a descriptor away with a debugger's rights
+(`pidfd_getfd(2)`) can still write to it; the browser answers every command, so an answer to a command that nobody
+here sent gives him away.
 """
 
 from __future__ import annotations
@@ -120,6 +125,8 @@ class PipeMultiplexer:
         number = message["id"]
         client, own_id = self._pending.pop(number, (None, 0)) if isinstance(number, int) else (None, 0)
         if client is None:
+            # Every command is answered: an answer that nobody here waits for belongs to a command of somebody else.
+            self.log.foreign += 1
             return
         result = message.get("result")
         if isinstance(result, Mapping) and isinstance(result.get("sessionId"), str):

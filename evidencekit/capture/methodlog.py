@@ -84,6 +84,7 @@ class MethodLog:
         altering: altering commands in the order sent, the first 4,096.
         broken: messages of the browser that could not be read.
         unowned: events of sessions that belong to nobody.
+        foreign: answers of the browser to commands that no client here sent: somebody else has written to the pipe.
         accepted: clients that were let in over the loopback WebSocket.
         refused: attempts to connect with a wrong path or after the first client.
         withheld: commands of a client that were answered without being passed on, by method.
@@ -94,6 +95,7 @@ class MethodLog:
         self.altering: list[AlteringCall] = []
         self.broken = 0
         self.unowned = 0
+        self.foreign = 0
         self.accepted = 0
         self.refused = 0
         self.withheld: Counter[str] = Counter()
@@ -106,6 +108,13 @@ class MethodLog:
             self.altering.append(
                 AlteringCall(time=datetime.now(UTC), client=client, method=method, summary=summary[:_TEXT_LIMIT])
             )
+
+    def methods(self) -> dict[str, JsonValue]:
+        """How often each client sent each command: client, then method, sorted."""
+        return {
+            client: {method: self.counts[name, method] for name, method in sorted(self.counts) if name == client}
+            for client in sorted({name for name, _ in self.counts})
+        }
 
 
 def _summary(method: str, params: Mapping[str, JsonValue]) -> str | None:

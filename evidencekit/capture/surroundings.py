@@ -28,10 +28,12 @@ if TYPE_CHECKING:
     from evidencekit.capture.launcher import BrowserBinary, Launch
     from evidencekit.capture.methodlog import MethodLog
     from evidencekit.capture.request import CaptureRequest
+    from evidencekit.model import JsonValue
 
 _METHOD = Text(
-    en="count of clients let in to the debugging pipe, refused connections, and the browser's arguments",
-    zh="统计接入调试管道的客户端、被拒绝的连接以及浏览器启动参数",
+    en="count of clients let in to the debugging pipe, refused connections, answers to commands that we did not send, "
+    "and the browser's arguments",
+    zh="统计接入调试管道的客户端、被拒绝的连接、对非本程序命令的应答以及浏览器启动参数",
 )
 
 
@@ -83,22 +85,37 @@ def devtools_check(log: MethodLog, arguments: Iterable[str]) -> Check:
 
 
 def _judge(log: MethodLog, arguments: Sequence[str]) -> Observation:
-    observed = {"clients": log.accepted, "refused": log.refused, "unowned_events": log.unowned, "unread": log.broken}
+    observed: dict[str, JsonValue] = {
+        "clients": log.accepted,
+        "refused": log.refused,
+        "foreign_answers": log.foreign,
+        "unowned_events": log.unowned,
+        "unread": log.broken,
+        "commands": log.methods(),
+        "commands_not_passed_on": dict(sorted(log.withheld.items())),
+    }
+    if log.foreign:
+        return failed(
+            f"the browser answered {log.foreign} DevTools commands that this program did not send: another process "
+            "wrote to the debugging pipe and may have changed the page",
+            f"浏览器应答了 {log.foreign} 条并非本程序发出的 DevTools 命令：有其他进程写入调试管道，网页可能被改动",
+            observed,
+        )
     ports = [each for each in arguments if each.startswith(("--remote-debugging-port", "--remote-allow-origins"))]
     if ports or log.accepted > 1:
         return failed(
             f"the browser was open to other DevTools clients: {', '.join(ports) or 'a second client'}",
             f"浏览器可被其他 DevTools 客户端接入：{'、'.join(ports) or '第二个客户端'}",
-            dict(observed),
+            observed,
         )
     if log.refused:
         return warned(
             f"{log.refused} attempts to reach the browser's DevTools were refused",
             f"有 {log.refused} 次接入浏览器 DevTools 的尝试被拒绝",
-            dict(observed),
+            observed,
         )
     return passed(
         "the debugging pipe was ours alone; one client was let in, no port was open",
         "调试管道由本程序独占；仅有一个客户端接入，未开放任何端口",
-        dict(observed),
+        observed,
     )
