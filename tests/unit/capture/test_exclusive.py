@@ -92,6 +92,7 @@ def test_a_process_that_takes_our_end_away_is_given_away_by_the_answers(tmp_path
             before = devtools_check(studio.log, arguments).observation.result
             target = studio.recorder.targets.pages()[-1]
             said = await _run(STEAL, str(os.getpid()), str(studio.process.write_fd), target.session, EDITED)
+            source = ""
             for _ in range(100):
                 source = (await outer_html(studio.session_of(target.session))).decode()
                 if EDITED in source or said != "written":
