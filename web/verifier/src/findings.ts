@@ -1,0 +1,105 @@
+// Finding ids and how they add up to one verdict; the registry is the library's own, put in when the page is built.
+
+import { FormatError, Text, UnknownVersionError } from './bytes';
+import { Outcome, weakest } from './steps';
+
+export interface Kind {
+  readonly id: string;
+  readonly layer: string;
+  readonly required: 'yes' | 'no' | 'when a policy asks';
+  readonly name: Text;
+}
+
+export interface Layer {
+  readonly id: string;
+  readonly name: Text;
+  readonly proves: Text;
+  readonly limits: Text;
+}
+
+declare const __REGISTRY__: { readonly kinds: readonly Kind[]; readonly layers: readonly Layer[] };
+export const REGISTRY = __REGISTRY__.kinds;
+export const LAYERS = __REGISTRY__.layers;
+
+/** Ids that a report holds only when the caller asked for them. */
+const ON_REQUEST = new Set(['policy.signatures', 'trust.self']);
+
+export interface Finding {
+  readonly id: string;
+  readonly outcome: Outcome;
+  readonly subject: string;
+  readonly reason: Text;
+  readonly notes: readonly (Text & { readonly outcome: Outcome })[];
+}
+
+/** A check cannot run because what it reads is not there or is broken. */
+export class InputMissing extends Error {
+  constructor(readonly outcome: Outcome, readonly reason: Text) {
+    super(reason.en);
+  }
+}
+
+const MAX_NOTES = 20;
+
+/** Collects the notes of one check, which never stops at the first, and closes as the worst of them. */
+export class Tally {
+  private readonly notes: (Text & { outcome: Outcome })[] = [];
+  private readonly first = new Map<Outcome, Text>();
+
+  constructor(readonly id: string, readonly subject: string) {}
+
+  note(outcome: Outcome, reason: Text): void {
+    if (!this.first.has(outcome)) this.first.set(outcome, reason);
+    if (this.notes.length < MAX_NOTES) this.notes.push({ ...reason, outcome });
+  }
+
+  fail(en: string, zh: string): void {
+    this.note('FAILED', { en, zh });
+  }
+
+  doubt(en: string, zh: string): void {
+    this.note('INDETERMINATE', { en, zh });
+  }
+
+  skip(en: string, zh: string): void {
+    this.note('NOT_PERFORMED', { en, zh });
+  }
+
+  close(en: string, zh: string): Finding {
+    const outcome = weakest(['PASSED', ...this.first.keys()]);
+    return { id: this.id, outcome, subject: this.subject, reason: this.first.get(outcome) ?? { en, zh }, notes: this.notes.length > 1 ? this.notes : [] };
+  }
+}
+
+export const finding = (id: string, outcome: Outcome, reason: Text, subject = ''): Finding => ({ id, outcome, subject, reason, notes: [] });
+
+/** Runs one check; what stops it becomes its finding, and nothing stops the next. */
+export async function run(id: string, check: () => Finding | Promise<Finding>): Promise<Finding> {
+  try {
+    return { ...(await check()), id };
+  } catch (error) {
+    if (error instanceof InputMissing) return finding(id, error.outcome, error.reason);
+    if (error instanceof UnknownVersionError) return finding(id, 'INDETERMINATE', error);
+    if (error instanceof FormatError) return finding(id, 'FAILED', error);
+    if (error instanceof RangeError) return finding(id, 'FAILED', { en: 'the data are too deep or too large to read', zh: '数据嵌套过深或过大，无法读取' });
+    throw error;
+  }
+}
+
+/** Every registered id once, in the registry's order; what this page does not check is NOT_PERFORMED by name. */
+export function complete(found: readonly Finding[]): Finding[] {
+  return REGISTRY.flatMap(({ id }) => {
+    const own = found.filter((one) => one.id === id);
+    if (own.length || ON_REQUEST.has(id)) return own;
+    return [finding(id, 'NOT_PERFORMED', { en: 'this page does not check it; use evidencekit verify', zh: '本页面不核验此项，请使用 evidencekit verify' })];
+  });
+}
+
+export function overall(found: readonly Finding[]): Outcome {
+  if (found.some((one) => one.outcome === 'FAILED')) return 'FAILED';
+  if (found.some((one) => one.id === 'trust.self')) return 'INDETERMINATE';
+  const asked = found.some((one) => one.id === 'policy.signatures');
+  const wanted = REGISTRY.filter((kind) => kind.required === 'yes' || (kind.required !== 'no' && asked));
+  const passed = wanted.every((kind) => weakest(found.filter((one) => one.id === kind.id).map((one) => one.outcome)) === 'PASSED');
+  return passed ? 'PASSED' : 'INDETERMINATE';
+}

@@ -1,0 +1,49 @@
+// The sentence beside the verdict, tied to what verified and to nothing else (R33): evidencekit/verify/wording.py.
+
+import { Finding, LAYERS, REGISTRY } from './findings';
+import { Outcome, weakest } from './steps';
+import type { Language, Words } from './words';
+
+const TIED = [
+  { ids: ['seal.identity', 'seal.validity'], word: 'who' },
+  { ids: ['time.open', 'time.capture', 'time.seal', 'time.order', 'outer.timestamp'], word: 'when' },
+  { ids: ['ledger.checkpoint', 'ledger.open'], word: 'logWord' },
+] as const;
+const INTACT_WITHOUT_ANCHORS = ['seal.signature', 'ledger.entry', 'ledger.inclusion'];
+const INTEGRITY = ['container', 'outer seal', 'record'];
+
+export function outcomesById(findings: readonly Finding[]): Map<string, Outcome> {
+  const grouped = new Map<string, Outcome[]>();
+  for (const one of findings) grouped.set(one.id, [...(grouped.get(one.id) ?? []), one.outcome]);
+  return new Map([...grouped].map(([id, outcomes]) => [id, weakest(outcomes)]));
+}
+
+export function headline(overall: Outcome, findings: readonly Finding[], words: Words, lang: Language): string {
+  if (overall === 'PASSED') return words.passedSentence;
+  if (overall === 'FAILED') {
+    const failed = findings.filter((one) => one.outcome === 'FAILED');
+    return `${[...new Set(failed.map((one) => one.id))].join(words.comma)}: ${failed[0].reason[lang]}`;
+  }
+  const outcomes = outcomesById(findings);
+  const undecided = REGISTRY.filter((kind) => kind.required !== 'no' && (outcomes.get(kind.id) ?? 'PASSED') !== 'PASSED').map((kind) => kind.id);
+  const strict = [...REGISTRY.filter((kind) => kind.required === 'yes' && INTEGRITY.includes(kind.layer)).map((kind) => kind.id), ...INTACT_WITHOUT_ANCHORS];
+  const parts: string[] = [];
+  if (strict.every((id) => outcomes.get(id) === 'PASSED' || id === 'outer.timestamp' || id === 'container.form')) parts.push(words.integrity);
+  const untied = TIED.filter(({ ids }) => undecided.some((id) => (ids as readonly string[]).includes(id))).map(({ word }) => words[word]);
+  if (untied.length) parts.push(`${untied.join(words.comma)}${lang === 'zh' ? '' : ' '}${words.untied}`);
+  const rest = undecided.filter((id) => !TIED.some(({ ids }) => (ids as readonly string[]).includes(id)));
+  if (rest.length) parts.push(words.undecided + rest.join(words.comma));
+  if (outcomes.has('trust.self')) parts.push(words.selfNote);
+  return parts.join(words.semicolon);
+}
+
+/** The weakest outcome of a layer's required findings; FAILED when any of them is. */
+export function layerOutcome(layer: string, findings: readonly Finding[]): Outcome {
+  const required = new Map(REGISTRY.filter((kind) => kind.layer === layer).map((kind) => [kind.id, kind.required !== 'no']));
+  const own = findings.filter((one) => required.has(one.id));
+  if (own.some((one) => one.outcome === 'FAILED')) return 'FAILED';
+  const bounding = own.filter((one) => required.get(one.id) || one.id === 'trust.self');
+  return weakest((bounding.length ? bounding : own).map((one) => one.outcome));
+}
+
+export { LAYERS };

@@ -1,0 +1,116 @@
+// The outer seal: ASiC manifests, the signatures and time-stamps over them, and the rule of growth (docs/spec/bundle.md).
+
+import { same } from './bytes';
+import { AsicManifest, parseAsic, SIGNATURE_TYPE, TIMESTAMP_TYPE } from './asic';
+import type { Case } from './case';
+import { Finding, InputMissing, Tally } from './findings';
+import { asicManifest, asicSignature, asicTimestamp, PATH } from './paths';
+import { checkDetached, SealCheck } from './seal';
+import type { SealChecks } from './seals';
+import { noteStamps, Stamp, TimeChecks } from './times';
+import { once } from './once';
+
+export interface OuterSignature {
+  readonly path: string;
+  readonly check: SealCheck;
+}
+
+export class OuterChecks {
+  /** In ascending number; throws when one is not in its fixed form. */
+  readonly manifests = once((): AsicManifest[] => {
+    const names = this.kase.names.filter((name) => /^META-INF\/ASiCManifest[0-9]{3}\.xml$/.test(name)).sort();
+    if (!names.length) throw new InputMissing('FAILED', { en: 'there is no ASiC manifest', zh: '没有 ASiC 清单' });
+    return names.map((name) => parseAsic(this.kase.data(name), name));
+  });
+
+  readonly signatures = once((): OuterSignature[] => this.manifests().filter((one) => one.type === SIGNATURE_TYPE).map((one) => (
+    { path: one.reference, check: checkDetached(this.kase.data(one.reference), this.kase.sha256(one.path), this.kase.trust.signers) }
+  )));
+
+  readonly stamps = once((): Stamp[] => this.manifests().filter((one) => one.type === TIMESTAMP_TYPE).map((one) => this.times.stampOf(one.reference, this.kase.sha256(one.path))));
+
+  constructor(private readonly kase: Case, private readonly times: TimeChecks) {}
+
+  checkManifest(): Finding {
+    const tally = new Tally('outer.manifest', 'META-INF/ASiCManifest*.xml');
+    const covered = new Set(this.kase.names.filter((name) => !name.startsWith(PATH.metaInf) && name !== PATH.mimetype));
+    const counts: Record<string, number> = { [SIGNATURE_TYPE]: 0, [TIMESTAMP_TYPE]: 0 };
+    this.manifests().forEach((manifest, at) => {
+      counts[manifest.type] += 1;
+      const expected = manifest.type === SIGNATURE_TYPE ? asicSignature(counts[manifest.type]) : asicTimestamp(counts[manifest.type]);
+      if (manifest.path !== asicManifest(at + 1)) tally.fail(`${manifest.path} is out of sequence`, `${manifest.path} 编号不连续`);
+      if (manifest.reference !== expected) tally.fail(`${manifest.path} names ${manifest.reference}`, `${manifest.path} 引用 ${manifest.reference}`);
+      this.compare(tally, manifest, covered);
+      covered.add(manifest.path).add(manifest.reference);
+    });
+    const [first, second] = this.manifests();
+    if (first.type !== SIGNATURE_TYPE || second?.type !== TIMESTAMP_TYPE) tally.fail('the first two manifests are not for a signature and a stamp', '前两份清单应分别为签名与时间戳');
+    this.noteStrays(tally, covered);
+    return tally.close('every member is listed with the right digest', '所有成员均已列出且摘要正确');
+  }
+
+  checkSignature(): Finding {
+    const tally = new Tally('outer.signature', asicSignature(1));
+    if (!this.signatures().length) tally.fail('no signature over an ASiC manifest', '没有对 ASiC 清单的签名');
+    const stamped = this.stamps().some((stamp) => stamp.check.integrity === 'PASSED');
+    for (const { path, check } of this.signatures()) {
+      if (check.flaw) tally.note(check.flaw.outcome, { en: `${path}: ${check.flaw.reason.en}`, zh: `${path}：${check.flaw.reason.zh}` });
+      // A later, intact time-stamp is over a manifest with the digest of the signature's every byte.
+      for (const loose of stamped ? [] : check.unaccounted) tally.doubt(`${path} holds ${loose.en}, unprotected`, `${path} 含未受保护的内容：${loose.zh}`);
+    }
+    return tally.close('the signature over the ASiC manifest is intact', '对 ASiC 清单的签名完整');
+  }
+
+  checkSigner(seals: SealChecks): Finding {
+    const tally = new Tally('outer.signer', asicSignature(1));
+    const outer = this.signatures()[0]?.check.certificate;
+    const inner = seals.inner().certificate;
+    if (!outer || !inner) throw new InputMissing('INDETERMINATE', { en: 'one of the seals does not tell whose it is', zh: '有签名未指明签署人' });
+    if (outer.fingerprint !== inner.fingerprint) tally.fail('the outer signer is not the inner signer', '外层签署人与内层签署人不同');
+    const named = this.kase.namedSigner;
+    if (named === null) tally.doubt('the manifest does not tell who should have signed', '清单不可读，无法得知应由谁签署');
+    else if (outer.fingerprint !== named) tally.fail('the outer signer is not the one whom the manifest names', '外层签署人不是清单所载明者');
+    return tally.close(`signed by ${outer.name}, as the record is`, `由 ${outer.name} 签署，与记录一致`);
+  }
+
+  checkTimestamp(): Finding {
+    const tally = new Tally('outer.timestamp', asicTimestamp(1));
+    const stamps = this.stamps();
+    noteStamps(tally, stamps);
+    for (const { path, check } of stamps) if (check.bare && !same(check.bare, this.kase.data(path))) tally.fail(`${path} is not a bare token`, `${path} 不是裸时间戳凭证`);
+    for (const loose of stamps[stamps.length - 1]?.check.unaccounted ?? []) tally.doubt(`the time-stamp holds ${loose.en}, unprotected`, `时间戳含未受保护的内容：${loose.zh}`);
+    return tally.close('the outer time-stamp is intact and trusted', '外层时间戳完整且受信任');
+  }
+
+  /** The time-stamps as far as they can be read; `outer.timestamp` says why when they cannot. */
+  readableStamps(): Stamp[] {
+    try {
+      return this.stamps();
+    } catch (error) {
+      if (error instanceof Error) return [];
+      throw error;
+    }
+  }
+
+  /** When the outer signatures provably existed: the earliest trusted stamp, else the time of verification. */
+  moment(): number {
+    const times = this.stamps().filter((stamp) => stamp.trusted).map((stamp) => stamp.check.genTime!);
+    return times.length ? Math.min(...times) : this.kase.at;
+  }
+
+  private compare(tally: Tally, manifest: AsicManifest, covered: ReadonlySet<string>): void {
+    for (const name of covered) {
+      const listed = manifest.members.get(name);
+      if (!listed) tally.fail(`${manifest.path} does not list ${name}`, `${manifest.path} 未列出 ${name}`);
+      else if (!this.kase.has(name) || !same(this.kase.sha256(name), listed)) tally.fail(`${manifest.path} has another digest of ${name}`, `${manifest.path} 中 ${name} 的摘要不符`);
+    }
+    for (const name of manifest.members.keys()) if (!covered.has(name)) tally.fail(`${manifest.path} lists ${name}, which it may not`, `${manifest.path} 列出了不应列出的 ${name}`);
+  }
+
+  private noteStrays(tally: Tally, covered: ReadonlySet<string>): void {
+    for (const name of this.kase.names.filter((one) => one.startsWith(PATH.metaInf) && !covered.has(one))) {
+      if (name.endsWith('.ers') || name.includes('EvidenceRecord')) tally.doubt(`${name}: evidence records are not read by this page`, `${name}：本页面不读取证据记录`);
+      else tally.fail(`${name} belongs to no manifest`, `${name} 不属于任何清单`);
+    }
+  }
+}

@@ -1,0 +1,135 @@
+// One verification from a File to findings: every check by name, none skipped, in the order of docs/spec/findings.md.
+
+import type { Text } from './bytes';
+import { Case } from './case';
+import { Certificate, pemBlocks, readableCertificates, unique } from './certificate';
+import { checkForm, checkMembers, checkSha256Sums, checkSm3Sums, checkVersions } from './container';
+import { complete, Finding, finding, overall, run } from './findings';
+import { LedgerChecks } from './ledger';
+import { OuterChecks } from './outer';
+import { checkPolicy, Policy } from './policy';
+import { checkArtifacts, checkManifestForm, checkMinimum, checkRecords } from './record';
+import { checkArchiveRecords, checkArchiveWacz, checkCustody, checkDevtools, checkEnvironment, checkExchanges, checkWorklog } from './recordings';
+import { SealChecks } from './seals';
+import type { Outcome } from './steps';
+import { TimeChecks } from './times';
+import { merged, Trust } from './trust';
+
+export interface Options {
+  readonly trust: Trust;
+  readonly self: boolean;
+  readonly policy: Policy | null;
+  /** Microseconds since 1970. */
+  readonly at: number;
+  readonly onProgress: (done: number, of: number) => void;
+}
+
+/** A certificate that the bundle shows, for the user to compare its fingerprint with one obtained elsewhere. */
+export interface Shown {
+  readonly role: 'signer' | 'tsa';
+  readonly name: string;
+  readonly fingerprint: string;
+}
+
+export interface Report {
+  readonly overall: Outcome;
+  readonly findings: readonly Finding[];
+  readonly kase: Case;
+  readonly certificates: readonly Shown[];
+}
+
+type Check = readonly [string, () => Finding | Promise<Finding>];
+
+class Checks {
+  readonly times: TimeChecks;
+  readonly outer: OuterChecks;
+  readonly seals: SealChecks;
+  readonly ledger: LedgerChecks;
+
+  constructor(readonly kase: Case) {
+    this.times = new TimeChecks(kase);
+    this.outer = new OuterChecks(kase, this.times);
+    this.seals = new SealChecks(kase, this.times);
+    this.ledger = new LedgerChecks(kase);
+  }
+
+  /** What no anchor changes; each reads the members once. */
+  content(): Check[] {
+    const { kase } = this;
+    return [
+      ['container.form', () => checkForm(kase)], ['container.members', () => checkMembers(kase)], ['format.version', () => checkVersions(kase)],
+      ['sums.sha256', () => checkSha256Sums(kase)], ['sums.sm3', () => checkSm3Sums(kase)],
+      ['outer.manifest', () => this.outer.checkManifest()], ['manifest.form', () => checkManifestForm(kase)], ['manifest.artifacts', () => checkArtifacts(kase)],
+      ['manifest.records', () => checkRecords(kase)], ['manifest.minimum', () => checkMinimum(kase)],
+      ['archive.records', () => checkArchiveRecords(kase)], ['archive.wacz', () => checkArchiveWacz(kase)], ['exchanges.complete', () => checkExchanges(kase)],
+      ['worklog.chain', () => checkWorklog(kase)], ['custody.chain', () => checkCustody(kase)],
+      ['environment.report', () => checkEnvironment(kase)], ['devtools.exclusive', () => checkDevtools(kase)],
+    ];
+  }
+
+  /** What depends on whom the user trusts. */
+  anchored(policy: Policy | null): Check[] {
+    const { times, outer, seals, ledger, kase } = this;
+    return [
+      ['outer.signature', () => outer.checkSignature()], ['outer.signer', () => outer.checkSigner(seals)], ['outer.timestamp', () => outer.checkTimestamp()],
+      ['seal.signature', () => seals.checkSignature()], ['seal.identity', () => seals.checkIdentity()], ['seal.validity', () => seals.checkValidity()],
+      ['seal.revocation', () => seals.checkRevocation()],
+      ['time.open', () => times.checkOpen()], ['time.capture', () => times.checkCapture()], ['time.seal', () => times.checkSeal()], ['time.order', () => times.checkOrder()],
+      ['time.independent', () => times.checkIndependent(outer.readableStamps())],
+      ['ledger.entry', () => ledger.checkEntry()], ['ledger.inclusion', () => ledger.checkInclusion()], ['ledger.checkpoint', () => ledger.checkCheckpoint()],
+      ['ledger.open', () => ledger.checkOpen()], ['ledger.independent', () => ledger.checkIndependent(outer.readableStamps())],
+      ...(policy ? [['policy.signatures', () => checkPolicy(kase, outer, policy)] as const] : []),
+    ];
+  }
+
+  /** The certificates that the bundle shows: embedded in seals and tokens, or in its own `trust/`. */
+  certificates(): { signers: Certificate[]; tsas: Certificate[] } {
+    const quiet = <T>(read: () => T[]): T[] => {
+      try {
+        return read();
+      } catch {
+        return []; // the check of that part says why
+      }
+    };
+    const pem = (name: string) => quiet(() => readableCertificates(pemBlocks(new TextDecoder().decode(this.kase.keptData(name) ?? new Uint8Array()), 'CERTIFICATE')));
+    const stamps = [() => this.times.opens(), () => [...this.times.captures().values()].flat(), () => this.times.seals(), () => this.outer.stamps()].flatMap((read) => quiet(read));
+    return {
+      signers: unique([...quiet(() => [...this.seals.inner().embedded]), ...quiet(() => this.outer.signatures().flatMap((one) => [...one.check.embedded])), ...pem('trust/signer.pem')]),
+      tsas: unique([...stamps.flatMap((stamp) => [...stamp.check.embedded]), ...pem('trust/tsa.pem')]),
+    };
+  }
+}
+
+async function runAll(checks: readonly Check[]): Promise<Finding[]> {
+  const found: Finding[] = [];
+  for (const [id, check] of checks) found.push(await run(id, check));
+  return found;
+}
+
+const ONLY_OWN: Text = { en: 'it holds against the anchors in the bundle itself, which prove nothing', zh: '仅依证据包自带的信任锚成立，不具证明力' };
+const SELF: Text = { en: 'the anchors came from the bundle itself: nothing was checked against the outside', zh: '信任锚取自证据包自身：未与任何外部依据核对' };
+const STATUS: Text = { en: 'whether it was corrected or revoked later needs a newer ledger', zh: '其后是否被更正或撤销，需要更新的日志才能判断' };
+
+/** What only the bundle's own anchors made PASSED is INDETERMINATE: origin and time need an anchor from elsewhere. */
+function capped(own: readonly Finding[], given: readonly Finding[]): Finding[] {
+  const passed = new Set(given.filter((one) => one.outcome === 'PASSED').map((one) => one.id));
+  return own.map((one) => (one.outcome === 'PASSED' && !passed.has(one.id) ? { ...one, outcome: 'INDETERMINATE', reason: ONLY_OWN } : one));
+}
+
+export async function verifyBundle(file: File, { trust, self, policy, at, onProgress }: Options): Promise<Report> {
+  let kase = await Case.open(file, trust, at, onProgress);
+  let checks = new Checks(kase);
+  const shown = checks.certificates();
+  // A fingerprint that the user obtained elsewhere makes the certificate that has it an anchor.
+  const picked = {
+    signers: shown.signers.filter((one) => trust.signerPrints.includes(one.fingerprint)), tsas: shown.tsas.filter((one) => trust.tsaPrints.includes(one.fingerprint)),
+  };
+  kase = kase.with(merged(trust, picked));
+  checks = new Checks(kase);
+  const content = await runAll(checks.content());
+  let anchored = await runAll(checks.anchored(policy));
+  if (self) anchored = [...capped(await runAll(new Checks(kase.withOwnAnchors()).anchored(policy)), anchored), finding('trust.self', 'INDETERMINATE', SELF)];
+  const findings = complete([...content, ...anchored, finding('status.current', 'NOT_PERFORMED', STATUS)]);
+  const certificates = (['signer', 'tsa'] as const).flatMap((role) => shown[`${role}s`].map(({ name, fingerprint }): Shown => ({ role, name, fingerprint })));
+  return { overall: overall(findings), findings, kase, certificates };
+}

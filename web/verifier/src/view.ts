@@ -1,0 +1,131 @@
+// What the page shows of a report. Foreign text only as textContent; foreign HTML is read by an inert parser for its words alone.
+
+import { visible } from './bytes';
+import { Finding, REGISTRY } from './findings';
+import { headline, layerOutcome, LAYERS } from './headline';
+import type { Report } from './verify';
+import { shownTime } from './time';
+import type { Language, Words } from './words';
+
+const MAX_CERTIFICATE_CHARS = 200_000;
+const BLOCKS = new Set(['H1', 'H2', 'H3', 'H4', 'P', 'LI', 'TR', 'DT', 'DD', 'CAPTION', 'FIGCAPTION']);
+
+export function element<K extends keyof HTMLElementTagNameMap>(tag: K, text?: string, css?: string): HTMLElementTagNameMap[K] {
+  const made = document.createElement(tag);
+  if (text !== undefined) made.textContent = text;
+  if (css) made.className = css;
+  return made;
+}
+
+function row(one: Finding, words: Words, lang: Language): HTMLElement {
+  const made = element('tr');
+  made.dataset.id = one.id;
+  made.dataset.outcome = one.outcome;
+  const name = element('td');
+  const kind = REGISTRY.find((each) => each.id === one.id);
+  name.append(element('div', kind?.name[lang] ?? one.id, 'name'), element('code', one.id));
+  const reason = element('td', visible(one.reason[lang]));
+  if (one.notes.length) {
+    const more = element('details');
+    more.append(element('summary', words.notes.replace('%d', String(one.notes.length))));
+    const list = element('ul');
+    list.append(...one.notes.map((note) => element('li', visible(note[lang]), note.outcome)));
+    more.append(list);
+    reason.append(more);
+  }
+  made.append(name, element('td', words[one.outcome], `outcome ${one.outcome}`), reason);
+  return made;
+}
+
+function layers(report: Report, words: Words, lang: Language): HTMLElement[] {
+  return LAYERS.flatMap((layer) => {
+    const ids = new Set(REGISTRY.filter((kind) => kind.layer === layer.id).map((kind) => kind.id));
+    const own = report.findings.filter((one) => ids.has(one.id));
+    if (!own.length) return [];
+    const outcome = layerOutcome(layer.id, own);
+    const made = element('section', undefined, 'layer');
+    const head = element('h2', layer.name[lang]);
+    head.append(element('span', words[outcome], `badge ${outcome}`));
+    const table = element('table');
+    table.createTBody().append(...own.map((one) => row(one, words, lang)));
+    const proved = outcome === 'PASSED' ? layer.proves[lang] : words.nothing;
+    made.append(head, table, element('p', `${words.proves}: ${proved} · ${words.limits}: ${layer.limits[lang]}`, 'limits'));
+    return [made];
+  });
+}
+
+function facts(report: Report, digest: string, at: number, words: Words): HTMLElement {
+  const list = element('dl', undefined, 'facts');
+  let number = '–';
+  try {
+    number = report.kase.manifest.number;
+  } catch {
+    number = '–'; // manifest.form says why
+  }
+  for (const [name, value] of [[words.number, number], [words.file, visible(report.kase.fileName, 120)], [words.digest, digest], [words.at, shownTime(at)]]) list.append(element('dt', name), element('dd', value));
+  return list;
+}
+
+function seen(report: Report, words: Words): HTMLElement[] {
+  const list = element('dl', undefined, 'seen');
+  for (const { role, name, fingerprint } of report.certificates) list.append(element('dt', `${words[role]}: ${name}`), element('dd', fingerprint));
+  try {
+    list.append(element('dt', words.logKey), element('dd', visible(report.kase.manifest.ledger.key, 300)));
+  } catch {
+    list.append(element('dd', '–')); // manifest.form says why
+  }
+  return [element('h2', words.seen), list];
+}
+
+function screenshot(report: Report, words: Words): HTMLElement[] {
+  const names = report.kase.names.filter((name) => /^capture\/pages\/\d+\/screenshot\.png$/.test(name)).slice(0, 20);
+  return names.flatMap((name) => {
+    const bytes = report.kase.keptData(name);
+    if (!bytes) return [];
+    const image = element('img');
+    image.src = URL.createObjectURL(new Blob([bytes.slice()], { type: 'image/png' }));
+    image.alt = name;
+    const figure = element('figure');
+    figure.append(image, element('figcaption', name));
+    return [element('h2', words.screenshot), figure];
+  });
+}
+
+/** The words of certificate.html, block by block; its markup, styles, pictures and scripts stay behind. */
+function certificate(report: Report, words: Words): HTMLElement[] {
+  const bytes = report.kase.keptData('certificate.html');
+  if (!bytes) return [];
+  const parsed = new DOMParser().parseFromString(new TextDecoder().decode(bytes.subarray(0, 4 << 20)), 'text/html');
+  parsed.querySelectorAll('style, script, svg, template, noscript, title').forEach((one) => one.remove());
+  const lines: string[] = [];
+  const walk = parsed.createTreeWalker(parsed.body, NodeFilter.SHOW_ELEMENT);
+  while (walk.nextNode()) {
+    const node = walk.currentNode as Element;
+    if (!BLOCKS.has(node.tagName) || node.parentElement?.closest('TR, LI, P, DD, DT')) continue;
+    const cells = node.tagName === 'TR' ? [...node.children].map((cell) => cell.textContent) : [node.textContent];
+    const text = cells.map((cell) => (cell ?? '').trim().replace(/\s+/g, ' ')).filter(Boolean).join(' | ');
+    if (text) lines.push(`${/^H[1-4]$/.test(node.tagName) ? '# ' : ''}${text}`);
+  }
+  if (!lines.length) lines.push((parsed.body.textContent ?? '').trim());
+  const box = element('div', undefined, 'certificate');
+  let left = MAX_CERTIFICATE_CHARS;
+  for (const line of lines) {
+    if (left <= 0) break;
+    left -= line.length;
+    box.append(line.startsWith('# ') ? element('h3', visible(line.slice(2), 2000)) : element('p', visible(line, 4000)));
+  }
+  return [element('h2', words.certificate), box];
+}
+
+export function showReport(report: Report, digest: string, at: number, words: Words, lang: Language): HTMLElement[] {
+  const verdict = element('div', undefined, `verdict ${report.overall}`);
+  verdict.id = 'overall';
+  verdict.dataset.outcome = report.overall;
+  verdict.append(element('strong', words[report.overall]), element('span', visible(headline(report.overall, report.findings, words, lang), 1200)));
+  const columns = element('div', undefined, 'columns');
+  const [left, right] = [element('div'), element('aside')];
+  left.append(...layers(report, words, lang));
+  right.append(...seen(report, words), ...screenshot(report, words), ...certificate(report, words));
+  columns.append(left, right);
+  return [verdict, facts(report, digest, at, words), columns, element('p', words.footer, 'hint')];
+}
