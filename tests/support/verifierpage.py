@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from evidencekit.signing.note import format_vkey
-from evidencekit.verify.trust import Trust
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -21,6 +20,7 @@ if TYPE_CHECKING:
     from playwright.sync_api import Page
 
     from evidencekit.model import VerificationReport
+    from evidencekit.verify.trust import Trust
 
 PAGE = Path(__file__).parents[2] / "evidencekit" / "report" / "templates" / "verify.html"
 RANKS = ("FAILED", "NOT_PERFORMED", "INDETERMINATE", "PASSED")

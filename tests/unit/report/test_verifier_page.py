@@ -4,50 +4,56 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import json
 import re
 import shutil
 import subprocess
 import sys
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
 
 from evidencekit.report.page import verifier_page, verifier_page_sha256
-from evidencekit.report.wording import CHECKS
 from evidencekit.verify.trust import load_trust
 from evidencekit.verify.verifier import verify_bundle
-from tests.unit.report.sealed_sample import FILE, NUMBER, sealed_members, write_file
+from tests.support.verifierpage import PAGE, Boxes, Judgement, Sheet, by_library, open_sheet
+from tests.unit.report.sealed_sample import FILE, sealed_members, write_file
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from playwright.sync_api import Page
-
 ROOT = Path(__file__).parents[3]
-PAGE = ROOT / "evidencekit" / "report" / "templates" / "verify.html"
 SOURCES = ROOT / "web" / "verifier"
 Members = dict[str, bytes]
-Outcomes = dict[str, str]
 
 needs_browser = pytest.mark.skipif(not shutil.which("chromium"), reason="needs Chromium")
-NOT_CHECKED = {
-    "archive.records",
-    "archive.wacz",
-    "devtools.exclusive",
-    "exchanges.corroborated",
-    "seal.revocation",
-    "tls.handshake",
+pytestmark = pytest.mark.xdist_group("verifier-page")
+ANCHORED = {
+    "time.open",
+    "time.capture",
+    "time.seal",
+    "outer.timestamp",
+    "seal.identity",
+    "ledger.checkpoint",
+    "ledger.open",
 }
-TIMES = {"time.open", "time.capture", "time.seal", "outer.timestamp"}
-ANCHORED = TIMES | {"seal.identity", "ledger.checkpoint", "ledger.open"}
 DIGESTS = {"sums.sha256", "sums.sm3", "outer.manifest"}
+AT = datetime(2026, 11, 23, 4, tzinfo=UTC)
 
 
 def test_packaged_page_is_what_the_sources_give() -> None:
     built = subprocess.run([sys.executable, str(SOURCES / "build.py"), "--check"], check=False)
     assert built.returncode == 0, "run python web/verifier/build.py"
+
+
+def test_sources_hold_their_types() -> None:
+    checked = subprocess.run(["npx", "tsc", "--noEmit"], cwd=SOURCES, capture_output=True, text=True, check=False)
+    assert checked.stdout == ""
 
 
 def test_library_gives_the_page_and_its_digest() -> None:
@@ -58,22 +64,36 @@ def test_library_gives_the_page_and_its_digest() -> None:
 def test_page_allows_itself_and_nothing_else() -> None:
     text = PAGE.read_text()
     policy = re.search(r'Content-Security-Policy" content="([^"]+)"', text)
-    script = re.search(r"<script>(.*?)</script>", text, re.DOTALL)
+    script = re.search(r"<script>(.*)</script>", text, re.DOTALL)
+    style = re.search(r"<style>(.*?)</style>", text, re.DOTALL)
     assert policy is not None
     assert script is not None
-    digest = base64.b64encode(hashlib.sha256(script[1].encode()).digest()).decode()
-    assert f"default-src 'none'; script-src 'sha256-{digest}'" in policy[1]
-    assert "unsafe" not in policy[1]
-    assert not re.search(
-        r"innerHTML|outerHTML|insertAdjacent|document\.write|eval\(|new Function|fetch\(|XMLHttp", text
+    assert style is not None
+    script_hash, style_hash = (
+        base64.b64encode(hashlib.sha256(found[1].encode()).digest()).decode() for found in (script, style)
+    )
+    assert policy[1] == (
+        f"default-src 'none'; script-src 'sha256-{script_hash}'; style-src 'sha256-{style_hash}'; img-src blob:; "
+        "base-uri 'none'; form-action 'none'"
     )
 
 
-def test_page_knows_the_registered_findings() -> None:
-    rows = re.findall(r"\['([a-z.0-9]+)', '([a-z ]+)', (true|false)\]", (SOURCES / "src" / "findings.js").read_text())
-    assert [(row[0], row[1], row[2] == "true") for row in rows] == [
-        (check.id, check.layer, check.required) for check in CHECKS.values()
-    ]
+def test_sources_use_nothing_that_runs_or_fetches_foreign_text() -> None:
+    forbidden = (
+        r"innerHTML|outerHTML|insertAdjacent|document\.write|\beval\b|new Function|\bfetch\(|XMLHttp|WebSocket"
+        r"|sendBeacon|import\("
+    )
+    for source in (SOURCES / "src").glob("*.ts"):
+        assert re.search(forbidden, source.read_text()) is None, source.name
+
+
+def test_lock_file_pins_every_package_by_digest() -> None:
+    lock = json.loads((SOURCES / "package-lock.json").read_text())
+    packages = {name: entry for name, entry in lock["packages"].items() if name}
+    assert {name for name, entry in packages.items() if not entry["integrity"].startswith("sha512-")} == set()
+    wanted = json.loads((SOURCES / "package.json").read_text())
+    versions = wanted["dependencies"] | wanted["devDependencies"]
+    assert {name for name, version in versions.items() if not version[0].isdigit()} == set()
 
 
 @pytest.fixture(scope="module")
@@ -82,56 +102,53 @@ def sound(tmp_path_factory: pytest.TempPathFactory) -> Members:
 
 
 @pytest.fixture(scope="module")
-def sheet() -> Iterator[Page]:
-    from playwright.sync_api import sync_playwright
-
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=["--no-sandbox"])
-        page = browser.new_context(offline=True, locale="en-GB").new_page()
-        asked: list[str] = []
-        page.on("request", lambda request: asked.append(request.url))
-        page.on("pageerror", lambda error: asked.append(str(error)))
-        page.goto(PAGE.as_uri())
-        page.clock.set_fixed_time("2026-11-23T04:00:00Z")
-        yield page
-        browser.close()
-        assert [url for url in asked if not url.startswith("blob:")] == [PAGE.as_uri()]
+def sheet() -> Iterator[Sheet]:
+    with open_sheet() as made:
+        yield made
+        assert made.requests == []
 
 
-def ask(sheet: Page, path: Path, anchors: Members | None = None, *, own: bool = False) -> Outcomes:
-    """Gives the page a file and returns the outcome by finding id, with the overall one under its own name."""
-    names = {"signers": "trust/signer.pem", "tsas": "trust/tsa.pem", "log": "trust/ledger.vkey"}
-    for box, member in names.items():
-        sheet.fill(f"#{box}", anchors[member].decode() if anchors else "")
-    sheet.set_checked("#self", own)
-    sheet.evaluate("document.getElementById('result').replaceChildren()")
-    sheet.set_input_files("#file", [])
-    sheet.set_input_files("#file", str(path))
-    sheet.wait_for_selector("#overall, #result .verdict")
-    rows = sheet.eval_on_selector_all("tr[data-id]", "rows => rows.map(row => [row.dataset.id, row.dataset.outcome])")
-    overall = sheet.text_content("#result .verdict")
-    return {**dict(rows), "overall": str(overall)}
+def boxes_from(anchors: Members) -> Boxes:
+    return Boxes(
+        signers=anchors["trust/signer.pem"].decode(),
+        tsas=anchors["trust/tsa.pem"].decode(),
+        log=anchors["trust/ledger.vkey"].decode(),
+    )
 
 
 @pytest.mark.browser
 @needs_browser
-def test_sound_bundle_with_anchors(sheet: Page, sound: Members, tmp_path: Path) -> None:
-    outcomes = ask(sheet, write_file(sound, tmp_path / FILE), sound)
-    open_ones = {name: outcome for name, outcome in outcomes.items() if outcome != "PASSED"}
-    assert open_ones == {
-        **dict.fromkeys(NOT_CHECKED, "NOT_PERFORMED"),
-        "time.independent": "NOT_PERFORMED",
-        "ledger.independent": "INDETERMINATE",
-        "status.current": "NOT_PERFORMED",
-        "overall": "INDETERMINATE",
-    }
-    assert NUMBER in str(sheet.text_content("#result"))
+def test_page_shows_its_own_digest(sheet: Sheet) -> None:
+    assert sheet.page.text_content("#own") == hashlib.sha256(PAGE.read_bytes()).hexdigest()
 
 
 @pytest.mark.browser
 @needs_browser
-def test_a_stranger_gets_no_origin_time_or_ledger(sheet: Page, sound: Members, tmp_path: Path) -> None:
-    outcomes = ask(sheet, write_file(sound, tmp_path / FILE))
+def test_fingerprints_obtained_elsewhere_are_anchors(sheet: Sheet, sound: Members, tmp_path: Path) -> None:
+    prints = {}
+    for role in ("signer", "tsa"):
+        certificate = x509.load_pem_x509_certificate(sound[f"trust/{role}.pem"])
+        prints[role] = certificate.fingerprint(hashes.SHA256()).hex(":").upper()
+    boxes = Boxes(signers=f"SHA256 {prints['signer']}", tsas=prints["tsa"], log=sound["trust/ledger.vkey"].decode())
+    path = write_file(sound, tmp_path / FILE)
+    by_pem, by_print = sheet.ask(path, boxes_from(sound), at=AT), sheet.ask(path, boxes, at=AT)
+    assert by_print.outcomes["seal.identity"] == by_print.outcomes["time.seal"] == "PASSED"
+    assert by_print == by_pem
+    wrong = sheet.ask(path, replace(boxes, signers="00" * 32), at=AT)
+    assert wrong.outcomes["seal.identity"] == "INDETERMINATE"
+
+
+@pytest.mark.browser
+@needs_browser
+@pytest.mark.parametrize("text", ["not an anchor", "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----"])
+def test_bad_anchors_are_said_in_one_sentence(sheet: Sheet, sound: Members, tmp_path: Path, text: str) -> None:
+    assert sheet.ask(write_file(sound, tmp_path / FILE), Boxes(signers=text), at=AT).problem
+
+
+@pytest.mark.browser
+@needs_browser
+def test_a_stranger_gets_no_origin_time_or_ledger(sheet: Sheet, sound: Members, tmp_path: Path) -> None:
+    outcomes = sheet.ask(write_file(sound, tmp_path / FILE), at=AT).outcomes
     assert {name for name in ANCHORED if outcomes[name] == "INDETERMINATE"} == ANCHORED
     assert outcomes["time.order"] == "INDETERMINATE"
     assert outcomes["seal.signature"] == outcomes["manifest.artifacts"] == "PASSED"
@@ -139,17 +156,25 @@ def test_a_stranger_gets_no_origin_time_or_ledger(sheet: Page, sound: Members, t
 
 @pytest.mark.browser
 @needs_browser
-def test_own_anchors_cap_the_verdict(sheet: Page, sound: Members, tmp_path: Path) -> None:
-    outcomes = ask(sheet, write_file(sound, tmp_path / FILE), own=True)
-    assert outcomes["trust.self"] == "INDETERMINATE"
-    assert outcomes["overall"] == "INDETERMINATE"
+def test_own_anchors_give_no_origin_and_no_time(sheet: Sheet, sound: Members, tmp_path: Path) -> None:
+    said = sheet.ask(write_file(sound, tmp_path / FILE), at=AT, own=True)
+    assert {name for name in ANCHORED if said.outcomes[name] == "INDETERMINATE"} == ANCHORED
+    assert said.outcomes["trust.self"] == said.overall == "INDETERMINATE"
 
 
 @pytest.mark.browser
 @needs_browser
-def test_anchors_of_another_issuer_prove_nothing(sheet: Page, sound: Members, tmp_path: Path) -> None:
+def test_own_anchors_beside_given_ones_take_nothing_away(sheet: Sheet, sound: Members, tmp_path: Path) -> None:
+    said = sheet.ask(write_file(sound, tmp_path / FILE), boxes_from(sound), at=AT, own=True)
+    assert {said.outcomes[name] for name in ANCHORED} == {"PASSED"}
+    assert said.overall == "INDETERMINATE"
+
+
+@pytest.mark.browser
+@needs_browser
+def test_anchors_of_another_issuer_prove_nothing(sheet: Sheet, sound: Members, tmp_path: Path) -> None:
     others = sealed_members(tmp_path / "others")
-    outcomes = ask(sheet, write_file(sound, tmp_path / FILE), others)
+    outcomes = sheet.ask(write_file(sound, tmp_path / FILE), boxes_from(others), at=AT).outcomes
     assert {name for name in ANCHORED if outcomes[name] == "INDETERMINATE"} == ANCHORED
 
 
@@ -193,71 +218,69 @@ CHANGES: list[tuple[str, Callable[[Members], None], set[str]]] = [
 ]
 
 
-@pytest.mark.browser
-@needs_browser
-@pytest.mark.parametrize(("change", "wanted"), [row[1:] for row in CHANGES], ids=[row[0] for row in CHANGES])
-def test_each_change_fails_its_finding(
-    sheet: Page, sound: Members, tmp_path: Path, change: Callable[[Members], None], wanted: set[str]
-) -> None:
-    members = dict(sound)
-    change(members)
-    outcomes = ask(sheet, write_file(members, tmp_path / FILE), sound)
-    assert {name for name in wanted if outcomes[name] != "FAILED"} == set()
-    assert outcomes["overall"] == "FAILED"
-
-
-def judged_by_library(path: Path, anchors: Members, folder: Path) -> Outcomes:
-    """The worst outcome by finding id that the library gives the same file with the same anchors."""
+def judged_by_library(path: Path, anchors: Members, folder: Path) -> Judgement:
     specs = []
     for role, member in (("signer", "trust/signer.pem"), ("tsa", "trust/tsa.pem"), ("log", "trust/ledger.vkey")):
         (folder / member.split("/")[1]).write_bytes(anchors[member])
         specs.append(f"{role}={folder / member.split('/')[1]}")
-    report = verify_bundle(path, trust=load_trust(specs), at=datetime(2026, 11, 23, 4, tzinfo=UTC))
-    ranks = ["FAILED", "NOT_PERFORMED", "INDETERMINATE", "PASSED"]
-    worst: Outcomes = {}
-    for finding in report.findings:
-        worst[finding.id] = min(worst.get(finding.id, "PASSED"), finding.outcome.value, key=ranks.index)
-    return worst
-
-
-SAME_OR_CHANGED: dict[str, Callable[[Members], None]] = {
-    "unchanged": lambda _: None,
-    **{row[0]: row[1] for row in CHANGES},
-}
+    return by_library(verify_bundle(path, trust=load_trust(specs), at=AT))
 
 
 @pytest.mark.browser
 @needs_browser
-@pytest.mark.parametrize("change", SAME_OR_CHANGED.values(), ids=SAME_OR_CHANGED)
-def test_page_never_passes_what_the_library_does_not(
-    sheet: Page, sound: Members, tmp_path: Path, change: Callable[[Members], None]
+@pytest.mark.parametrize(
+    ("change", "wanted"),
+    [(lambda _: None, set[str]()), *(row[1:] for row in CHANGES)],
+    ids=["unchanged", *(row[0] for row in CHANGES)],
+)
+def test_each_change_fails_its_finding_as_in_the_library(
+    sheet: Sheet, sound: Members, tmp_path: Path, change: Callable[[Members], None], wanted: set[str]
 ) -> None:
     members = dict(sound)
     change(members)
     path = write_file(members, tmp_path / FILE)
-    library, page = judged_by_library(path, sound, tmp_path), ask(sheet, path, sound)
-    # What the library did not reach, because a document it depends on is broken, is not counted against the page.
-    refused = {name for name, outcome in library.items() if outcome in {"FAILED", "INDETERMINATE"}}
-    assert {name for name in refused if page[name] == "PASSED"} == set()
-    assert (page["overall"] == "FAILED") == ("FAILED" in library.values())
+    said = sheet.ask(path, boxes_from(sound), at=AT)
+    assert {name for name in wanted if said.outcomes[name] != "FAILED"} == set()
+    library = judged_by_library(path, sound, tmp_path)
+    assert said.not_passed == library.not_passed
+    assert said.overall == library.overall
 
 
 @pytest.mark.browser
 @needs_browser
 @pytest.mark.parametrize("data", [b"", b"PK", b"not a zip" * 40, b"PK\x05\x06" + b"\xff" * 18])
-def test_what_is_no_bundle_is_said_in_one_sentence(sheet: Page, tmp_path: Path, data: bytes) -> None:
+def test_what_is_no_bundle_is_said_in_one_sentence(sheet: Sheet, tmp_path: Path, data: bytes) -> None:
     path = tmp_path / "x.zip"
     path.write_bytes(data)
-    outcomes = ask(sheet, path)
-    assert set(outcomes) == {"overall"}
-    assert outcomes["overall"].startswith("This file cannot be read")
+    said = sheet.ask(path, at=AT)
+    assert said.problem
+    assert not said.outcomes
 
 
 @pytest.mark.browser
 @needs_browser
-def test_both_languages_open_with_the_warning(sheet: Page) -> None:
-    first = sheet.locator("body > :first-child")
+def test_both_languages_open_with_the_warning(sheet: Sheet) -> None:
+    first = sheet.page.locator("body > :first-child")
     assert "supplied by the party" in str(first.text_content())
-    sheet.click("#language")
+    sheet.page.click("#language")
     assert "请使用您自备的副本" in str(first.text_content())
-    sheet.click("#language")
+    sheet.page.click("#language")
+
+
+@pytest.mark.browser
+@needs_browser
+def test_certificate_is_shown_as_words_and_never_runs(sheet: Sheet, sound: Members, tmp_path: Path) -> None:
+    members = dict(sound)
+    members["certificate.html"] = (
+        b"<h1>Words <b>shown</b></h1><img src=x onerror=alert(1)><p>a\xe2\x80\xaeb</p>"
+        b"<script>document.title='run'</script><iframe src='https://elsewhere.test/'></iframe>"
+    )
+    sheet.ask(write_file(members, tmp_path / FILE), at=AT)
+    shown = sheet.page.locator(".certificate")
+    assert shown.inner_text().split() == [
+        "Words",
+        "shown",
+        "a\N{MATHEMATICAL LEFT ANGLE BRACKET}U+202E\N{MATHEMATICAL RIGHT ANGLE BRACKET}b",
+    ]
+    assert shown.locator("img, script, iframe").count() == 0
+    assert sheet.page.title() != "run"
