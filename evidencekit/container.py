@@ -9,7 +9,7 @@ from evidencekit.bundle.asic import SIGNATURE_TYPE, TIMESTAMP_TYPE, AsicReferenc
 from evidencekit.bundle.writer import sums, write_bundle
 from evidencekit.errors import TsaResponseError
 from evidencekit.hashing.digest import digest_bytes, digest_file
-from evidencekit.signing.cades import sign_detached
+from evidencekit.signing.cades import content_of, sign_detached
 from evidencekit.timestamp.token import parse_response
 
 if TYPE_CHECKING:
@@ -51,8 +51,9 @@ def seal_container(folder: Path, out: Path, signer: Signer, stamper: Stamper, *,
         paths.asic_manifest(2),
         paths.asic_timestamp(1),
     )
-    add(first, _manifest(digests, signature, SIGNATURE_TYPE))
-    add(signature, sign_detached(digests[first], signer, at=at))
+    manifest = _manifest(digests, signature, SIGNATURE_TYPE)
+    add(first, manifest)
+    add(signature, sign_detached(content_of(manifest), signer, at=at))
     add(second, _manifest(digests, timestamp, TIMESTAMP_TYPE))
     token = parse_response(stamper.stamp(digests[second]).replies[0].response).token
     if token is None:

@@ -27,6 +27,7 @@ from evidencekit.timestamp.check import check_token
 from evidencekit.verify.outcome import overall
 from evidencekit.verify.verifier import verify_bundle
 from evidencekit.verify.wording import headline
+from evidencekit.x509.certificate import public_key_of
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
     from evidencekit.hashing.manifest import Manifest
     from evidencekit.model import VerificationReport
     from evidencekit.signing.note import NoteVerifier
+    from evidencekit.signing.signer import SignatureAlgorithm
 
 # What does not exist before the container is made, so that the certificate may not speak of it (design §3, step 12).
 _LATER = ("container.", "sums.", "outer.", "custody.", "trust.", "policy.")
@@ -48,6 +50,7 @@ class Setting:
     """What the documents need beside the bundle's files."""
 
     signer: x509.Certificate
+    algorithm: SignatureAlgorithm
     log: NoteVerifier
     attempts: int
     browser: BrowserOptions
@@ -104,7 +107,7 @@ def _certificate_data(folder: Path, manifest: Manifest, setting: Setting, at: da
         session=session_facts(manifest),
         manifest=digest_bytes(_read(folder, paths.MANIFEST)),
         report=strangers_view(folder, at=at),
-        signer=_signer_facts(setting.signer),
+        signer=_signer_facts(setting.signer, setting.algorithm),
         issue=IssueFacts(issued_at=at, attempts=setting.attempts),
         tokens=tuple(_token_facts(folder, reply, stamped, at) for reply, stamped in _stamped(folder)),
         ledger=_ledger_facts(folder, setting.log),
@@ -142,13 +145,16 @@ def _token_facts(folder: Path, reply: str, stamped: str, at: datetime) -> TokenF
     )
 
 
-def _signer_facts(certificate: x509.Certificate) -> SignerFacts:
-    key = certificate.public_key()
+def _signer_facts(certificate: x509.Certificate, algorithm: SignatureAlgorithm) -> SignerFacts:
+    key = public_key_of(certificate)
+    described = algorithm.described
+    if isinstance(key, ec.EllipticCurvePublicKey):
+        described = described.replace("ECDSA", f"ECDSA P-{key.key_size}")
     return SignerFacts(
         subject=certificate.subject.rfc4514_string(),
         issuer=certificate.issuer.rfc4514_string(),
         serial=f"{certificate.serial_number:x}",
-        algorithm="ECDSA P-256, SHA-256" if isinstance(key, ec.EllipticCurvePublicKey) else "RSA, SHA-256",
+        algorithm=described,
         certificate_sha256=key_id(certificate),
         not_before=certificate.not_valid_before_utc,
         not_after=certificate.not_valid_after_utc,

@@ -92,6 +92,7 @@ def finish(work: Finishing) -> Path | None:
     office = work.office
     setting = Setting(
         signer=office.signer.certificate,
+        algorithm=office.signer.algorithm,
         log=office.ledger.verifier,
         attempts=work.attempts,
         browser=work.browser,

@@ -9,6 +9,9 @@ from typing import TYPE_CHECKING
 from evidencekit.capture.environment.fonts import has_cjk_font
 from evidencekit.capture.launcher import find_browser
 from evidencekit.errors import BrowserError, StorageError
+from evidencekit.signing.cades import content_of, sign_detached
+from evidencekit.signing.identity import check_validity
+from evidencekit.signing.signer import KeySigner
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -32,9 +35,11 @@ def preflight(order: Order, office: Office) -> None:
     """Refuse what cannot end well.
 
     Raises:
+        SigningError: the signer's certificate is not valid now, or a key that is elsewhere does not sign.
         BrowserError: there is no browser, or no font that draws Chinese.
         StorageError: the output exists, its folder or the home cannot be written to, or there is no room.
     """
+    _check_signer(office)
     if order.browser.binary is None:
         find_browser()
     if has_cjk_font() is False:
@@ -51,6 +56,14 @@ def preflight(order: Order, office: Office) -> None:
         )
     for folder in {out.absolute().parent, office.work_folder}:
         _writable(folder)
+
+
+def _check_signer(office: Office) -> None:
+    """A wrong PIN or an expired certificate would otherwise be found when the page is long gone."""
+    now = office.clock()
+    check_validity(office.signer.certificate, now)
+    if not isinstance(office.signer, KeySigner):
+        sign_detached(content_of(b"evidencekit preflight"), office.signer, at=now)
 
 
 def _writable(folder: Path) -> None:

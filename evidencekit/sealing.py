@@ -22,7 +22,7 @@ from evidencekit.ledger.policy import format_policy, parse_policy
 from evidencekit.ledger.witnessing import gather_cosignatures, with_log
 from evidencekit.model import Text
 from evidencekit.requestform import request_value
-from evidencekit.signing.cades import sign_detached
+from evidencekit.signing.cades import content_of, sign_detached
 from evidencekit.signing.identity import key_id
 from evidencekit.version import __version__
 
@@ -103,7 +103,7 @@ def _write_manifest(case: CaseFile, capture: Capture, fixed: Fixed) -> Manifest:
 
 def _seal(case: CaseFile, custody: ChainWriter) -> None:
     data = (case.folder / paths.MANIFEST).read_bytes()
-    seal = sign_detached(hashlib.sha256(data).digest(), case.office.signer, at=case.office.clock())
+    seal = sign_detached(content_of(data), case.office.signer, at=case.office.clock())
     case.write(paths.SEAL, seal)
     custody.append("sealed", object=paths.SEAL, detail={"sha256": hashlib.sha256(seal).hexdigest()})
     stamped = case.office.stamper.stamp(hashlib.sha256(seal).digest())

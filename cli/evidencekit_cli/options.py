@@ -14,6 +14,17 @@ from evidencekit_cli.output import Session
 MODES = ("standard", "fast", "forensic")
 RELATIONSHIPS = ("party", "counsel", "notary", "third_party")
 ENVIRONMENT_CONTROLS = ("party_host", "notary_host", "notary_cloud", "third_party_cloud")
+SIGNER_KINDS = ("home", "file", "pkcs11", "command")
+SIGNATURE_ALGORITHMS = (
+    "",
+    "ecdsa-sha256",
+    "ecdsa-sha384",
+    "ecdsa-sha512",
+    "rsa-sha256",
+    "rsa-sha384",
+    "rsa-sha512",
+    "sm2-sm3",
+)
 """Values of `evidencekit.capture.request.Mode` and of the enumerations in `evidencekit.model`; a test compares.
 
 Importing those modules costs more than `--help` may.

@@ -19,6 +19,7 @@ from evidencekit_cli.homes import open_home
 from evidencekit_cli.interruption import stop_requested
 from evidencekit_cli.output import Sentence, Session, both, inert
 from evidencekit_cli.progress import Progress
+from evidencekit_cli.signers import signer_chosen
 from evidencekit_cli.urls import gather_urls
 
 if TYPE_CHECKING:
@@ -53,6 +54,7 @@ def preserve(session: Session, options: CaptureOptions) -> ExitCode:
                 urls,
                 home=home,
                 request=request,
+                signer=signer_chosen(settings),
                 tsas=_tsas(options, settings),
                 operator=_operator(options, settings),
                 matter=options["matter"],

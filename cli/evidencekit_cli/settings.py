@@ -18,6 +18,14 @@ Shape (every key may be absent):
     head_mirror = ""                # file outside the data folder that holds the newest checkpoint
     witness_policy = ""             # C2SP tlog-policy file: who must cosign a checkpoint
     fail_open = false               # true: publish although the witnesses did not answer
+
+    [signing]                       # docs/spec/signers.md
+    kind = "home"                   # home | file | pkcs11 | command
+    algorithm = ""                  # e.g. rsa-sha256; "": by the key
+    certificate = ""                # PEM file, issuing certificates after it
+    key = ""                        # file: PEM key; passphrase_file beside it
+    module = ""                     # pkcs11: library; token, label, pin_file beside it
+    command = []                    # command: program and arguments
 """
 
 from __future__ import annotations
@@ -28,7 +36,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from evidencekit.errors import ConfigError
-from evidencekit_cli.options import ENVIRONMENT_CONTROLS, MODES, RELATIONSHIPS
+from evidencekit_cli.options import ENVIRONMENT_CONTROLS, MODES, RELATIONSHIPS, SIGNATURE_ALGORITHMS, SIGNER_KINDS
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -51,11 +59,23 @@ _DEFAULTS: Mapping[str, SettingValue] = {
     "ledger.head_mirror": "",
     "ledger.witness_policy": "",
     "ledger.fail_open": False,
+    "signing.kind": "home",
+    "signing.algorithm": "",
+    "signing.certificate": "",
+    "signing.key": "",
+    "signing.passphrase_file": "",
+    "signing.module": "",
+    "signing.token": "",
+    "signing.label": "",
+    "signing.pin_file": "",
+    "signing.command": (),
 }
 _CHOICES = {
     "capture.mode": MODES,
     "operator.relationship": RELATIONSHIPS,
     "operator.environment_control": ENVIRONMENT_CONTROLS,
+    "signing.kind": SIGNER_KINDS,
+    "signing.algorithm": SIGNATURE_ALGORITHMS,
 }
 
 

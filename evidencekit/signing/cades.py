@@ -1,6 +1,6 @@
-"""CAdES-B-B (ETSI EN 319 122-1 §6): a detached CMS signature over a SHA-256 digest.
+"""CAdES-B-B and B-T (ETSI EN 319 122-1 §6): a detached CMS signature over the digest of some content.
 
-`openssl cms -verify -cades -binary -inform DER -content FILE` accepts what is written here. The
+`openssl cms -verify -cades -binary -inform DER -content FILE` accepts what is written here, but for SM2 and ML-DSA. The
 signature holds contentType, signingTime, messageDigest, signing-certificate-v2 and the protection of
 its algorithm names (RFC 6211); content never passes through, so its size does not matter.
 """
@@ -8,28 +8,38 @@ its algorithm names (RFC 6211); content never passes through, so its size does n
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TypeAlias
 
 from evidencekit.errors import FormatError, SigningError
 from evidencekit.model import Outcome, Text
 from evidencekit.signing.signer import BringsRevocation, SignatureAlgorithm, Signer
-from evidencekit.x509 import checks, cms, oids
+from evidencekit.x509 import checks, cms, der, oids
+from evidencekit.x509.digests import digest, digest_file
 from evidencekit.x509.protection import unaccounted
-from evidencekit.x509.signerinfo import check_signer_info
+from evidencekit.x509.signerinfo import check_signer_info, single_value
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
     from datetime import datetime
+    from pathlib import Path
 
     from cryptography import x509
 
     from evidencekit.x509.checks import Check
 
+    Content: TypeAlias = bytes | Callable[[str], bytes | None]
+    """The SHA-256 of the content, or what gives its digest by the hash function's name (None: not known)."""
+
 MAX_SEAL_BYTES: Final = 1 << 18
-_DIGEST_BYTES: Final = 32
 _SCHEMES: Final = {
     SignatureAlgorithm.ECDSA_SHA256: cms.ECDSA_SHA256,
+    SignatureAlgorithm.ECDSA_SHA384: cms.ECDSA_SHA384,
+    SignatureAlgorithm.ECDSA_SHA512: cms.ECDSA_SHA512,
     SignatureAlgorithm.RSA_SHA256: cms.RSA_SHA256,
+    SignatureAlgorithm.RSA_SHA384: cms.RSA_SHA384,
+    SignatureAlgorithm.RSA_SHA512: cms.RSA_SHA512,
+    SignatureAlgorithm.ML_DSA_65: cms.ML_DSA_65,
+    SignatureAlgorithm.SM2_SM3: cms.SM2_SM3,
 }
 
 
@@ -39,7 +49,9 @@ class SealCheck:
 
     `signing_time` is the signer's own word. `embedded` are the certificates it brings along, the
     signer's included; whom to trust is `x509.path`'s question. `unaccounted` lists bytes that nothing protects. `crls`
-    are the revocation lists it brings along, DER, as yet unchecked.
+    are the revocation lists it brings along, DER, as yet unchecked. `roles`
+    are those that the signer claims, `value` is the signature value, `tokens` the time-stamps over it that it carries
+    (CAdES-B-T), as yet unchecked.
     """
 
     integrity: Outcome
@@ -50,6 +62,9 @@ class SealCheck:
     signing_time: datetime | None
     unaccounted: tuple[Text, ...]
     crls: tuple[bytes, ...] = ()
+    roles: tuple[str, ...] = ()
+    value: bytes = b""
+    tokens: tuple[bytes, ...] = ()
 
     @property
     def intact(self) -> bool:
@@ -57,13 +72,24 @@ class SealCheck:
         return self.integrity is Outcome.PASSED
 
 
-def sign_detached(digest_sha256: bytes, signer: Signer, *, at: datetime) -> bytes:
+def content_of(data: bytes) -> Content:
+    """Give the digests of bytes."""
+    return lambda name: digest(name, data)
+
+
+def content_of_file(path: Path) -> Content:
+    """Give the digests of a file, which is read in pieces each time: its size costs no memory."""
+    return lambda name: digest_file(name, path)
+
+
+def sign_detached(content: Content, signer: Signer, *, at: datetime, role: str | None = None) -> bytes:
     """Sign content by its digest.
 
     Args:
-        digest_sha256: SHA-256 of the content, 32 bytes.
+        content: SHA-256 of the content, 32 bytes, or its digests by name for a signer that takes another hash.
         signer: Who signs; its certificate, its chain and the revocation lists it brings are embedded.
         at: The signing time to claim, aware.
+        role: The role to claim (signer-attributes-v2), None for none.
 
     Returns:
         ContentInfo with SignedData, DER.
@@ -72,11 +98,6 @@ def sign_detached(digest_sha256: bytes, signer: Signer, *, at: datetime) -> byte
         SigningError: The signer fails, its signature is not that of its certificate, or it signs with
             Ed25519, which OpenSSL 3.0 cannot check in CMS.
     """
-    if len(digest_sha256) != _DIGEST_BYTES:
-        raise SigningError(
-            f"A SHA-256 digest has 32 bytes, not {len(digest_sha256)}.",
-            f"SHA-256 摘要应为 32 字节，而非 {len(digest_sha256)} 字节。",
-        )
     scheme = _SCHEMES.get(signer.algorithm)
     if scheme is None:
         raise SigningError(
@@ -86,15 +107,16 @@ def sign_detached(digest_sha256: bytes, signer: Signer, *, at: datetime) -> byte
     template = cms.SignatureTemplate(
         content_type=oids.DATA,
         content=None,
-        content_digest=digest_sha256,
+        content_digest=_digest_for(content, scheme.digest),
         scheme=scheme,
         certificate=signer.certificate,
         chain=tuple(signer.chain),
         at=at,
         crls=signer.crls if isinstance(signer, BringsRevocation) else (),
+        claimed_role=role,
     )
     seal = cms.build_signed_data(template, signer.sign)
-    check = check_detached(seal, digest_sha256)
+    check = check_detached(seal, lambda name: template.content_digest if name == scheme.digest else None)
     if not check.intact:
         raise SigningError(
             f"The signature just made does not verify ({check.reason.en}); do key and certificate belong together?",
@@ -103,12 +125,22 @@ def sign_detached(digest_sha256: bytes, signer: Signer, *, at: datetime) -> byte
     return seal
 
 
-def check_detached(seal: bytes, digest_sha256: bytes, *, known: Sequence[x509.Certificate] = ()) -> SealCheck:
+def with_timestamp(seal: bytes, token: bytes) -> bytes:
+    """Make a signature B-T: add the time-stamp token over its value (`SealCheck.value`) as unsigned attribute.
+
+    Raises:
+        FormatError: the seal is not one of ours, or the token is not DER.
+    """
+    der.parse(token)
+    return cms.add_unsigned_attribute(seal, oids.SIGNATURE_TIME_STAMP, token)
+
+
+def check_detached(seal: bytes, content: Content, *, known: Sequence[x509.Certificate] = ()) -> SealCheck:
     """Check a detached CMS signature over content with this digest.
 
     Args:
         seal: ContentInfo with SignedData, BER or DER.
-        digest_sha256: SHA-256 of the content.
+        content: SHA-256 of the content, or its digests by name.
         known: Certificates from elsewhere: the verified path once it is known, anchors.
 
     Returns:
@@ -127,9 +159,7 @@ def check_detached(seal: bytes, digest_sha256: bytes, *, known: Sequence[x509.Ce
             signing_time=None,
             unaccounted=(),
         )
-    signer = check_signer_info(
-        signed, content_digest=lambda name: digest_sha256 if name == "sha256" else None, others=known
-    )
+    signer = check_signer_info(signed, content_digest=_digests_of(content), others=known)
     sound = checks.passed("structure", "a detached SignedData, nothing after it", "结构完整，无多余字节")
     failure = checks.first_not_passed(signer.checks)
     return SealCheck(
@@ -141,6 +171,43 @@ def check_detached(seal: bytes, digest_sha256: bytes, *, known: Sequence[x509.Ce
         signing_time=signer.signing_time,
         unaccounted=unaccounted(signed, signer, known=known),
         crls=signed.crls,
+        roles=_roles(signed),
+        value=signed.signers[0].signature if signed.signers else b"",
+        tokens=_tokens(signed),
+    )
+
+
+def _digests_of(content: Content) -> Callable[[str], bytes | None]:
+    return content if callable(content) else lambda name: content if name == "sha256" else None
+
+
+def _digest_for(content: Content, name: str) -> bytes:
+    found = _digests_of(content)(name)
+    size = oids.DIGEST_SIZES[name]
+    if found is None or len(found) != size:
+        have = "none" if found is None else f"one of {len(found)} bytes"
+        raise SigningError(
+            f"This signer needs the {name} digest of the content, {size} bytes, and was given {have}.",
+            f"该签署方需要内容的 {name} 摘要({size} 字节)，所给不符。",
+        )
+    return found
+
+
+def _roles(signed: cms.SignedData) -> tuple[str, ...]:
+    try:
+        value = single_value(signed.signers[0], oids.SIGNER_ATTRIBUTES_V2) if signed.signers else None
+        return () if value is None else cms.claimed_roles(value)
+    except FormatError:
+        return ()
+
+
+def _tokens(signed: cms.SignedData) -> tuple[bytes, ...]:
+    return tuple(
+        value.raw
+        for signer in signed.signers[:1]
+        for attribute in signer.unsigned_attributes
+        if attribute.oid == oids.SIGNATURE_TIME_STAMP
+        for value in attribute.values
     )
 
 

@@ -1,13 +1,15 @@
 """Who signs: one small protocol, and the signer whose key lies in a file.
 
 `sign(data)` hashes and signs the whole of `data`. ECDSA signatures are DER (RFC 3279 §2.2.3), RSA ones
-RSASSA-PKCS1-v1_5 (RFC 8017 §8.2), both with SHA-256; Ed25519 is RFC 8032. An HSM or an external command only has to
-offer the same four attributes.
+RSASSA-PKCS1-v1_5 (RFC 8017 §8.2), both with the hash that the algorithm names; Ed25519 is RFC 8032, ML-DSA-65 pure
+with an empty context (FIPS 204), SM2 as in GM/T 0009 with the default identifier. An HSM or an external command only
+has to offer the same four attributes.
 """
 
 from __future__ import annotations
 
 from enum import StrEnum
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Final, Protocol, TypeAlias, runtime_checkable
 
 from cryptography import x509
@@ -35,8 +37,35 @@ class SignatureAlgorithm(StrEnum):
     """How a signer signs."""
 
     ECDSA_SHA256 = "ecdsa-sha256"
+    ECDSA_SHA384 = "ecdsa-sha384"
+    ECDSA_SHA512 = "ecdsa-sha512"
     RSA_SHA256 = "rsa-sha256"
+    RSA_SHA384 = "rsa-sha384"
+    RSA_SHA512 = "rsa-sha512"
     ED25519 = "ed25519"
+    ML_DSA_65 = "ml-dsa-65"
+    SM2_SM3 = "sm2-sm3"
+
+    @property
+    def family(self) -> str:
+        """The kind of key: `ecdsa`, `rsa`, `ed25519`, `ml-dsa` or `sm2`."""
+        return self.value.rpartition("-")[0] or self.value
+
+    @property
+    def described(self) -> str:
+        """The algorithm as documents name it: `ECDSA, SHA-256`."""
+        names = {"ecdsa": "ECDSA", "rsa": "RSA", "ed25519": "Ed25519", "ml-dsa": "ML-DSA-65", "sm2": "SM2"}
+        hashed = {"sha256": ", SHA-256", "sha384": ", SHA-384", "sha512": ", SHA-512", "sm3": ", SM3"}
+        return names[self.family] + hashed.get(self.hash_name or "", "")
+
+    @property
+    def hash_name(self) -> str | None:
+        """The hash function in the name; None where the scheme has its own."""
+        _, dash, name = self.value.rpartition("-")
+        return name if dash and name.startswith(("sha", "sm")) else None
+
+
+_HASHES: Final = MappingProxyType({"sha256": hashes.SHA256(), "sha384": hashes.SHA384(), "sha512": hashes.SHA512()})
 
 
 class Signer(Protocol):
@@ -77,7 +106,9 @@ class BringsRevocation(Protocol):
 
 
 class KeySigner:
-    """A signer that holds its key in memory: ECDSA P-256, RSA of at least 3072 bits, or Ed25519.
+    """A signer that holds its key in memory: ECDSA P-256 or P-384, RSA of at least 3072 bits, or Ed25519.
+
+    `algorithm` chooses another hash for the same kind of key; by default SHA-256, and SHA-384 with P-384.
 
     Raises:
         SigningError: the key is weaker or of another kind, or the certificate is for another key.
@@ -92,8 +123,17 @@ class KeySigner:
         chain: Sequence[x509.Certificate] = (),
         *,
         crls: Sequence[bytes] = (),
+        algorithm: SignatureAlgorithm | None = None,
     ) -> None:
-        self._key, self.algorithm = accept_key(key)
+        self._key, default = accept_key(key)
+        self.algorithm = default if algorithm is None else algorithm
+        if self.algorithm.family != default.family:
+            raise SigningError(
+                f"The key of {certificate.subject.rfc4514_string()!r} cannot sign with {self.algorithm.value}; "
+                f"leave the algorithm out for {default.value}.",
+                f"{certificate.subject.rfc4514_string()!r} 的密钥不能以 {self.algorithm.value} 签名;"
+                f"省略该项即使用 {default.value}。",
+            )
         if not _same_key(key, certificate):
             raise SigningError(
                 f"The certificate {certificate.subject.rfc4514_string()!r} is for another key; give the key's own one.",
@@ -107,15 +147,23 @@ class KeySigner:
         """Sign `data`; see the module for the forms."""
         match self._key:
             case ec.EllipticCurvePrivateKey():
-                return self._key.sign(data, ec.ECDSA(hashes.SHA256()))
+                return self._key.sign(data, ec.ECDSA(self._hash()))
             case rsa.RSAPrivateKey():
-                return self._key.sign(data, padding.PKCS1v15(), hashes.SHA256())
+                return self._key.sign(data, padding.PKCS1v15(), self._hash())
             case _:
                 return self._key.sign(data)
 
+    def _hash(self) -> hashes.HashAlgorithm:
+        return _HASHES[self.algorithm.hash_name or "sha256"]
+
 
 def load_signer(
-    key_file: Path, cert_file: Path, passphrase: Callable[[], bytes] | None = None, *, check_permissions: bool = True
+    key_file: Path,
+    cert_file: Path,
+    passphrase: Callable[[], bytes] | None = None,
+    *,
+    check_permissions: bool = True,
+    algorithm: SignatureAlgorithm | None = None,
 ) -> KeySigner:
     """Load a signer from a PEM key and a PEM file with its certificate, followed by the issuing ones if any.
 
@@ -124,6 +172,7 @@ def load_signer(
         cert_file: PEM certificates, the signer's own first.
         passphrase: asked once, and only when the key is encrypted.
         check_permissions: refuse a key that others on this machine can read.
+        algorithm: another hash for the same kind of key.
 
     Raises:
         SigningError: a file is missing, unreadable, malformed or too open; the passphrase is wrong or missing; the key
@@ -131,7 +180,7 @@ def load_signer(
     """
     key = load_private_key(read_secret_file(key_file, check_permissions=check_permissions), key_file, passphrase)
     certificates = load_certificates(read_public_file(cert_file), cert_file)
-    return KeySigner(key, certificates[0], certificates[1:])
+    return KeySigner(key, certificates[0], certificates[1:], algorithm=algorithm)
 
 
 def load_private_key(pem: bytes, source: Path, passphrase: Callable[[], bytes] | None = None) -> SigningKey:
@@ -175,6 +224,8 @@ def accept_key(key: object) -> tuple[SigningKey, SignatureAlgorithm]:
     match key:
         case ec.EllipticCurvePrivateKey(curve=ec.SECP256R1()):
             return key, SignatureAlgorithm.ECDSA_SHA256
+        case ec.EllipticCurvePrivateKey(curve=ec.SECP384R1()):
+            return key, SignatureAlgorithm.ECDSA_SHA384
         case rsa.RSAPrivateKey() if key.key_size >= MIN_RSA_BITS:
             return key, SignatureAlgorithm.RSA_SHA256
         case ed25519.Ed25519PrivateKey():
@@ -182,8 +233,10 @@ def accept_key(key: object) -> tuple[SigningKey, SignatureAlgorithm]:
         case _:
             size: object = getattr(key, "key_size", None) or "?"
             raise SigningError(
-                f"A {type(key).__name__} of {size} bits is refused; use ECDSA P-256, RSA ≥ {MIN_RSA_BITS} or Ed25519.",
-                f"不接受 {size} 位的 {type(key).__name__}；请使用 ECDSA P-256、RSA ≥ {MIN_RSA_BITS} 位或 Ed25519。",
+                f"A {type(key).__name__} of {size} bits is refused; use ECDSA P-256 or P-384, "
+                f"RSA ≥ {MIN_RSA_BITS} or Ed25519.",
+                f"不接受 {size} 位的 {type(key).__name__}；请使用 ECDSA P-256 或 P-384、"
+                f"RSA ≥ {MIN_RSA_BITS} 位或 Ed25519。",
             )
 
 

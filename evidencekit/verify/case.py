@@ -13,6 +13,7 @@ from functools import cached_property
 from tempfile import SpooledTemporaryFile
 from typing import IO, TYPE_CHECKING, Final, TypeVar, cast
 
+from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from evidencekit.bundle import paths
@@ -24,6 +25,8 @@ from evidencekit.model import Digests, Outcome, Text
 from evidencekit.verify.tally import InputMissingError
 from evidencekit.verify.trust import Trust, trust_from_files
 from evidencekit.verify.wacz import Wacz
+from evidencekit.x509.digests import hash_algorithm
+from evidencekit.x509.oids import DIGEST_SIZES
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterator
@@ -86,6 +89,30 @@ class Case:
             InputMissingError: it is missing or cannot be read.
         """
         return bytes.fromhex(self.digest_of(name).sha256)
+
+    def content(self, name: str) -> Callable[[str], bytes | None]:
+        """Return what gives the digest of a member by the hash function's name, None for unknown functions.
+
+        Raises:
+            InputMissingError: it is missing or cannot be read.
+        """
+        known = self.digest_of(name)
+
+        def digest_by(function: str) -> bytes | None:
+            match function:
+                case "sha256":
+                    return bytes.fromhex(known.sha256)
+                case "sm3":
+                    return bytes.fromhex(known.sm3)
+                case _ if function in DIGEST_SIZES:
+                    context = hashes.Hash(hash_algorithm(function))
+                    for chunk in self._stream(name):
+                        context.update(chunk)
+                    return context.finalize()
+                case _:
+                    return None
+
+        return digest_by
 
     def data(self, name: str, *, limit: int = SMALL_BYTES) -> bytes:
         """Return the bytes of a member that has at most `limit`.

@@ -78,7 +78,7 @@ class OuterChecks:
                 over=manifest.path,
                 check=check_detached(
                     self._case.data(manifest.content.sig_reference),
-                    self._case.sha256(manifest.path),
+                    self._case.content(manifest.path),
                     known=self._case.trust.signers,
                 ),
             )

@@ -39,7 +39,7 @@ class SealChecks:
     def inner(self) -> SealCheck:
         """The CMS signature over the manifest's bytes."""
         return check_detached(
-            self._case.data(paths.SEAL), self._case.sha256(paths.MANIFEST), known=self._case.trust.signers
+            self._case.data(paths.SEAL), self._case.content(paths.MANIFEST), known=self._case.trust.signers
         )
 
     @cached_property

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 MAX_CERTIFICATES: Final = 64
 MAX_SIGNERS: Final = 8
 MAX_ATTRIBUTES: Final = 64
+MAX_ROLE_BYTES: Final = 256
 _KEY_IDENTIFIER: Final = der.implicit(0)
 
 
@@ -174,7 +175,14 @@ class SignatureScheme:
 
 
 ECDSA_SHA256: Final = SignatureScheme(digest="sha256", algorithm=der.sequence(der.oid(oids.ECDSA_SHA256)))
+ECDSA_SHA384: Final = SignatureScheme(digest="sha384", algorithm=der.sequence(der.oid(oids.ECDSA_SHA384)))
+ECDSA_SHA512: Final = SignatureScheme(digest="sha512", algorithm=der.sequence(der.oid(oids.ECDSA_SHA512)))
 RSA_SHA256: Final = SignatureScheme(digest="sha256", algorithm=der.sequence(der.oid(oids.RSA_SHA256), der.null()))
+RSA_SHA384: Final = SignatureScheme(digest="sha384", algorithm=der.sequence(der.oid(oids.RSA_SHA384), der.null()))
+RSA_SHA512: Final = SignatureScheme(digest="sha512", algorithm=der.sequence(der.oid(oids.RSA_SHA512), der.null()))
+# RFC 9882 §3.3: SHA-512 goes with every ML-DSA; absent parameters.
+ML_DSA_65: Final = SignatureScheme(digest="sha512", algorithm=der.sequence(der.oid(oids.ML_DSA_65)))
+SM2_SM3: Final = SignatureScheme(digest="sm3", algorithm=der.sequence(der.oid(oids.SM2_SM3)))
 # RFC 8419 §3.1: with signed attributes, Ed25519 goes with SHA-512.
 ED25519: Final = SignatureScheme(digest="sha512", algorithm=der.sequence(der.oid(oids.ED25519)))
 
@@ -185,6 +193,7 @@ class SignatureTemplate:
 
     `content` is embedded, or `None` when detached; `content_digest` is its digest with the scheme's hash.
     `chain` are further certificates to embed; with `embed` false none is. `crls` are revocation lists, DER.
+    `claimed_role` is the signer's own word.
     """
 
     content_type: str
@@ -196,6 +205,7 @@ class SignatureTemplate:
     at: datetime
     embed: bool = True
     crls: tuple[bytes, ...] = ()
+    claimed_role: str | None = None
 
 
 def build_signed_data(template: SignatureTemplate, sign: Callable[[bytes], bytes]) -> bytes:
@@ -240,6 +250,8 @@ def _signed_attributes(template: SignatureTemplate, digest_algorithm: bytes) -> 
         oids.SIGNING_CERTIFICATE_V2: _signing_certificate(template.certificate),
         oids.ALGORITHM_PROTECTION: protection,
     }
+    if template.claimed_role is not None:
+        values[oids.SIGNER_ATTRIBUTES_V2] = _claimed_role(template.claimed_role)
     return [der.sequence(der.oid(oid), der.set_of(value)) for oid, value in values.items()]
 
 
@@ -251,3 +263,57 @@ def _signing_certificate(certificate: x509.Certificate) -> bytes:
         der.sequence(issuer, der.integer(certificate.serial_number)),
     )
     return der.sequence(der.sequence(identifier))
+
+
+def _claimed_role(role: str) -> bytes:
+    """SignerAttributeV2 (ETSI EN 319 122-1 §5.2.6.1) with one claimed attribute: id-at-name, as EU DSS writes roles."""
+    attribute = der.sequence(der.oid(oids.NAME_ATTRIBUTE), der.set_of(der.utf8_string(role)))
+    return der.sequence(der.encode(der.context(0), der.sequence(attribute)))
+
+
+def claimed_roles(value: der.Node) -> tuple[str, ...]:
+    """Read the roles that a signer-attributes-v2 value claims; attributes of other kinds are passed over.
+
+    Raises:
+        FormatError: not a SignerAttributeV2.
+    """
+    roles: list[str] = []
+    for choice in der.children(value):
+        if choice.tag != der.context(0):
+            continue
+        for node in der.children(der.parse(choice.content)):
+            cursor = der.Cursor(node, "claimed attribute")
+            oid, values = der.read_oid(cursor.take()), cursor.take(der.SET)
+            cursor.end()
+            if oid == oids.NAME_ATTRIBUTE:
+                roles += [_role_text(each) for each in der.children(values)]
+    return tuple(roles)
+
+
+def _role_text(node: der.Node) -> str:
+    if node.tag != der.UTF8_STRING or len(node.content) > MAX_ROLE_BYTES:
+        raise FormatError("a claimed role is not a short UTF-8 text")
+    try:
+        return node.content.decode()
+    except UnicodeDecodeError as error:
+        raise FormatError("a claimed role is not UTF-8") from error
+
+
+def add_unsigned_attribute(data: bytes, oid: str, value: bytes) -> bytes:
+    """Give the one signer of a SignedData written here a further unsigned attribute (RFC 5652 §5.3), DER.
+
+    Raises:
+        FormatError: not a SignedData with one signer.
+    """
+    signed = parse_signed_data(data)
+    if len(signed.signers) != 1 or not signed.canonical:
+        raise FormatError("only a DER SignedData with one signer can take an attribute")
+    outer = der.children(der.parse(data))
+    body = der.children(der.parse(outer[1].content))
+    signer = der.children(der.children(body[-1])[0])
+    kept = [node.raw for node in signer if node.tag != der.context(1)]
+    old = [node.raw for part in signer if part.tag == der.context(1) for node in der.children(part)]
+    attributes = der.set_of(*old, der.sequence(der.oid(oid), der.set_of(value)))
+    grown = der.sequence(*kept, bytes((der.context(1),)) + attributes[1:])
+    signed_data = der.sequence(*(node.raw for node in body[:-1]), der.set_of(grown))
+    return der.sequence(outer[0].raw, der.encode(der.context(0), signed_data))

@@ -3,10 +3,16 @@
 from __future__ import annotations
 
 import hashlib
+from typing import TYPE_CHECKING, Final
 
 from cryptography.hazmat.primitives import hashes
 
 from evidencekit.errors import FormatError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+_CHUNK_BYTES: Final = 1 << 20
 
 _CLASSES: dict[str, type[hashes.HashAlgorithm]] = {
     "sha1": hashes.SHA1,
@@ -41,4 +47,20 @@ def digest(name: str, data: bytes) -> bytes:
         return hashlib.sha256(data).digest()
     context = hashes.Hash(hash_algorithm(name))
     context.update(data)
+    return context.finalize()
+
+
+def digest_file(name: str, path: Path) -> bytes:
+    """Hash a file in pieces of 1 MiB.
+
+    Raises:
+        FormatError: A name that this library does not compute.
+        OSError: The file cannot be read.
+    """
+    context = hashes.Hash(hash_algorithm(name))
+    buffer = bytearray(_CHUNK_BYTES)
+    view = memoryview(buffer)
+    with path.open("rb", buffering=0) as file:
+        while count := file.readinto(buffer):
+            context.update(view[:count])
     return context.finalize()

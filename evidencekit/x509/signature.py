@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 from cryptography import x509
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
-from cryptography.hazmat.primitives.asymmetric import ec, ed25519, padding, rsa
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519, mldsa, padding, rsa
 
 from evidencekit.errors import FormatError
 from evidencekit.x509 import checks, der, oids, sm2
@@ -110,6 +110,8 @@ def _verify(
             _verify_rsa(key, algorithm, digest, signature, data)
         elif isinstance(key, ec.EllipticCurvePublicKey):
             _verify_ecdsa(key, algorithm, digest, signature, data)
+        elif isinstance(key, mldsa.MLDSA44PublicKey | mldsa.MLDSA65PublicKey | mldsa.MLDSA87PublicKey):
+            _verify_mldsa(key, algorithm, signature, data)
         elif isinstance(key, ed25519.Ed25519PublicKey) and algorithm.oid == oids.ED25519 and not algorithm.parameters:
             key.verify(signature, data)
         else:
@@ -141,6 +143,25 @@ def _verify_ecdsa(
         raise _WeakError(f"elliptic curve of {key.key_size} bits")
     name = _named_hash(oids.ECDSA_SIGNATURES, algorithm, digest)
     key.verify(signature, data, ec.ECDSA(hash_algorithm(name)))
+
+
+def _verify_mldsa(
+    key: mldsa.MLDSA44PublicKey | mldsa.MLDSA65PublicKey | mldsa.MLDSA87PublicKey,
+    algorithm: AlgorithmIdentifier,
+    signature: bytes,
+    data: bytes,
+) -> None:
+    """Check a pure ML-DSA signature with an empty context (FIPS 204 §5.3, RFC 9882 §4)."""
+    match key:
+        case mldsa.MLDSA44PublicKey():
+            named = oids.ML_DSA_44
+        case mldsa.MLDSA65PublicKey():
+            named = oids.ML_DSA_65
+        case _:
+            named = oids.ML_DSA_87
+    if algorithm.oid != named or algorithm.parameters:
+        raise _UnsupportedError(f"algorithm {algorithm.oid} with this kind of key")
+    key.verify(signature, data)
 
 
 def _named_hash(table: Mapping[str, str | None], algorithm: AlgorithmIdentifier, digest: str) -> str:

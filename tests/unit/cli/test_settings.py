@@ -75,3 +75,39 @@ def test_a_folder_in_its_place_is_refused(tmp_path: Path) -> None:
     (tmp_path / "config.toml").mkdir()
     with pytest.raises(ConfigError, match="cannot be used"):
         read_settings(tmp_path / "config.toml")
+
+
+def test_settings_choose_the_signer(tmp_path: Path) -> None:
+    from datetime import UTC, datetime
+
+    from evidencekit.errors import SigningError
+    from evidencekit.signing.command import CommandSigner
+    from evidencekit.signing.identity import create_sealing_identity
+    from evidencekit.signing.signer import KeySigner
+    from evidencekit_cli.signers import signer_chosen
+
+    made = create_sealing_identity(tmp_path / "k", now=datetime.now(UTC), passphrase=b"secret")
+    (tmp_path / "passphrase").write_bytes(b"secret\n")
+    (tmp_path / "passphrase").chmod(0o600)
+    common = f'certificate = "{made.certificate_file}"\nalgorithm = "ecdsa-sha384"\n'
+    key = f'[signing]\nkind = "file"\nkey = "{made.key_file}"\n{common}'
+    file = signer_chosen(read_settings(write(tmp_path, key + f'passphrase_file = "{tmp_path / "passphrase"}"\n')))
+    assert isinstance(file, KeySigner)
+    assert (file.certificate, file.algorithm.value) == (made.signer.certificate, "ecdsa-sha384")
+    with pytest.raises(SigningError, match="cannot be opened"):
+        signer_chosen(read_settings(write(tmp_path, key)))
+    command = signer_chosen(
+        read_settings(write(tmp_path, f'[signing]\nkind = "command"\ncommand = ["sign", "it"]\n{common}'))
+    )
+    assert isinstance(command, CommandSigner)
+    for text, missing in (
+        ('kind = "command"\ncommand = ["sign"]', "signing.certificate"),
+        (f'kind = "command"\n{common}', "signing.command"),
+        ('kind = "pkcs11"', "signing.module"),
+        (f'kind = "file"\n{common}', "signing.key"),
+    ):
+        with pytest.raises(ConfigError, match=missing):
+            signer_chosen(read_settings(write(tmp_path, f"[signing]\n{text}\n")))
+    assert signer_chosen(read_settings(tmp_path / "absent.toml")) is None
+    with pytest.raises(ConfigError, match=r"signing\.kind must be one of"):
+        read_settings(write(tmp_path, '[signing]\nkind = "cloud"\n'))

@@ -75,8 +75,10 @@ def test_weak_and_foreign_keys_are_refused(rsa_key: rsa.RSAPrivateKey) -> None:
     weak = rsa.generate_private_key(65537, 2048)
     with pytest.raises(SigningError, match="2048 bits is refused"):
         KeySigner(weak, certificate)
-    with pytest.raises(SigningError, match="384 bits is refused"):
-        KeySigner(ec.generate_private_key(ec.SECP384R1()), certificate)
+    with pytest.raises(SigningError, match="521 bits is refused"):
+        KeySigner(ec.generate_private_key(ec.SECP521R1()), certificate)
+    with pytest.raises(SigningError, match="cannot sign with ecdsa-sha256"):
+        KeySigner(rsa_key, certificate, algorithm=SignatureAlgorithm.ECDSA_SHA256)
     with pytest.raises(SigningError, match="another key"):
         KeySigner(ec.generate_private_key(ec.SECP256R1()), certificate)
 
