@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import importlib
 from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
@@ -74,6 +73,8 @@ class BilingualOption(click.Option):
         """Return the option's line of help in the session's language."""
         if language_of(ctx) is not Language.ZH:
             return super().get_help_record(ctx)
+        import copy
+
         translated = copy.copy(self)
         translated.help = self.zh
         return click.Option.get_help_record(translated, ctx)
@@ -93,6 +94,8 @@ class BilingualCommand(click.Command):
         if language_of(ctx) is not Language.ZH:
             super().format_help_text(ctx, formatter)
             return
+        import copy
+
         translated = copy.copy(self)
         translated.help = self.zh
         click.Command.format_help_text(translated, ctx, formatter)
