@@ -20,12 +20,12 @@ from evidencekit.errors import StorageError
 from evidencekit.hashing.digest import MultiHasher
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Mapping
     from datetime import datetime
     from pathlib import Path
 
     from evidencekit.capture.withholding import MaskedExchange
-    from evidencekit.model import Digests
+    from evidencekit.model import Digests, JsonValue
 
 _GZIP_WINDOW = 31
 _LEVEL = 6
@@ -34,8 +34,14 @@ _PACKED = ("image/", "audio/", "video/", "font/", "application/zip", "applicatio
 _CONTROLS = re.compile(r"[\x00-\x1f\x7f]")
 _ADDRESS = re.compile(r"^\[?([0-9A-Fa-f.:]+?)\]?:\d+$")
 _TLS = re.compile(r"(?i)(tls|ssl|quic) ?(\d(?:\.\d)?)?")
+_TLS13_SUITES = {
+    "AES_128_GCM": "TLS_AES_128_GCM_SHA256",
+    "AES_256_GCM": "TLS_AES_256_GCM_SHA384",
+    "CHACHA20_POLY1305": "TLS_CHACHA20_POLY1305_SHA256",
+}
 _REDIRECTS = range(300, 400)
 _PARTIAL_CONTENT = 206
+_NOT_MODIFIED = 304
 _NOT_REPLAYED_METHODS = frozenset({"HEAD", "OPTIONS", "CONNECT", "TRACE"})
 
 
@@ -208,6 +214,23 @@ def _connection_fields(exchange: Exchange) -> Iterator[tuple[str, str]]:
     protocol = exchange.security.get("protocol") if exchange.security else None
     if isinstance(protocol, str) and (tls := _TLS.fullmatch(protocol)) and tls[2]:
         yield "WARC-Protocol", f"{tls[1].lower()}/{tls[2]}"
+    elif isinstance(protocol, str) and protocol == "QUIC":
+        yield "WARC-Protocol", "tls/1.3"  # RFC 9001 §4.2: QUIC has no other
+    suite = _cipher_suite(exchange.security)
+    if suite is not None:
+        yield "WARC-Cipher-Suite", suite
+
+
+def _cipher_suite(security: Mapping[str, JsonValue] | None) -> str | None:
+    """The cipher suite by its IANA name, from the network log or, for TLS 1.3 alone, from DevTools."""
+    if security is None:
+        return None
+    suite, cipher = security.get("cipher_suite"), security.get("cipher")
+    if isinstance(suite, str):
+        return _CONTROLS.sub("", suite)
+    if security.get("protocol") in {"TLS 1.3", "QUIC"} and isinstance(cipher, str):
+        return _TLS13_SUITES.get(cipher)
+    return None
 
 
 def _write_warcinfo(out: BinaryIO, info: ArchiveInfo, filename: str) -> None:
@@ -216,7 +239,7 @@ def _write_warcinfo(out: BinaryIO, info: ArchiveInfo, filename: str) -> None:
         ("format", "WARC File Format 1.1"),
         ("conformsTo", "http://iipc.github.io/warc-specifications/specifications/warc-format/warc-1.1/"),
         ("isPartOf", info.capture_id),
-        ("description", "bodies are kept decoded; see x-orig-* fields and docs/spec/archive.md"),
+        ("description", "bodies are decoded where x-orig-content-encoding stands, else as on the wire"),
     )
     block = "".join(f"{name}: {_CONTROLS.sub(' ', value)}\r\n" for name, value in lines).encode()
     fields = [
@@ -254,7 +277,7 @@ def _is_replayable(exchange: Exchange) -> bool:
     status = exchange.response.status if exchange.response else 0
     if (
         exchange.method.upper() in _NOT_REPLAYED_METHODS
-        or status == _PARTIAL_CONTENT
+        or status in {_PARTIAL_CONTENT, _NOT_MODIFIED}
         or not exchange.url.startswith("http")
     ):
         return False
@@ -262,7 +285,7 @@ def _is_replayable(exchange: Exchange) -> bool:
 
 
 def _body_of(exchange: Exchange, kind: BlockKind) -> Body | None:
-    return exchange.request_body if kind == "request" else exchange.response_body
+    return exchange.request_body if kind == "request" else exchange.payload
 
 
 def _warc_id(capture_id: str, name: str) -> str:

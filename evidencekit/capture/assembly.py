@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+import shutil
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from evidencekit.capture.archive import ArchiveInfo
+from evidencekit.capture.networkreport import NETWORK_PATH
 from evidencekit.capture.originals import keep_originals
 from evidencekit.capture.pageresult import page_result
 from evidencekit.capture.publicview import PublicView, build_public_view, count_outcomes
 from evidencekit.capture.wacz import WaczInfo, write_wacz
 from evidencekit.capture.withholding import included_sentence, mask_text, shown_sentence
-from evidencekit.errors import MinimumError
+from evidencekit.errors import MinimumError, StorageError
 from evidencekit.model import Capture, CaptureRoot, PageResult, Text
 from evidencekit.version import __version__
 
@@ -22,6 +24,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from evidencekit.capture.exchanges import Exchange
+    from evidencekit.capture.staging import Staging
     from evidencekit.capture.visitnotes import Desk, VisitNotes
     from evidencekit.model import Record, Transformation
 
@@ -34,7 +37,7 @@ _SOFTWARE = f"evidencekit {__version__}"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Recording:
-    """What is known when the browser has closed; `chains` holds PEM bytes by bundle path."""
+    """What is known when the browser has closed; `chains` holds what goes to `capture/tls/` by bundle path."""
 
     visits: Sequence[VisitNotes]
     exchanges: Sequence[Exchange]
@@ -42,6 +45,7 @@ class Recording:
     chains: Mapping[str, bytes]
     environment: bytes
     not_performed: Sequence[Text]
+    network: bytes | None
     websockets: Path | None
     transformations: Sequence[Transformation]
     partial: Sequence[Text]
@@ -115,6 +119,21 @@ def _root(notes: VisitNotes) -> CaptureRoot:
     return notes.root
 
 
+def _write_apart(staging: Staging, exchange: Exchange) -> None:
+    """Wire bytes that the archive does not hold."""
+    wire = exchange.wire_body
+    if wire is not None and exchange.wire_is_apart:
+        path = f"capture/wire/{exchange.id}.zst"
+        try:
+            shutil.copyfile(wire.file, staging.place(path))
+        except OSError as error:
+            raise StorageError(
+                f"cannot write {path}: {error}; free space on the disk and capture again",
+                f"无法写入 {path}:{error}；请清理磁盘后重新取证",
+            ) from error
+        staging.register(path, role="other", media_type="application/zstd")
+
+
 def _write_files(desk: Desk, recording: Recording, view: PublicView, pages: Sequence[PageResult]) -> None:
     staging, secrets = desk.staging, desk.privacy.secrets
     title = pages[0].title or pages[0].final_url
@@ -126,8 +145,13 @@ def _write_files(desk: Desk, recording: Recording, view: PublicView, pages: Sequ
     if recording.websockets is not None:
         frames, _ = mask_text(recording.websockets.read_bytes(), secrets)
         staging.write(WEBSOCKETS_PATH, frames, role="other", media_type="application/x-ndjson")
-    for path, pem in recording.chains.items():
-        staging.write(path, pem, role="tls", media_type="application/x-pem-file")
+    if recording.network is not None:
+        staging.write(NETWORK_PATH, recording.network, role="other", media_type="application/json")
+    for path, data in recording.chains.items():
+        kind = "application/json" if path.endswith(".json") else "application/x-pem-file"
+        staging.write(path, data, role="tls", media_type=kind)
+    for masked in view.exchanges:
+        _write_apart(staging, masked.exchange)
     desk.journal.border(
         "session.archive", blocks=len(view.archive.blocks), bytes=view.archive.size, exchanges=len(view.exchanges)
     )

@@ -65,7 +65,11 @@ class ResponseHead:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Exchange:
-    """A finished exchange. Sizes in bytes; `protocol` is the ALPN id (`http/1.1`, `h2`, `h3`)."""
+    """A finished exchange. Sizes in bytes; `protocol` is the ALPN id (`http/1.1`, `h2`, `h3`).
+
+    `headers_from` names the channel that gave the header fields, `source_exchange` the exchange whose answer the cache
+    gave again; `wire_body` is the response body as coded on the wire (forensic mode).
+    """
 
     id: str
     page: str | None
@@ -91,6 +95,27 @@ class Exchange:
     response: ResponseHead | None
     response_body: Body | None
     encoded_size: int | None
+    headers_from: str = "devtools"
+    source_exchange: str | None = None
+    wire_body: Body | None = None
+
+    @property
+    def payload(self) -> Body | None:
+        """The response body as the archive holds it: wire bytes where they were kept, but for zstd decoded ones.
+
+        No replay program decodes zstd; its wire bytes stand beside the archive (docs/spec/archive.md).
+        """
+        return self.response_body if self.wire_body is None or self.wire_is_apart else self.wire_body
+
+    @property
+    def wire_is_apart(self) -> bool:
+        """Whether the wire bytes stand in a file of their own."""
+        codings = [value.lower() for name, value in self._response_headers if name.lower() == "content-encoding"]
+        return self.wire_body is not None and self.response_body is not None and any("zstd" in each for each in codings)
+
+    @property
+    def _response_headers(self) -> Headers:
+        return () if self.response is None else self.response.headers
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -160,6 +185,8 @@ def _line(exchange: Exchange, withheld: tuple[str, ...], records: tuple[str, ...
         "from_service_worker": exchange.from_service_worker,
         "redirected_from": exchange.redirected_from,
         "redirected_to": exchange.redirected_to,
+        "source_exchange": exchange.source_exchange,
+        "headers_from": exchange.headers_from,
         "protocol": exchange.protocol,
         "remote_address": exchange.remote_address,
         "security": None if exchange.security is None else {k: _clean(v) for k, v in exchange.security.items()},
@@ -175,7 +202,7 @@ def _line(exchange: Exchange, withheld: tuple[str, ...], records: tuple[str, ...
 
 
 def _response(exchange: Exchange) -> dict[str, JsonValue] | None:
-    head, body = exchange.response, exchange.response_body
+    head, body, wire = exchange.response, exchange.response_body, exchange.wire_body
     if head is None:
         return None
     return {
@@ -186,6 +213,7 @@ def _response(exchange: Exchange) -> dict[str, JsonValue] | None:
         "body_size": None if body is None else body.size,
         "encoded_size": exchange.encoded_size,
         "sha256": None if body is None else body.sha256,
+        "wire": None if wire is None else {"sha256": wire.sha256, "size": wire.size},
     }
 
 

@@ -2,7 +2,8 @@
 
 A block is a start line, the headers in the order received with duplicates, an empty line and the body
 (WARC/1.1 §6.3, §6.4; RFC 9112 §2.1). Bodies are kept decoded (design §4.2), so `Content-Encoding`,
-`Transfer-Encoding` and `Content-Length` become `x-orig-…` and a true `Content-Length` is written last.
+`Transfer-Encoding` and `Content-Length` become `x-orig-…` and a true `Content-Length` is written last; a body kept as
+on the wire (forensic mode) keeps its `Content-Encoding`, and its `Content-Length` where there was one.
 HTTP/2 pseudo-header fields (RFC 9113 §8.3) go into the start line and `Host`. The same exchange always
 gives the same bytes; what a block cannot carry (CR, LF, NUL in a value) stays true in the exchange itself.
 """
@@ -68,10 +69,13 @@ def response_head(exchange: Exchange) -> bytes:
     if head is None:
         return b""
     status_text = _NOT_VALUE.sub(" ", head.status_text)
-    framed, _ = _header_lines(head.headers)
+    body = exchange.payload
+    on_wire = body is not None and body is exchange.wire_body
+    framed, renamed = _header_lines(head.headers, on_wire=body.size if on_wire and body is not None else None)
     lines = [f"HTTP/1.1 {head.status:03d} {status_text}", *framed]
-    if exchange.response_body is not None:
-        lines.append(f"Content-Length: {exchange.response_body.size}")
+    if body is not None:
+        if renamed or not on_wire or not any(line.lower().startswith("content-length:") for line in framed):
+            lines.append(f"Content-Length: {body.size}")
     elif not _is_bodiless(exchange.method, head.status):
         lines.append("Content-Length: 0")
     return _encode(lines)
@@ -98,8 +102,8 @@ def response_block(exchange: Exchange) -> Iterator[bytes]:
     if not head:
         return
     yield head
-    if exchange.response_body is not None:
-        yield from _body(exchange.response_body, exchange.id)
+    if exchange.payload is not None:
+        yield from _body(exchange.payload, exchange.id)
 
 
 def _is_bodiless(method: str, status: int) -> bool:
@@ -107,15 +111,22 @@ def _is_bodiless(method: str, status: int) -> bool:
     return method.upper() == "HEAD" or status // 100 == 1 or status in _BODILESS_STATUS
 
 
-def _header_lines(headers: Headers) -> tuple[list[str], bool]:
-    """Write header lines; the flag says whether a framing field was renamed."""
+def _header_lines(headers: Headers, *, on_wire: int | None = None) -> tuple[list[str], bool]:
+    """Write header lines; the flag says whether a framing field was renamed.
+
+    With `on_wire`, the size of a body kept as on the wire, its coding and its right length keep their names.
+    """
+    sizes = [value.strip() for name, value in headers if name.lower() == "content-length"]
+    renaming = set(_FRAMING)
+    if on_wire is not None:
+        renaming -= {"content-encoding", *(["content-length"] if sizes == [str(on_wire)] else [])}
     lines: list[str] = []
     renamed = False
     for name, value in headers:
         if name.startswith(":"):
             continue
         clean = _token(name)
-        if clean.lower() in _FRAMING:
+        if clean.lower() in renaming:
             clean = f"x-orig-{clean}"
             renamed = True
         # DevTools joins the duplicates of one name with LF; each was a field line of its own.

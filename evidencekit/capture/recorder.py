@@ -10,25 +10,28 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
+from contextlib import suppress
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from evidencekit.capture.cdp import OwnClient, Params, flag_of, integer_of, mapping_of, number_of, text_of
-from evidencekit.capture.commitment import commit_exchange
 from evidencekit.capture.completion import BodyCollector
 from evidencekit.capture.exchanges import ExchangeOutcome
 from evidencekit.capture.extraheaders import ExtraHeaders
 from evidencekit.capture.flight import RECORDED_SCHEMES, Flight, build_exchange
 from evidencekit.capture.guard import REFUSE_ALL, RecorderCallbacks, TrafficGuard
+from evidencekit.capture.networklog import NUDGE_URL
+from evidencekit.capture.settlement import Settlement
 from evidencekit.capture.sockets import SocketRecorder
 from evidencekit.capture.targets import TargetRegister, WatchedTarget
-from evidencekit.errors import CaptureError, EvidenceError
+from evidencekit.errors import BrowserError, CaptureError, EvidenceError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from pathlib import Path
 
     from evidencekit.capture.exchanges import Exchange
+    from evidencekit.capture.networklog import NetworkLog
     from evidencekit.capture.request import Limits
     from evidencekit.model import Record
 
@@ -47,18 +50,23 @@ class Recorder:
     """Records one browser.
 
     Attributes:
-        exchanges: finished exchanges in order of completion.
-        records: their commitments in the same order.
+        settlement: finished exchanges and their commitments in order of completion.
         targets: what is watched.
         ignored: number of requests that never leave the process (`data:`, `blob:`, …), by scheme.
         main_documents: (exchange id, URL) of main-document hops by page, in order.
     """
 
     def __init__(
-        self, client: OwnClient, bodies: Path, limits: Limits, callbacks: RecorderCallbacks, *, allow_private: bool
+        self,
+        client: OwnClient,
+        bodies: Path,
+        limits: Limits,
+        callbacks: RecorderCallbacks,
+        *,
+        allow_private: bool,
+        log: NetworkLog | None = None,
     ) -> None:
-        self.exchanges: list[Exchange] = []
-        self.records: list[Record] = []
+        self.settlement = Settlement(log)
         self.targets = TargetRegister()
         self.ignored: Counter[str] = Counter()
         self.main_documents: dict[str, list[tuple[str, str]]] = {}
@@ -96,6 +104,40 @@ class Recorder:
         attached = await self._client.call("Target.attachToBrowserTarget")
         self.session = text_of(attached, "sessionId")
         await self._client.call("Target.setAutoAttach", _AUTO_ATTACH, self.session)
+
+    @property
+    def exchanges(self) -> list[Exchange]:
+        """Finished exchanges in order of completion."""
+        return self.settlement.exchanges
+
+    @property
+    def records(self) -> list[Record]:
+        """Their commitments so far."""
+        return self.settlement.records
+
+    async def settle(self) -> None:
+        """Commit to all that is finished, with what the network log tells of it.
+
+        Raises:
+            StorageError: a body cannot be read or written.
+        """
+        await self.settlement.settle(self._nudge)
+
+    async def close(self) -> None:
+        """After the browser has closed: commit to the rest, and to what only the network log knows.
+
+        Raises:
+            StorageError: a body cannot be read or written.
+        """
+        await self.settlement.close(self._count + 1)
+
+    async def _nudge(self) -> None:
+        """Make the browser write its log on: it holds back up to fourteen events until more come."""
+        for page in self.targets.pages()[-1:]:
+            options: Params = {"disableCache": True, "includeCredentials": False}
+            request: Params = {"frameId": page.target_id, "url": NUDGE_URL, "options": options}
+            with suppress(BrowserError):
+                await self._client.call("Network.loadNetworkResource", request, page.session, timeout_s=1.0)
 
     def begin_page(self, page: str) -> None:
         """Targets that belong to no page by descent belong to `page` from now on."""
@@ -291,9 +333,7 @@ class Recorder:
             flight.request, flight.response, flight.response_extra, flight.request_extra = {}, {}, None, None
 
     def _keep(self, exchange: Exchange) -> None:
-        records = commit_exchange(exchange)
-        self.exchanges.append(exchange)
-        self.records.extend(records)
+        self.settlement.keep(exchange)
         self._last_activity = asyncio.get_running_loop().time()
 
     def open_requests(self) -> int:

@@ -12,6 +12,8 @@ from evidencekit.capture.captureroot import root_document
 from evidencekit.capture.environment.run import format_environment
 from evidencekit.capture.journal import Journal, bare_url
 from evidencekit.capture.launcher import BrowserOptions, find_browser, prepare_launch
+from evidencekit.capture.networklog import FILE_NAME, network_log
+from evidencekit.capture.networkreport import network_files
 from evidencekit.capture.privacy import PrivateTexts
 from evidencekit.capture.request import Mode, check_request
 from evidencekit.capture.staging import Staging
@@ -32,6 +34,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from pathlib import Path
 
+    from evidencekit.capture.recorder import Recorder
     from evidencekit.capture.request import CaptureRequest
     from evidencekit.capture.studio import Studio
     from evidencekit.capture.visitnotes import VisitNotes
@@ -43,6 +46,10 @@ _DRAIN_S = 20.0
 _NO_NETLOG = Text(
     en="the browser's own network log was not kept: HTTP/2 and HTTP/3 header order is as the browser reports it",
     zh="未保留浏览器自身的网络日志：HTTP/2、HTTP/3 标头顺序以浏览器报告为准",
+)
+_NO_HANDSHAKES = Text(
+    en="the servers' handshake signatures, DNS answers and connections were not kept (fast mode)",
+    zh="未保留服务器握手签名、DNS 应答和连接信息(快速模式)",
 )
 _NO_COPIES = Text(en="MHTML and PDF of the pages were not made (fast mode)", zh="未生成网页的 MHTML 和 PDF(快速模式)")
 _NO_WIRE = Text(
@@ -143,15 +150,18 @@ class _Run:
         binary = self.options.binary
         if binary is None:
             binary = await self.supervisor.run(asyncio.to_thread(find_browser))
-        launch = prepare_launch(self.options, staging.profile, settings_of(request), request.timezone)
+        log = network_log(request, staging)
+        settings = (*settings_of(request), *(() if log is None else log.flags))
+        launch = prepare_launch(self.options, staging.profile, settings, request.timezone)
         probing = asyncio.create_task(
             asyncio.to_thread(probe_surroundings, request, binary, launch, self.options.home, staging.profile)
         )
-        async with open_studio(request, binary, launch, staging, self.supervisor) as studio:
+        async with open_studio(request, binary, launch, staging, self.supervisor, log) as studio:
             journal.border("browser.start", binary.name, version=studio.version, sha256=binary.sha256)
             report = await self.supervisor.run(_result_of(probing))
             journal.border("environment.probes", counts={name.value: count for name, count in report.counts.items()})
             recording = await self._visit_all(studio)
+        recording = await self._close_record(studio.recorder, recording)
         exclusive = devtools_check(studio.log, launch.arguments)
         report = complete_report(
             report, recording.exchanges, recording.chains, exclusive, allow_private=request.allow_private
@@ -163,6 +173,20 @@ class _Run:
             environment=format_environment(report, capture_id=self.capture_id),
             transformations=(*chosen, *recording.transformations),
         )
+
+    async def _close_record(self, recorder: Recorder, recording: Recording) -> Recording:
+        """With the browser closed its log is whole: settle the rest, and take from the log what the bundle holds."""
+        await self.supervisor.run(recorder.close())
+        recording = replace(recording, exchanges=tuple(recorder.exchanges), records=tuple(recorder.records))
+        log = recorder.settlement.log
+        if log is None:
+            return recording
+        self.desk.staging.keep_private_file(FILE_NAME, log.path)
+        files = await asyncio.to_thread(network_files, log, recording.exchanges, self.capture_id)
+        self.desk.journal.border(
+            "network.log", events=log.reader.events, only_here=len(log.only_here), handshakes=files.handshakes
+        )
+        return replace(recording, chains={**files.tls, **recording.chains}, network=files.report)
 
     async def _visit_all(self, studio: Studio) -> Recording:
         """Visit every page, fetch what only the running browser can give, and drain."""
@@ -187,6 +211,7 @@ class _Run:
             chains=chains,
             environment=b"",
             not_performed=_given_up(self.request),
+            network=None,
             websockets=recorder.sockets.path if recorder.sockets.frames else None,
             transformations=transformations_of(studio.log),
             partial=tuple(partial),
@@ -195,12 +220,9 @@ class _Run:
 
 def _given_up(request: CaptureRequest) -> tuple[Text, ...]:
     """What this mode leaves out, for page 1; nothing is left out silently."""
-    sentences = [_NO_NETLOG]
-    if request.mode is Mode.FAST:
-        sentences.append(_NO_COPIES)
     if request.mode is Mode.FORENSIC:
-        sentences.append(_NO_WIRE)
-    return tuple(sentences)
+        return ()
+    return (_NO_NETLOG, _NO_HANDSHAKES, _NO_COPIES, _NO_WIRE) if request.mode is Mode.FAST else (_NO_WIRE,)
 
 
 async def _result_of(task: asyncio.Task[_Result]) -> _Result:

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from evidencekit.capture.launcher import BrowserBinary, Launch
+    from evidencekit.capture.networklog import NetworkLog
     from evidencekit.capture.request import CaptureRequest
     from evidencekit.capture.staging import Staging
     from evidencekit.capture.supervision import Supervisor
@@ -85,7 +86,12 @@ def settings_of(request: CaptureRequest) -> tuple[str, ...]:
 
 @asynccontextmanager
 async def open_studio(
-    request: CaptureRequest, binary: BrowserBinary, launch: Launch, staging: Staging, supervisor: Supervisor
+    request: CaptureRequest,
+    binary: BrowserBinary,
+    launch: Launch,
+    staging: Staging,
+    supervisor: Supervisor,
+    network: NetworkLog | None = None,
 ) -> AsyncGenerator[Studio]:
     """Start the browser, take its pipe, start recording, then let Playwright in; undo all of it at the end.
 
@@ -103,7 +109,9 @@ async def open_studio(
         client.on_disconnect = lambda: supervisor.fail(_died(staging.root))
         limits: list[str] = []
         callbacks = RecorderCallbacks(breach=supervisor.fail, limit=limits.append, failed=supervisor.fail)
-        recorder = Recorder(client, staging.bodies, request.limits, callbacks, allow_private=request.allow_private)
+        recorder = Recorder(
+            client, staging.bodies, request.limits, callbacks, allow_private=request.allow_private, log=network
+        )
         # Events of the root session are ours until Playwright comes, and nothing but our own attachment causes any.
         mux.root = client
         version = text_of(await _first_answer(client, staging.root), "product")

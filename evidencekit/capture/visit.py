@@ -183,6 +183,7 @@ class Visit:
             page=self.page,
         )
         dom = await self._privacy.write(self.notes.text_spec("dom-initial.html", "dom.initial", "text/html"), source)
+        await self._studio.recorder.settle()
         count = self._studio.recorder.mark_rooted(self.page)
         root = build_root(self.page, self._studio.recorder.records[:count], screenshot, dom)
         self.notes.root = root

@@ -212,16 +212,19 @@ def mask_exchange(exchange: Exchange, secrets: Secrets, workdir: Path) -> Masked
         ),
     )
     if exchange.response is not None:
+        body = mask_body(
+            exchange.response_body,
+            exchange.response.mime_type,
+            secrets.masker,
+            workdir / f"{exchange.id}.response.public",
+            response,
+        )
         masked = replace(
             masked,
             response=_mask_head(exchange.response, secrets, response),
-            response_body=mask_body(
-                exchange.response_body,
-                exchange.response.mime_type,
-                secrets.masker,
-                workdir / f"{exchange.id}.response.public",
-                response,
-            ),
+            response_body=body,
+            # Coded bytes cannot be masked: where something is, the decoded body stands for them.
+            wire_body=exchange.wire_body if body is exchange.response_body else None,
         )
     return MaskedExchange(
         exchange=masked, request_reasons=tuple(sorted(request)), response_reasons=tuple(sorted(response))

@@ -132,7 +132,7 @@ def open_shop(folder: Path, *, price: str = "128") -> Iterator[Shop]:
         with _serve(_assets(), None) as assets, _serve(_pages(f"http://localhost:{assets}", price), None) as port:
             yield Shop(url=f"http://127.0.0.1:{port}/", browser=BrowserOptions())
         return
-    context = _trusted_context(folder)
+    context = trusted_context(folder)
     with ExitStack() as stack:
         assets = stack.enter_context(_serve(_assets(), context))
         port = stack.enter_context(_serve(_pages("https://cdn.test", price), context))
@@ -208,7 +208,7 @@ def _handler(pages: Mapping[str, tuple[str, bytes]]) -> type[BaseHTTPRequestHand
     return Handler
 
 
-def _trusted_context(folder: Path) -> ssl.SSLContext:
+def trusted_context(folder: Path) -> ssl.SSLContext:
     """Make a CA that the browser with the home `folder/browserhome` trusts, and a server certificate under it."""
     root, root_key = _certificate("Test root", None, None)
     leaf, leaf_key = _certificate("shop.test", root, root_key)
