@@ -19,7 +19,13 @@ from evidencekit.errors import (
 from evidencekit.hashing.merkle import consistency_ranges, leaf_hash
 from evidencekit.ledger.checkpoint import Checkpoint, format_checkpoint
 from evidencekit.ledger.extension import check_extension
-from evidencekit.ledger.mirror import read_mirror, refuse_missing_ledger, write_mirror
+from evidencekit.ledger.mirror import (
+    read_mirror,
+    read_published,
+    refuse_missing_ledger,
+    refuse_published_log,
+    write_mirror,
+)
 from evidencekit.ledger.nodes import NodeCache
 from evidencekit.ledger.proving import check_head, check_index, prove_entry, subtree_roots
 from evidencekit.ledger.sequencer import Sequencer, Submission
@@ -35,6 +41,7 @@ if TYPE_CHECKING:
     from pathlib import Path
     from types import TracebackType
 
+    from evidencekit.ledger.source import Fetch
     from evidencekit.ledger.stores.store import Committed, Store
     from evidencekit.signing.note import NoteSigner, NoteVerifier
 
@@ -57,7 +64,8 @@ class LedgerOptions:
     `head_mirror` names a file outside the home that holds the newest checkpoint (`mirror`): without one, a ledger
     restored from an old copy looks like any other. It costs two more syncs a commit. The clocks of several machines on
     one PostgreSQL ledger differ: up to `clock_skew_s` behind the last checkpoint is not refused. `reconnect_s` bounds
-    how long a lost database is waited for.
+    how long a lost database is waited for. `published` reads the places where the log is published (`source`): a
+    ledger that does not extend what is there is refused, and none is begun where one is published already.
     """
 
     lock_timeout_s: float = 10.0
@@ -66,6 +74,7 @@ class LedgerOptions:
     head_mirror: Path | None = None
     clock_skew_s: int = 0
     reconnect_s: float = 30.0
+    published: tuple[Fetch, ...] = ()
 
 
 def utc_now() -> datetime:
@@ -112,6 +121,7 @@ class Ledger:
             with self._store.snapshot() as snapshot:
                 self._check_head(snapshot.head)
             self._check_mirror()
+            self._check_published()
         except BaseException:
             self._store.close()
             raise
@@ -156,6 +166,8 @@ class Ledger:
         timeout_s = options.lock_timeout_s
         if options.head_mirror is not None:
             refuse_missing_ledger(path, options.head_mirror, key.verifier)
+        if not path.exists():
+            refuse_published_log(str(path), options.published, key.verifier)
         return cls(
             lambda ledger: SqliteStore(path, sign=ledger.sign_tree, create=create, lock_timeout_s=timeout_s),
             key,
@@ -340,6 +352,10 @@ class Ledger:
         known = read_mirror(mirror, self._key.verifier) if mirror else None
         if known is not None:
             check_extension(self, known, Text(en=f"the head mirror {mirror}", zh=f"头镜像 {mirror} "))
+
+    def _check_published(self) -> None:
+        for known in read_published(self._options.published, self._key.verifier):
+            check_extension(self, known, Text(en="the published checkpoint", zh="已公布的检查点"))
 
     def _leaves(self, entries: Sequence[bytes]) -> list[bytes]:
         if os.getpid() != self._pid:

@@ -1,6 +1,7 @@
-"""The head mirror: a copy of the newest checkpoint outside the home, so that a restored old ledger is noticed.
+"""What is known of a ledger outside it, so that one restored from an old copy is noticed: mirror, publication.
 
-The file holds the checkpoint note itself. Put it where a backup of the home does not reach, e.g. on another disk.
+The head mirror is a file that holds the newest checkpoint note. Put it where a backup of the home does not reach, e.g.
+on another disk.
 """
 
 from __future__ import annotations
@@ -12,8 +13,10 @@ from evidencekit.ledger.checkpoint import SignedCheckpoint, open_checkpoint
 from evidencekit.ledger.durable import replace_file
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
     from pathlib import Path
 
+    from evidencekit.ledger.source import Fetch
     from evidencekit.signing.note import NoteVerifier
 
 _MAX_BYTES: Final = 1_000_000
@@ -57,6 +60,41 @@ def refuse_missing_ledger(path: Path, mirror: Path, verifier: NoteVerifier) -> N
         raise LedgerRollbackError(
             f"There is no ledger at {path}, but {mirror} signs {signed.checkpoint.size} entries; restore the ledger.",
             f"{path} 处没有账本，而 {mirror} 已签署 {signed.checkpoint.size} 条；请恢复账本。",
+        )
+
+
+def read_published(places: Iterable[Fetch], verifier: NoteVerifier) -> Iterator[SignedCheckpoint]:
+    """Read the checkpoints of the places where the log is published; a place with none yet gives none.
+
+    Raises:
+        LedgerCorruptError: a place shows a checkpoint that the ledger's key did not sign.
+        FormatError: it is not a checkpoint.
+        EvidenceError: a place cannot be read; nothing is known then, and the ledger is not opened.
+    """
+    for fetch in places:
+        data = fetch("checkpoint")
+        if data is None:
+            continue
+        signed = open_checkpoint(data, [verifier])
+        if not signed.is_log_signed:
+            raise LedgerCorruptError(
+                f"The published checkpoint of {signed.checkpoint.origin!r} is not signed by the ledger's key; publish "
+                "each ledger in a place of its own.",
+                f"已公布的 {signed.checkpoint.origin!r} 检查点不是由账本密钥签署；每个账本须有各自的公布位置。",
+            )
+        yield signed
+
+
+def refuse_published_log(where: str, places: Iterable[Fetch], verifier: NoteVerifier) -> None:
+    """Refuse to begin a new ledger where one is published already.
+
+    Raises:
+        LedgerRollbackError: a checkpoint is published, but there is no ledger.
+    """
+    for signed in read_published(places, verifier):
+        raise LedgerRollbackError(
+            f"There is no ledger at {where}, but {signed.checkpoint.size} entries of it are published; restore it.",
+            f"{where} 处没有账本，但其 {signed.checkpoint.size} 条已公布；请恢复账本。",
         )
 
 

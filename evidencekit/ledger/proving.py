@@ -77,7 +77,7 @@ def check_head(head: Head, verifier: NoteVerifier, seen: Head | None) -> None:
 
     Raises:
         LedgerCorruptError: malformed, or signed by another key.
-        LedgerRollbackError: it has fewer entries than the one `seen` before.
+        LedgerRollbackError: it has fewer entries than the one `seen` before, or as many but others.
     """
     try:
         opened = open_checkpoint(head.checkpoint, [verifier])
@@ -93,7 +93,16 @@ def check_head(head: Head, verifier: NoteVerifier, seen: Head | None) -> None:
             f"大小为 {head.size} 的检查点({opened.checkpoint.origin!r})不是由账本密钥 {verifier.name!r} "
             "签署；请使用该账本自己的密钥。",
         )
-    if seen is not None and head.size < seen.size:
+    if seen is None:
+        return
+    known = parse_checkpoint(split_note(seen.checkpoint)[0])
+    if head.size == seen.size and opened.checkpoint.root != known.root:
+        raise LedgerRollbackError(
+            f"The ledger shows two trees of {head.size} entries: there are two histories. Stop appending; both signed "
+            "notes are evidence.",
+            f"账本出现两棵大小均为 {head.size} 的不同的树：存在两个历史。请停止登记；两份签名文本均为证据。",
+        )
+    if head.size < seen.size:
         raise LedgerRollbackError(
             f"The ledger went back from {seen.size} to {head.size} entries; restore the newer file.",
             f"账本从 {seen.size} 条退回到 {head.size} 条；请恢复较新的文件。",

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 KEY = Ed25519NoteSigner("example.com/log", bytes(range(32)))
+KILLS = int(os.environ.get("EVIDENCEKIT_KILLS", "20"))
 
 # Appends batches of mixed sizes until killed; a line stands on stdout only after the append returned.
 WRITER = """
@@ -59,11 +60,11 @@ def acknowledged(output: Path) -> dict[int, str]:
 
 
 @pytest.mark.slow
-def test_twenty_kills_under_load_lose_nothing(tmp_path: Path) -> None:
+def test_kills_under_load_lose_nothing(tmp_path: Path) -> None:
     path = tmp_path / "ledger.sqlite"
     expected: dict[int, str] = {}
     chance = random.Random(20)
-    for turn in range(20):
+    for turn in range(KILLS):
         output = tmp_path / f"output-{turn}"
         with output.open("wb") as stdout:
             process = subprocess.Popen([sys.executable, "-c", WRITER, str(path), "100000"], stdout=stdout)
