@@ -18,9 +18,11 @@ from typing import TYPE_CHECKING
 from evidencekit.version import __version__
 
 if TYPE_CHECKING:
+    from evidencekit.amending import Amendment, amend
     from evidencekit.bundle.reader import open_bundle
     from evidencekit.capture.launcher import BrowserOptions, find_browser
     from evidencekit.capture.request import CaptureRequest, Limits, Mode
+    from evidencekit.depositing import DepositRequest, deposit
     from evidencekit.errors import (
         CaptureError,
         ConfigError,
@@ -32,9 +34,12 @@ if TYPE_CHECKING:
         TimestampError,
         UsageError,
     )
-    from evidencekit.home import Home
+    from evidencekit.hashing.deposit import DepositKind
+    from evidencekit.home import Home, Standing
+    from evidencekit.ledger.entry import Status
     from evidencekit.ledger.log import Ledger
     from evidencekit.ledger.proof import check_proof
+    from evidencekit.ledger.witnessing import Witnessing
     from evidencekit.model import (
         Digests,
         EnvironmentControl,
@@ -73,7 +78,12 @@ else:
             "TimestampError",
             "UsageError",
         ),
-        "home": ("Home",),
+        "amending": ("Amendment", "amend"),
+        "depositing": ("DepositRequest", "deposit"),
+        "hashing.deposit": ("DepositKind",),
+        "home": ("Home", "Standing"),
+        "ledger.entry": ("Status",),
+        "ledger.witnessing": ("Witnessing",),
         "ledger.log": ("Ledger",),
         "ledger.proof": ("check_proof",),
         "model": (
@@ -114,11 +124,14 @@ else:
 
 
 __all__ = [
+    "Amendment",
     "Authority",
     "BrowserOptions",
     "CaptureError",
     "CaptureRequest",
     "ConfigError",
+    "DepositKind",
+    "DepositRequest",
     "Digests",
     "EmbeddedTsa",
     "EnvironmentControl",
@@ -138,6 +151,8 @@ __all__ = [
     "Relationship",
     "Signer",
     "SigningError",
+    "Standing",
+    "Status",
     "StorageError",
     "Text",
     "TimestampError",
@@ -145,10 +160,13 @@ __all__ = [
     "TsaConfig",
     "UsageError",
     "VerificationReport",
+    "Witnessing",
     "__version__",
+    "amend",
     "check_detached",
     "check_proof",
     "check_token",
+    "deposit",
     "find_browser",
     "load_policy",
     "load_trust",

@@ -27,7 +27,8 @@ if TYPE_CHECKING:
 class Order:
     """What the caller wants."""
 
-    request: CaptureRequest
+    request: CaptureRequest | None
+    """None for a deposit."""
     operator: Operator
     matter: str | None
     on_event: EventHandler | None

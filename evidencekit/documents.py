@@ -19,7 +19,14 @@ from evidencekit.ledger.proof import check_proof
 from evidencekit.report.certificate import footer_template, header_template, render_certificate
 from evidencekit.report.fields import CertificateData, IssueFacts, LedgerFacts, ReportData, SignerFacts, TokenFacts
 from evidencekit.report.forensic import render_report
-from evidencekit.report.gathering import artifact_facts, read_environment, read_log, session_facts, summarise_exchanges
+from evidencekit.report.gathering import (
+    artifact_facts,
+    first_items,
+    read_environment,
+    read_log,
+    session_facts,
+    summarise_exchanges,
+)
 from evidencekit.report.instructions import VerifyFacts, render_verify_md
 from evidencekit.report.page import verifier_page
 from evidencekit.signing.identity import key_id
@@ -38,6 +45,7 @@ if TYPE_CHECKING:
     from evidencekit.capture.launcher import BrowserOptions
     from evidencekit.hashing.manifest import Manifest
     from evidencekit.model import VerificationReport
+    from evidencekit.report.fields import SessionFacts
     from evidencekit.signing.note import NoteVerifier
     from evidencekit.signing.signer import SignatureAlgorithm
 
@@ -76,7 +84,7 @@ def write_documents(folder: Path, setting: Setting, *, at: datetime) -> None:
         certificate=certificate,
         worklog=read_log(_read(folder, paths.WORKLOG), WORKLOG),
         custody=read_log(_read(folder, paths.CUSTODY), CUSTODY),
-        exchanges=summarise_exchanges(_read(folder, paths.EXCHANGES)),
+        exchanges=None if manifest.deposit else summarise_exchanges(_read(folder, paths.EXCHANGES)),
     )
     html = render_certificate(certificate)
     _write(folder, paths.CERTIFICATE_HTML, html.encode())
@@ -104,16 +112,23 @@ def strangers_view(folder: Path, *, at: datetime) -> VerificationReport:
 
 def _certificate_data(folder: Path, manifest: Manifest, setting: Setting, at: datetime) -> CertificateData:
     return CertificateData(
-        session=session_facts(manifest),
+        session=_session(folder, manifest),
         manifest=digest_bytes(_read(folder, paths.MANIFEST)),
         report=strangers_view(folder, at=at),
         signer=_signer_facts(setting.signer, setting.algorithm),
         issue=IssueFacts(issued_at=at, attempts=setting.attempts),
         tokens=tuple(_token_facts(folder, reply, stamped, at) for reply, stamped in _stamped(folder)),
         ledger=_ledger_facts(folder, setting.log),
-        environment=read_environment(_read(folder, paths.ENVIRONMENT)),
+        environment=None if manifest.deposit else read_environment(_read(folder, paths.ENVIRONMENT)),
         artifacts=artifact_facts(manifest, parse_records(_read(folder, paths.RECORDS))),
     )
+
+
+def _session(folder: Path, manifest: Manifest) -> SessionFacts:
+    if manifest.deposit is None:
+        return session_facts(manifest)
+    with (folder / paths.ITEMS).open("rb") as lines:
+        return session_facts(manifest, first_items(lines))
 
 
 def _stamped(folder: Path) -> list[tuple[str, str]]:

@@ -20,16 +20,13 @@ from evidencekit.capture.launcher import BrowserOptions
 from evidencekit.capture.request import CaptureRequest, check_request
 from evidencekit.capture.session import capture_session
 from evidencekit.capture.url_policy import check_url
-from evidencekit.casefile import CaseFile, Order, owed_sentence
+from evidencekit.casefile import CaseFile, Order
 from evidencekit.errors import CaptureError, EvidenceError
 from evidencekit.finishing import Finishing, finish
-from evidencekit.hashing.canonical import canonical_bytes
 from evidencekit.hashing.chainlog import WORKLOG, ChainWriter
 from evidencekit.hashing.digest import digest_file
 from evidencekit.hashing.manifest import (
     CaptureStamp,
-    OpenStamp,
-    TokenReference,
 )
 from evidencekit.hashing.records import artifact_descriptor, commit
 from evidencekit.model import Artifact, Operator, Text
@@ -37,7 +34,7 @@ from evidencekit.office import Office, abandon, announce, open_office
 from evidencekit.preflight import output_file, preflight
 from evidencekit.recovery import write_intent, write_state
 from evidencekit.requestform import request_value
-from evidencekit.sealing import Fixed, seal_record
+from evidencekit.sealing import Fixed, seal_record, stamp_opening
 from evidencekit.verify.verifier import verify_bundle
 
 if TYPE_CHECKING:
@@ -51,7 +48,7 @@ if TYPE_CHECKING:
     from evidencekit.ledger.witnessing import Witnessing
     from evidencekit.model import Capture, CaptureRoot, JsonValue, VerificationReport
     from evidencekit.signing.signer import Signer
-    from evidencekit.timestamp.client import StampReply, TimeStamper
+    from evidencekit.timestamp.client import TimeStamper
 
     NumberStrategy = Callable[[str, int, int], str]
     EventHandler = Callable[[str, Mapping[str, JsonValue]], None]
@@ -141,7 +138,7 @@ def preserve(  # noqa: PLR0913 (the library's front door: each names one thing t
         browser=browser or BrowserOptions(),
     )
     with office:
-        return _outside_any_loop(lambda: _carry_out(order, office))
+        return outside_any_loop(lambda: _carry_out(order, office))
 
 
 def _carry_out(order: Order, office: Office) -> Evidence:
@@ -162,13 +159,13 @@ def _carry_out(order: Order, office: Office) -> Evidence:
             write_state(workspace, announced, output_file(order.output, office, announced.number))
             evidence = _run(case)
         except BaseException as error:
-            _give_up(case, error)
+            give_up(case, error)
             raise
         shutil.rmtree(workspace, ignore_errors=True)
         return evidence
 
 
-def _give_up(case: CaseFile, error: BaseException) -> None:
+def give_up(case: CaseFile, error: BaseException) -> None:
     """Close the announced session; what is in the ledger already is kept, for nothing may call it abandoned."""
     if not case.sealed:
         # First make room: the disk may be full, and the ledger needs some. What it refuses, the next command enters.
@@ -191,16 +188,20 @@ def _reason(order: Order, error: BaseException) -> str:
 
 def _run(case: CaseFile) -> Evidence:
     """The normative order; every step leaves its files on disk before the next begins."""
-    t_open, opening = _stamp_opening(case)
-    capture, worklog = _record(case)
+    wanted = case.order.request
+    if wanted is None:
+        raise AssertionError("a capture has a request")  # a defect: exit 70
+    request = request_value(wanted)
+    t_open, opening = stamp_opening(case, request)
+    capture, worklog = _record(case, wanted)
     for name, data in opening.items():
         case.write(name, data)
     capture = _with_artifact(capture, _worklog_artifact(case))
     t_capture = _collect_capture_stamps(case)
     _check_cancel(case.order)
-    fixed = Fixed(worklog=worklog.close(), t_open=t_open, t_capture=t_capture)
+    fixed = Fixed(worklog=worklog.close(), t_open=t_open, t_capture=t_capture, request=request)
     manifest = seal_record(case, capture, fixed)
-    return _finish(case, manifest, capture)
+    return finish_case(case, manifest, capture)
 
 
 def _check_cancel(order: Order) -> None:
@@ -209,37 +210,10 @@ def _check_cancel(order: Order) -> None:
         raise CaptureError("the capture was cancelled; nothing was sealed", "取证已取消；未封存任何内容")
 
 
-# --- 0, 1: before the browser ------------------------------------------------------------------
-
-
-def _stamp_opening(case: CaseFile) -> tuple[OpenStamp, dict[str, bytes]]:
-    """Stamp `seal/open.json`; its file and the replies are written when the capture has made its folder."""
-    document = canonical_bytes(
-        {
-            "capture_id": case.capture_id,
-            "format": "evidencekit/open",
-            "request": request_value(case.order.request),
-            "salt": secrets.token_hex(32),
-            "version": 1,
-        }
-    )
-    stamped = case.office.stamper.stamp(hashlib.sha256(document).digest())
-    if stamped.owing:
-        case.pending.append(owed_sentence(Text(en="T_open", zh="T_open(开始)"), stamped))
-    named = {paths.open_token(n): reply for n, reply in enumerate(stamped.replies, 1)}
-    opened = OpenStamp(
-        document=paths.OPEN_DOCUMENT,
-        sha256=hashlib.sha256(document).hexdigest(),
-        tokens=tuple(_reference(name, reply) for name, reply in named.items()),
-        pending=stamped.owing,
-    )
-    return opened, {paths.OPEN_DOCUMENT: document, **{name: reply.response for name, reply in named.items()}}
-
-
 # --- 2 to 5: the capture -----------------------------------------------------------------------
 
 
-def _record(case: CaseFile) -> tuple[Capture, ChainWriter]:
+def _record(case: CaseFile, request: CaptureRequest) -> tuple[Capture, ChainWriter]:
     log_path = case.workspace / "worklog.jsonl"
     worklog = ChainWriter(log_path, format_name=WORKLOG, capture_id=case.capture_id)
     worklog.append(
@@ -256,7 +230,7 @@ def _record(case: CaseFile) -> tuple[Capture, ChainWriter]:
 
     capture = asyncio.run(
         capture_session(
-            case.order.request,
+            request,
             capture_id=case.capture_id,
             staging=case.capture_folder,
             worklog=worklog,
@@ -308,7 +282,12 @@ def _collect_capture_stamps(case: CaseFile) -> tuple[CaptureStamp, ...]:
 # --- 11 to 16: documents and container ---------------------------------------------------------
 
 
-def _finish(case: CaseFile, manifest: Manifest, capture: Capture) -> Evidence:
+def finish_case(case: CaseFile, manifest: Manifest, capture: Capture) -> Evidence:
+    """Steps 11 to 16, and the verdict that a stranger gets.
+
+    Raises:
+        BrowserError, SigningError, TimestampError, StorageError: as their stages.
+    """
     office = case.office
     out = output_file(case.order.output, office, manifest.number)
     private = finish(
@@ -342,7 +321,7 @@ def _request(request: CaptureRequest | None, urls: tuple[str, ...]) -> CaptureRe
     return wanted
 
 
-def _outside_any_loop(work: Callable[[], Evidence]) -> Evidence:
+def outside_any_loop(work: Callable[[], Evidence]) -> Evidence:
     """Run `work` where no event loop runs, so that it may be called from inside one."""
     try:
         asyncio.get_running_loop()
@@ -363,9 +342,3 @@ def _outside_any_loop(work: Callable[[], Evidence]) -> Evidence:
     if failed:
         raise failed[0]
     return done[0]
-
-
-def _reference(name: str, reply: StampReply) -> TokenReference:
-    return TokenReference(
-        path=name, sha256=hashlib.sha256(reply.response).hexdigest(), self_issued=reply.check.self_issued
-    )

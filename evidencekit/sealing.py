@@ -3,17 +3,27 @@
 from __future__ import annotations
 
 import hashlib
+import secrets
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from evidencekit.bundle import paths
+from evidencekit.casefile import owed_sentence
 from evidencekit.finishing import write_private_list
 from evidencekit.hashing.assembly import Circumstances, build_manifest
+from evidencekit.hashing.canonical import canonical_bytes
 from evidencekit.hashing.chainlog import CUSTODY, ChainWriter
 from evidencekit.hashing.digest import digest_bytes
-from evidencekit.hashing.manifest import CaptureStamp, LedgerReference, OpenStamp, SealSigner, format_manifest
+from evidencekit.hashing.manifest import (
+    CaptureStamp,
+    LedgerReference,
+    OpenStamp,
+    SealSigner,
+    TokenReference,
+    format_manifest,
+)
 from evidencekit.hashing.manifest import OpenEntry as ManifestOpen
 from evidencekit.hashing.merkle import leaf_hash
 from evidencekit.hashing.records import format_records
@@ -21,20 +31,21 @@ from evidencekit.ledger.entry import CaptureEntry, format_capture_entry
 from evidencekit.ledger.policy import format_policy, parse_policy
 from evidencekit.ledger.witnessing import gather_cosignatures, with_log
 from evidencekit.model import Text
-from evidencekit.requestform import request_value
 from evidencekit.signing.cades import content_of, sign_detached
 from evidencekit.signing.identity import key_id
 from evidencekit.version import __version__
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
     from pathlib import Path
 
     from evidencekit.casefile import CaseFile
     from evidencekit.hashing.chainlog import ChainHead
+    from evidencekit.hashing.deposit import Deposit
     from evidencekit.hashing.manifest import Manifest
-    from evidencekit.model import Capture
+    from evidencekit.model import Capture, JsonValue
     from evidencekit.office import Office
+    from evidencekit.timestamp.client import StampReply
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,6 +55,42 @@ class Fixed:
     worklog: ChainHead
     t_open: OpenStamp
     t_capture: tuple[CaptureStamp, ...]
+    request: Mapping[str, JsonValue]
+    deposit: Deposit | None = None
+
+
+def stamp_opening(case: CaseFile, request: Mapping[str, JsonValue]) -> tuple[OpenStamp, dict[str, bytes]]:
+    """Stamp `seal/open.json`; its file and the replies are written when the session has made its folder.
+
+    Raises:
+        TimestampError: nobody stamps.
+    """
+    document = canonical_bytes(
+        {
+            "capture_id": case.capture_id,
+            "format": "evidencekit/open",
+            "request": request,
+            "salt": secrets.token_hex(32),
+            "version": 1,
+        }
+    )
+    stamped = case.office.stamper.stamp(hashlib.sha256(document).digest())
+    if stamped.owing:
+        case.pending.append(owed_sentence(Text(en="T_open", zh="T_open(开始)"), stamped))
+    named = {paths.open_token(n): reply for n, reply in enumerate(stamped.replies, 1)}
+    opened = OpenStamp(
+        document=paths.OPEN_DOCUMENT,
+        sha256=hashlib.sha256(document).hexdigest(),
+        tokens=tuple(_reference(name, reply) for name, reply in named.items()),
+        pending=stamped.owing,
+    )
+    return opened, {paths.OPEN_DOCUMENT: document, **{name: reply.response for name, reply in named.items()}}
+
+
+def _reference(name: str, reply: StampReply) -> TokenReference:
+    return TokenReference(
+        path=name, sha256=hashlib.sha256(reply.response).hexdigest(), self_issued=reply.check.self_issued
+    )
 
 
 def seal_record(case: CaseFile, capture: Capture, fixed: Fixed) -> Manifest:
@@ -78,7 +125,7 @@ def _write_manifest(case: CaseFile, capture: Capture, fixed: Fixed) -> Manifest:
             number=announced.number,
             operator=case.order.operator,
             matter=case.order.matter,
-            request=request_value(case.order.request),
+            request=fixed.request,
             open=ManifestOpen(
                 index=announced.index,
                 entry=leaf_hash(announced.entry),
@@ -94,6 +141,7 @@ def _write_manifest(case: CaseFile, capture: Capture, fixed: Fixed) -> Manifest:
             ),
             ledger=LedgerReference(origin=office.ledger.origin, key=office.vkey),
             tool_version=__version__,
+            deposit=fixed.deposit,
         ),
     )
     case.write(paths.RECORDS, format_records(capture.capture_id, capture.artifacts, capture.records))
@@ -122,6 +170,7 @@ def _enter(case: CaseFile, capture: Capture, manifest: Manifest, custody: ChainW
             seal=digest_bytes((folder / paths.SEAL).read_bytes()),
             time=office.clock(),
             timestamp=hashlib.sha256((folder / paths.seal_token(1)).read_bytes()).hexdigest(),
+            kind=manifest.kind,
         )
     )
     write_private_list(case.workspace, capture.private_files)

@@ -12,10 +12,12 @@ HEADING = "## Commands\n\n"
 COMMANDS = (
     "",
     "capture",
+    "deposit",
     "verify",
     "inspect",
     "export",
     "list",
+    "amend",
     "ledger",
     "ledger status",
     "ledger checkpoint",

@@ -28,6 +28,12 @@ _MEMBERS = (
         zh="把网页固定为一个证据包。",
     ),
     Member(
+        "deposit",
+        "evidencekit_cli.commands.deposit:deposit",
+        en="Deposit files made elsewhere, or their digests.",
+        zh="存证在外部形成的文件,或仅存其摘要。",
+    ),
+    Member(
         "verify",
         "evidencekit_cli.commands.verify:verify",
         en="Check a bundle offline, as a stranger would.",
@@ -50,6 +56,12 @@ _MEMBERS = (
         "evidencekit_cli.commands.list:list_captures",
         en="List the captures made here.",
         zh="列出本机的取证记录。",
+    ),
+    Member(
+        "amend",
+        "evidencekit_cli.commands.amend:amend",
+        en="Enter that a record was corrected or revoked.",
+        zh="登记某项记录已更正或撤销。",
     ),
     Member(
         "ledger",

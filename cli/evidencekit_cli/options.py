@@ -30,6 +30,11 @@ SIGNATURE_ALGORITHMS = (
 Importing those modules costs more than `--help` may.
 """
 
+DEPOSIT_KINDS = ("file", "original-work", "licence", "transfer", "pledge", "forensic", "object")
+MEDIA = ("phone_screen", "call_audio", "site_audio", "photo", "phone_video", "pc_screen")
+RIGHT_TYPES = ("copyright", "patent", "trademark", "trade_secret", "other")
+STATUSES = ("corrected", "revoked", "explained", "superseded")
+
 Function = TypeVar("Function", bound=Callable[..., object])
 
 

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from evidencekit_cli.capture_options import CaptureOptions
     from evidencekit_cli.settings import Settings
 
-_STOPPING = Sentence(
+STOPPING = Sentence(
     "stopping; press Ctrl-C again to stop at once",
     "正在停止;再按一次 Ctrl-C 立即停止",
 )
@@ -45,9 +45,9 @@ def preserve(session: Session, options: CaptureOptions) -> ExitCode:
         home, settings = open_home()
         for lost in recover(home):
             session.note(lost)
-        _announce_keys(session, home, stack)
+        announce_keys(session, home, stack)
         request = _request(options, settings, urls)
-        cancel = stack.enter_context(stop_requested(lambda: session.note(_STOPPING)))
+        cancel = stack.enter_context(stop_requested(lambda: session.note(STOPPING)))
         progress = stack.enter_context(Progress(session))
         try:
             evidence = notary.preserve(
@@ -55,8 +55,13 @@ def preserve(session: Session, options: CaptureOptions) -> ExitCode:
                 home=home,
                 request=request,
                 signer=signer_chosen(settings),
-                tsas=_tsas(options, settings),
-                operator=_operator(options, settings),
+                tsas=authorities_of(options["tsas"], settings, alone=_alone(options, settings)),
+                operator=operator_of(
+                    settings,
+                    name=options["operator"],
+                    relationship=options["relationship"],
+                    control=options["environment_control"],
+                ),
                 matter=options["matter"],
                 on_event=progress.on_event,
                 cancel=cancel,
@@ -66,11 +71,11 @@ def preserve(session: Session, options: CaptureOptions) -> ExitCode:
             if cancel.is_set():
                 raise KeyboardInterrupt from error
             raise
-    _tell(session, evidence)
+    tell(session, evidence)
     return ExitCode.UNDECIDED if evidence.pending or evidence.partial else ExitCode.OK
 
 
-def _announce_keys(session: Session, home: Home, stack: ExitStack) -> None:
+def announce_keys(session: Session, home: Home, stack: ExitStack) -> None:
     """Say, when the work is over, that it made this home's keys, if it did."""
     keys = home.path / "keys"
     if (keys / "ledger.key").exists():
@@ -103,43 +108,49 @@ def _urls(options: CaptureOptions, stack: ExitStack) -> tuple[str, ...]:
 
 
 def _request(options: CaptureOptions, settings: Settings, urls: tuple[str, ...]) -> CaptureRequest:
-    alone = options["demo"] or options["no_third_party"] or not settings.flag("capture.third_party")
     return CaptureRequest(
         urls=urls,
         mode=Mode(options["mode"] or settings.text("capture.mode")),
         allow_private=options["allow_private"] or options["demo"],
         allow_tls_errors=options["allow_tls_errors"],
         allow_http_errors=options["allow_http_errors"],
-        third_party=not alone,
+        third_party=not _alone(options, settings),
         include_secrets=options["include_secrets"],
     )
 
 
-def _operator(options: CaptureOptions, settings: Settings) -> Operator:
+def _alone(options: CaptureOptions, settings: Settings) -> bool:
+    return options["demo"] or options["no_third_party"] or not settings.flag("capture.third_party")
+
+
+def operator_of(settings: Settings, *, name: str | None, relationship: str | None, control: str | None) -> Operator:
+    """Put together who works: options first, then the settings."""
     return Operator(
-        name=options["operator"] or settings.text("operator.name"),
+        name=name or settings.text("operator.name"),
         role=settings.text("operator.role"),
-        relationship=Relationship(options["relationship"] or settings.text("operator.relationship")),
-        environment_control=EnvironmentControl(
-            options["environment_control"] or settings.text("operator.environment_control")
-        ),
+        relationship=Relationship(relationship or settings.text("operator.relationship")),
+        environment_control=EnvironmentControl(control or settings.text("operator.environment_control")),
         identity=settings.text("operator.identity"),
     )
 
 
-def _tsas(options: CaptureOptions, settings: Settings) -> tuple[TimeStamper, ...]:
-    """Return the authorities to ask, in order; empty for none."""
-    alone = options["demo"] or options["no_third_party"] or not settings.flag("capture.third_party")
-    if alone and options["tsas"] == ("auto",):
+def authorities_of(given: tuple[str, ...], settings: Settings, *, alone: bool) -> tuple[TimeStamper, ...]:
+    """Return the authorities to ask, in order; empty for none.
+
+    Raises:
+        UsageError: `auto` was named although no third party may be asked.
+    """
+    if alone and given == ("auto",):
         raise UsageError(
             "--tsa auto asks third parties, which --no-third-party and --demo exclude; "
             "name a TSA by its URL, or leave one of them out",
             "--tsa auto 会联系第三方,与 --no-third-party、--demo 相矛盾;请给出时间戳机构网址,或去掉其一",
         )
-    return authorities_named(options["tsas"] or (() if alone else settings.texts("capture.tsa")))
+    return authorities_named(given or (() if alone else settings.texts("capture.tsa")))
 
 
-def _tell(session: Session, evidence: Evidence) -> None:
+def tell(session: Session, evidence: Evidence) -> None:
+    """Tell the user what was sealed and what a stranger makes of it."""
     if session.json:
         session.print_json(
             {

@@ -24,6 +24,7 @@ WORKLOG = "capture/worklog.jsonl"
 ENVIRONMENT = "capture/environment.json"
 NETWORK = "capture/network.json"
 ARCHIVE = "capture/page.wacz"
+ITEMS = "deposit/items.jsonl"
 ENTRY = "proof/entry.json"
 ENTRY_PROOF = "proof/entry.tlog-proof"
 OPEN_ENTRY = "proof/open.json"
@@ -39,6 +40,8 @@ MAX_NAME_CHARS = 240
 # Windows opens these as devices in every folder, with any extension.
 _DEVICES = frozenset({"CON", "PRN", "AUX", "NUL", *(f"{port}{n}" for port in ("COM", "LPT") for n in range(10))})
 _NAME = re.compile(r"[A-Za-z0-9._/-]+")
+
+_EXTENSION = re.compile(r"\.[a-z0-9]{1,8}")
 
 _MEDIA_TYPES = {
     ".gz": "application/gzip",
@@ -74,6 +77,22 @@ def capture_document(page: str) -> str:
 def capture_token(page: str, n: int) -> str:
     """Name the n-th T_capture reply of a page, from 1."""
     return f"seal/capture-{page}-{n}.tsr"
+
+
+def deposited(n: int, name: str) -> str:
+    """Name the n-th deposited file, from 1; it keeps the extension of `name` when that is plain."""
+    extension = PurePosixPath(name).suffix.lower()
+    return f"deposit/{n:06d}{extension if _EXTENSION.fullmatch(extension) else ''}"
+
+
+def link_entry(n: int) -> str:
+    """Name the entry of the n-th record that a deposit rests on, from 1."""
+    return f"proof/links/{n:04d}.json"
+
+
+def link_proof(n: int) -> str:
+    """Name the inclusion proof of the n-th record that a deposit rests on, from 1."""
+    return f"proof/links/{n:04d}.tlog-proof"
 
 
 def seal_token(n: int) -> str:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from evidencekit.errors import MinimumError
+from evidencekit.hashing.deposit import DEPOSIT_KIND
 from evidencekit.hashing.manifest import (
     CAPTURE_KIND,
     UNVERIFIED_CLOCK,
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from evidencekit.hashing.chainlog import ChainHead
+    from evidencekit.hashing.deposit import Deposit
     from evidencekit.model import Artifact, Capture, JsonValue, Operator, PageResult
 
 TOOL_NAME = "evidencekit"
@@ -54,6 +56,7 @@ class Circumstances:
     ledger: LedgerReference
     tool_version: str
     clock_source: str = UNVERIFIED_CLOCK
+    deposit: Deposit | None = None
 
 
 def build_manifest(capture: Capture, circumstances: Circumstances) -> Manifest:
@@ -63,7 +66,7 @@ def build_manifest(capture: Capture, circumstances: Circumstances) -> Manifest:
         MinimumError: the evidential minimum (R01) is incomplete; such a capture is no evidence.
     """
     manifest = Manifest(
-        kind=CAPTURE_KIND,
+        kind=CAPTURE_KIND if circumstances.deposit is None else DEPOSIT_KIND,
         number=circumstances.number,
         capture_id=capture.capture_id,
         tool=Tool(name=TOOL_NAME, version=circumstances.tool_version),
@@ -88,8 +91,9 @@ def build_manifest(capture: Capture, circumstances: Circumstances) -> Manifest:
         worklog=WorklogEnd(lines=circumstances.worklog.lines, head=circumstances.worklog.head),
         signer=circumstances.signer,
         ledger=circumstances.ledger,
+        deposit=circumstances.deposit,
     )
-    missing = missing_minimum(manifest)
+    missing = missing_minimum(manifest) if manifest.deposit is None else ()
     if missing:
         raise MinimumError(
             f"the capture is no evidence: {'; '.join(text.en for text in missing)}; capture the page again",

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from evidencekit.errors import FormatError
 from evidencekit.hashing.canonical import canonical_bytes, format_time, parse_canonical
+from evidencekit.hashing.deposit import DEPOSIT_KIND, Deposit, deposit_value, read_deposit
 from evidencekit.hashing.fields import Fields, check_version
 from evidencekit.hashing.session import (
     completeness_value,
@@ -34,7 +35,7 @@ if TYPE_CHECKING:
 
 FORMAT = "manifest"
 VERSION = 1
-MAX_MANIFEST_BYTES = 16 << 20
+MAX_MANIFEST_BYTES = 64 << 20
 CAPTURE_KIND = "capture"
 UNVERIFIED_CLOCK = "system clock, unverified"
 MAX_PATH_CHARS = 240
@@ -165,6 +166,8 @@ class Manifest:
     worklog: WorklogEnd
     signer: SealSigner
     ledger: LedgerReference
+    deposit: Deposit | None = None
+    """What a deposit adds (docs/spec/deposit.md); None for a capture."""
 
 
 def format_manifest(manifest: Manifest) -> bytes:
@@ -173,8 +176,10 @@ def format_manifest(manifest: Manifest) -> bytes:
     Raises:
         UsageError: a value has no canonical JSON form.
     """
+    deposit = {} if manifest.deposit is None else {"deposit": deposit_value(manifest.deposit)}
     return canonical_bytes(
-        {
+        deposit
+        | {
             "artifacts": [_artifact_value(artifact) for artifact in manifest.artifacts],
             "artifacts_root": manifest.artifacts_root.hex(),
             "capture_id": manifest.capture_id,
@@ -225,7 +230,7 @@ def parse_manifest(data: bytes) -> Manifest:
     times, tool, ledger = top.object("times"), top.object("tool"), top.object("ledger")
     records, worklog, signer = top.object("records"), top.object("worklog"), top.object("signer")
     manifest = Manifest(
-        kind=_read_exactly(top, "kind", CAPTURE_KIND),
+        kind=_read_kind(top),
         number=_read_number(top),
         capture_id=top.hex("capture_id", 16),
         tool=Tool(name=tool.text("name"), version=tool.text("version")),
@@ -252,6 +257,7 @@ def parse_manifest(data: bytes) -> Manifest:
             certificate_sha256=signer.hex("certificate_sha256", 32), self_signed=signer.flag("self_signed")
         ),
         ledger=LedgerReference(origin=ledger.text("origin"), key=ledger.text("key")),
+        deposit=read_deposit(top.object("deposit")) if top.text("kind") == DEPOSIT_KIND else None,
     )
     _check_names(manifest)
     return manifest
@@ -290,11 +296,11 @@ def _open_stamp_value(stamp: OpenStamp) -> JsonValue:
     }
 
 
-def _read_exactly(fields: Fields, name: str, wanted: str) -> str:
-    value = fields.text(name)
-    if value != wanted:
-        fields.refuse(name, f"is {value[:40]!r}, not {wanted!r}", f"为 {value[:40]!r}，应为 {wanted!r}")
-    return value
+def _read_kind(fields: Fields) -> str:
+    kind = fields.text("kind", limit=64)
+    if kind not in {CAPTURE_KIND, DEPOSIT_KIND}:
+        fields.refuse("kind", f"is {kind!r}, neither a capture nor a deposit", f"为 {kind!r}，既非取证也非存证")
+    return kind
 
 
 def _read_number(fields: Fields) -> str:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import hmac
 import re
 from dataclasses import dataclass
+from enum import StrEnum
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Final, TypeAlias
 
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
 MAX_ENTRY_BYTES: Final = 4096
 PENDING: Final = "pending"
 NONE: Final = "none"
+CAPTURE: Final = "capture"
+DEPOSIT: Final = "deposit"
 _WHAT: Final = "ledger entry"
 _NUMBER_CHARS: Final = 64
 _NUMBER: Final = re.compile(r"[A-Za-z0-9._/-]{1,64}")
@@ -46,7 +49,7 @@ class OpenEntry:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CaptureEntry:
-    """A sealed capture: `manifest` digests manifest.json, `seal` digests seal/manifest.p7s.
+    """A sealed capture or deposit, as `kind` says: `manifest` digests manifest.json, `seal` digests seal/manifest.p7s.
 
     `timestamp` is the SHA-256 of seal/seal-1.tsr in hex, or `pending`, or `none`; `open` is the open entry's index.
     """
@@ -58,6 +61,7 @@ class CaptureEntry:
     seal: Digests
     time: datetime
     timestamp: str
+    kind: str = CAPTURE
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,7 +74,33 @@ class AbandonedEntry:
     time: datetime
 
 
-Entry: TypeAlias = OpenEntry | CaptureEntry | AbandonedEntry
+class Status(StrEnum):
+    """What became of a record after it was sealed (R45, R46)."""
+
+    CORRECTED = "corrected"
+    REVOKED = "revoked"
+    EXPLAINED = "explained"
+    SUPERSEDED = "superseded"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StatusEntry:
+    """What became of an earlier entry, linked to it by index and leaf hash (hex).
+
+    `document` digests the salted document that gives the reason; `successor` is the index of the entry that takes its
+    place, None when there is none.
+    """
+
+    document: Digests
+    key_id: str
+    of_index: int
+    of_leaf: str
+    status: Status
+    successor: int | None
+    time: datetime
+
+
+Entry: TypeAlias = OpenEntry | CaptureEntry | AbandonedEntry | StatusEntry
 
 
 def open_commitment(salt: bytes, capture_id: str) -> str:
@@ -99,7 +129,7 @@ def format_open_entry(entry: OpenEntry) -> bytes:
 
 
 def format_capture_entry(entry: CaptureEntry) -> bytes:
-    """Write a capture entry.
+    """Write the entry of a capture or a deposit.
 
     Raises:
         UsageError: a field is not of its form.
@@ -112,7 +142,7 @@ def format_capture_entry(entry: CaptureEntry) -> bytes:
         "seal": _digests(entry.seal),
         "timestamp": timestamp,
     }
-    return _format("capture", entry, members)
+    return _format(entry.kind, entry, members)
 
 
 def format_abandoned_entry(entry: AbandonedEntry) -> bytes:
@@ -122,6 +152,21 @@ def format_abandoned_entry(entry: AbandonedEntry) -> bytes:
         UsageError: a field is not of its form.
     """
     return _format("abandoned", entry, {"open": entry.open, "reason": entry.reason})
+
+
+def format_status_entry(entry: StatusEntry) -> bytes:
+    """Write a status entry.
+
+    Raises:
+        UsageError: a field is not of its form.
+    """
+    members: dict[str, JsonValue] = {
+        "document": _digests(entry.document),
+        "of": {"index": entry.of_index, "leaf": entry.of_leaf},
+        "status": entry.status.value,
+        "successor": entry.successor,
+    }
+    return _format("status", entry, members)
 
 
 def parse_entry(data: bytes) -> Entry:
@@ -157,6 +202,7 @@ def _read_capture(fields: Fields) -> CaptureEntry:
         seal=fields.object("seal").digests(),
         time=fields.time("time"),
         timestamp=_timestamp(fields),
+        kind=fields.text("kind"),
     )
 
 
@@ -169,8 +215,27 @@ def _read_abandoned(fields: Fields) -> AbandonedEntry:
     )
 
 
+def _read_status(fields: Fields) -> StatusEntry:
+    of = fields.object("of")
+    return StatusEntry(
+        document=fields.object("document").digests(),
+        key_id=fields.hex("key_id", 32),
+        of_index=of.integer("index"),
+        of_leaf=of.hex("leaf", 32),
+        status=fields.choice("status", Status),
+        successor=fields.optional("successor", fields.integer),
+        time=fields.time("time"),
+    )
+
+
 _READERS: Final[Mapping[str, Callable[[Fields], Entry]]] = MappingProxyType(
-    {"open": _read_open, "capture": _read_capture, "abandoned": _read_abandoned}
+    {
+        "open": _read_open,
+        CAPTURE: _read_capture,
+        DEPOSIT: _read_capture,
+        "abandoned": _read_abandoned,
+        "status": _read_status,
+    }
 )
 
 

@@ -9,7 +9,8 @@ from __future__ import annotations
 from itertools import groupby
 from typing import TYPE_CHECKING
 
-from evidencekit.report import particulars, proofs, scope
+from evidencekit.hashing.deposit import OUTSIDE
+from evidencekit.report import deposits, particulars, proofs, scope
 from evidencekit.report.claims import NOT_NOTARIAL, granted
 from evidencekit.report.elements import badge, both, field_table, label, moment, tag, template, text
 from evidencekit.report.issues import KINDS, PARTY_HOST, Issue, controlled_by_party, open_issues
@@ -64,9 +65,15 @@ def _front(data: CertificateData) -> Html:
     rows: list[Row] = [
         (text("Certificate no.", "证书编号"), Html(f"<strong>{escape(session.number)}</strong>")),
         (text("Issued", "出具时间"), moment(data.issue.issued_at)),
-        (text("Captured", "取证起止"), join([moment(session.started_at), moment(session.finished_at)], " – ")),
     ]
-    rows.append((text("Pages", "取证网址"), _front_urls(session)))
+    times = join([moment(session.started_at), moment(session.finished_at)], " – ")
+    if session.deposit is None:
+        rows += [(text("Captured", "取证起止"), times), (text("Pages", "取证网址"), _front_urls(session))]
+    else:
+        rows += [
+            (text("Deposited", "存证起止"), times),
+            (text("Deposit", "存证内容"), deposits.front_line(session.deposit)),
+        ]
     drawing = qr_svg(qr_payload(session.number, data.manifest.sha256), label="QR: number and manifest SHA-256")
     caption = both(text("number and manifest SHA-256", "编号与清单摘要"))
     return Html(
@@ -100,25 +107,31 @@ def _withheld(session: SessionFacts) -> Text:
 
 
 def _attempt(session: SessionFacts, attempts: int | None) -> Text:
+    done = "取证" if session.deposit is None else "存证"
     if attempts is None:
         return text(
             f"attempt {session.attempt}; the number of attempts was not stated",
-            f"第 {session.attempt} 次取证；总次数未提供",
+            f"第 {session.attempt} 次{done}；总次数未提供",
         )
     if session.matter is None:
         return text(
             f"attempt {session.attempt} of {attempts}, counted without a matter number",
-            f"第 {session.attempt} 次取证，共 {attempts} 次（未指定案件编号）",
+            f"第 {session.attempt} 次{done}，共 {attempts} 次（未指定案件编号）",
         )
     return text(
         f"attempt {session.attempt} of {attempts} announced for this matter",
-        f"本案件第 {session.attempt} 次取证，共登记 {attempts} 次",
+        f"本案件第 {session.attempt} 次{done}，共登记 {attempts} 次",
     )
 
 
 def _markers(data: CertificateData) -> Html:
     session = data.session
     late = session.completeness.after_t_capture
+    if session.deposit is not None:
+        rows = [(text("Attempt", "存证次数"), both(_attempt(session, data.issue.attempts)))]
+        if controlled_by_party(session):
+            rows.append((text("Origin of the files", "文件来源"), Html(f"<strong>{both(OUTSIDE)}</strong>")))
+        return _marker_list(rows)
     rows = [
         (text("Attempt", "取证次数"), both(_attempt(session, data.issue.attempts))),
         (
@@ -133,6 +146,10 @@ def _markers(data: CertificateData) -> Html:
     ]
     if controlled_by_party(session):
         rows.append((text("Environment control", "环境控制"), Html(f"<strong>{both(PARTY_HOST)}</strong>")))
+    return _marker_list(rows)
+
+
+def _marker_list(rows: list[Row]) -> Html:
     cells = join([Html(f"<div><dt>{label(name)}</dt><dd>{value}</dd></div>") for name, value in rows])
     return Html(f'<dl class="markers">{cells}</dl>')
 
@@ -178,11 +195,11 @@ def render_certificate(data: CertificateData) -> str:
         scope.scope(data),
         particulars.record(data),
         particulars.persons(data),
-        particulars.pages(data),
+        particulars.pages(data) if data.session.deposit is None else deposits.deposit(data),
         proofs.times(data),
         proofs.signature(data),
         proofs.ledger(data),
-        proofs.environment(data),
+        *([proofs.environment(data)] if data.session.deposit is None else []),
         scope.evidence_list(data),
         scope.verification(data),
     ]

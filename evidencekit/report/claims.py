@@ -212,6 +212,51 @@ CLAIMS: tuple[Claim, ...] = (
     ),
 )
 
+_DEPOSITED = Claim(
+    id="deposited",
+    layer=Text(en="Deposited files and statement", zh="存证文件与陈述"),
+    requires=("manifest.artifacts", "deposit.items", "deposit.statement", "deposit.links", "worklog.chain"),
+    says=Text(
+        en="The files, or their digests, and the depositor's statement are those committed to.",
+        zh="文件或其摘要、存证人陈述均与清单承诺相符。",
+    ),
+    limits=Text(
+        en="Not that the statement is true, nor how, when or by whom the files were made, nor that they are original.",
+        zh="不证明陈述属实，不证明文件如何、何时、由何人形成，也不证明其为原创。",
+    ),
+)
+_DEPOSIT_ANNOUNCED = Claim(
+    id="announced",
+    layer=Text(en="Open entry before the files were taken", zh="接收文件前的启动登记"),
+    requires=("ledger.open", "ledger.checkpoint"),
+    says=Text(
+        en="This deposit was announced in the ledger before the files were taken.",
+        zh="本次存证在接收文件之前已在账本登记。",
+    ),
+    limits=Text(en="Not that the files were new then.", zh="不证明文件当时为新形成。"),
+    anchored=True,
+)
+_DEPOSIT_OPENED = Claim(
+    id="opened",
+    layer=Text(en="T_open, in the manifest", zh="启动时间戳（清单内）"),
+    requires=("time.open", "seal.signature"),
+    says=Text(en="The record was assembled after the opening time-stamp.", zh="本记录在启动时间戳所载时间之后形成。"),
+    limits=Text(en="Not that the files were made after it.", zh="不证明文件在该时间之后形成。"),
+    anchored=True,
+)
+_OF_CAPTURES = frozenset({"environment", "exclusive", "record", "captured"})
+"""Claims about web pages, which no document about a deposit makes."""
+_OF_DEPOSITS = {claim.id: claim for claim in (_DEPOSIT_OPENED, _DEPOSIT_ANNOUNCED)}
+
+
+def claims_of(report: VerificationReport) -> tuple[Claim, ...]:
+    """The claims that a document about this report judges: a deposit has its own."""
+    if all(finding.id != "deposit.items" for finding in report.findings):
+        return CLAIMS
+    kept = tuple(_OF_DEPOSITS.get(claim.id, claim) for claim in CLAIMS if claim.id not in _OF_CAPTURES)
+    return (*kept[:2], _DEPOSITED, *kept[2:])
+
+
 NOT_NOTARIAL = Text(
     en="This document is not a notarial certificate.",
     zh="本文件不是公证书。",
@@ -250,7 +295,7 @@ def judge(claim: Claim, report: VerificationReport) -> Judged:
 
 def judge_all(report: VerificationReport) -> tuple[Judged, ...]:
     """Judges every claim, in the order in which documents print them."""
-    return tuple(judge(claim, report) for claim in CLAIMS)
+    return tuple(judge(claim, report) for claim in claims_of(report))
 
 
 def granted(report: VerificationReport) -> tuple[Claim, ...]:

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from datetime import datetime
 
+    from evidencekit.hashing.deposit import Deposit, Item
     from evidencekit.model import (
         Completeness,
         Digests,
@@ -54,6 +55,10 @@ class SessionFacts:
     pending: tuple[str, ...]
     secrets_included: bool = False
     """Whether cookies and other secrets stand in the bundle because that was asked for (`--include-secrets`)."""
+    deposit: Deposit | None = None
+    """What a deposit adds; None for a capture."""
+    items: tuple[Item, ...] = ()
+    """The first items of a deposit."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -224,4 +229,5 @@ class ReportData:
     certificate: CertificateData
     worklog: tuple[WorkLogLine, ...]
     custody: tuple[WorkLogLine, ...]
-    exchanges: ExchangesSummary
+    exchanges: ExchangesSummary | None
+    """None for a deposit."""

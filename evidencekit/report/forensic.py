@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
-from evidencekit.report import chronicle, particulars, proofs, scope
+from evidencekit.report import chronicle, deposits, particulars, proofs, scope
 from evidencekit.report.claims import NOT_NOTARIAL
 from evidencekit.report.elements import (
     badge,
@@ -24,15 +24,18 @@ from evidencekit.report.elements import (
     template,
     text,
 )
+from evidencekit.report.fields import ExchangesSummary
 from evidencekit.report.issues import KINDS, PARTY_HOST, controlled_by_party, open_issues
 from evidencekit.report.markup import Html, escape, join, own
 from evidencekit.report.wording import check_of
 
 if TYPE_CHECKING:
+    from evidencekit.model import Text
     from evidencekit.report.elements import Row
     from evidencekit.report.fields import ArtifactFacts, CertificateData, EnvironmentFacts, ReportData
 
 TITLE = text("Forensic Capture Report", "取证报告")
+DEPOSIT_TITLE = text("Deposit Report", "存证报告")
 _IMAGE_ROLES = ("screenshot.initial", "screenshot")
 _IMAGE_TYPE = "image/"
 _IMAGES = 100
@@ -74,13 +77,16 @@ def _summary(data: CertificateData) -> Html:
 
 def _commission(data: CertificateData) -> Html:
     mode = particulars.mode_words(data.session.mode)
+    means = text(f"evidencekit capture, {mode.en} mode", f"evidencekit 网页取证，{mode.zh}模式")
+    if data.session.deposit is not None:
+        means = text("evidencekit deposit of files made elsewhere", "evidencekit 存证，文件在外部形成")
     rows: list[Row] = [
         (text("Commission", "委托"), missing()),
         (text("Purpose", "目的"), missing()),
         (text("Basis of the right", "权利依据"), missing()),
         (
             text("Means", "取证手段"),
-            both(text(f"evidencekit capture, {mode.en} mode", f"evidencekit 网页取证，{mode.zh}模式")),
+            both(means),
         ),
         (text("Matter no.", "案件编号"), escape(data.session.matter) if data.session.matter else missing()),
     ]
@@ -183,14 +189,8 @@ def _appendix(data: CertificateData) -> Html:
     note = text(
         "All steps: VERIFY.md. Use anchors obtained elsewhere.", "全部步骤见 VERIFY.zh-CN.md；信任锚请另行取得。"
     )
-    files = (
-        "VERIFY.md",
-        "VERIFY.zh-CN.md",
-        "manifest.json",
-        "capture/worklog.jsonl",
-        "capture/exchanges.jsonl",
-        "proof/custody.jsonl",
-    )
+    own_log = "capture/exchanges.jsonl" if data.session.deposit is None else "deposit/items.jsonl"
+    files = ("VERIFY.md", "VERIFY.zh-CN.md", "manifest.json", "capture/worklog.jsonl", own_log, "proof/custody.jsonl")
     return section(
         text("Verification commands and raw logs", "核验命令与原始日志"),
         paragraph(note),
@@ -224,6 +224,8 @@ def render_report(data: ReportData) -> str:
         HTML without script; images and links are relative paths inside the bundle.
     """
     facts = data.certificate
+    if facts.session.deposit is not None:
+        return _page(facts, DEPOSIT_TITLE, _deposit_sections(data))
     sections = [
         _summary(facts),
         _commission(facts),
@@ -232,7 +234,7 @@ def render_report(data: ReportData) -> str:
         chronicle.probes(facts.environment),
         chronicle.log(text("Work log", "工作记录"), data.worklog),
         particulars.pages(facts),
-        chronicle.requests(data.exchanges),
+        chronicle.requests(data.exchanges or ExchangesSummary(total=0)),
         _screens(facts.artifacts),
         proofs.environment(facts),
         _transformations(facts),
@@ -248,10 +250,34 @@ def render_report(data: ReportData) -> str:
         _appendix(facts),
         _signatures(),
     ]
+    return _page(facts, TITLE, sections)
+
+
+def _deposit_sections(data: ReportData) -> list[Html]:
+    facts = data.certificate
+    return [
+        _summary(facts),
+        _commission(facts),
+        particulars.persons(facts),
+        deposits.deposit(facts),
+        chronicle.log(text("Work log", "工作记录"), data.worklog),
+        _evidence(facts),
+        proofs.times(facts),
+        proofs.signature(facts),
+        proofs.ledger(facts),
+        chronicle.custody(data.custody),
+        _findings(facts),
+        scope.scope(facts),
+        _appendix(facts),
+        _signatures(),
+    ]
+
+
+def _page(facts: CertificateData, title: Text, sections: list[Html]) -> str:
     return template("report.html").substitute(
         style=template("document.css").template,
-        title=own(f"{TITLE.zh} {TITLE.en}"),
-        heading=label(TITLE),
+        title=own(f"{title.zh} {title.en}"),
+        heading=label(title),
         number=escape(facts.session.number),
         denial=both(NOT_NOTARIAL),
         body=join(sections, "\n"),

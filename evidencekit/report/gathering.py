@@ -7,12 +7,14 @@ documents can be rendered again from a bundle alone.
 from __future__ import annotations
 
 from collections import Counter
+from itertools import islice
 from typing import TYPE_CHECKING
 
 from evidencekit.errors import FormatError
 from evidencekit.hashing.canonical import canonical_bytes, parse_canonical
 from evidencekit.hashing.chainline import beijing_time
 from evidencekit.hashing.chainlog import parse_lines
+from evidencekit.hashing.deposit import MAX_ITEM_LINE, read_item
 from evidencekit.hashing.fields import Fields, check_version
 from evidencekit.hashing.manifest import VERSION
 from evidencekit.report.fields import (
@@ -26,8 +28,9 @@ from evidencekit.report.fields import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
+    from evidencekit.hashing.deposit import Item
     from evidencekit.hashing.manifest import Manifest
     from evidencekit.hashing.records import Records
     from evidencekit.model import JsonValue
@@ -35,6 +38,8 @@ if TYPE_CHECKING:
 ENVIRONMENT_LIMIT = 64 << 20
 EXCHANGES_LIMIT = 256 << 20
 EXCHANGE_LINE_LIMIT = 4 << 20
+LISTED_ITEMS = 400
+"""Items of a deposit that the documents list one by one."""
 LISTED_EXCHANGES = 2000
 """Exchanges that the report lists one by one; the others are counted."""
 
@@ -44,8 +49,8 @@ _RECORDED = "recorded"
 _GROUPS = ("browser", "tool", "system", "clock")
 
 
-def session_facts(manifest: Manifest) -> SessionFacts:
-    """What the certificate prints of the manifest."""
+def session_facts(manifest: Manifest, items: Iterator[Item] | None = None) -> SessionFacts:
+    """What the certificate prints of the manifest, and of a deposit's first items."""
     mode = manifest.request.get("mode")
     return SessionFacts(
         number=manifest.number,
@@ -68,7 +73,21 @@ def session_facts(manifest: Manifest) -> SessionFacts:
         not_performed=manifest.not_performed,
         pending=manifest.t_open.pending,
         secrets_included=manifest.request.get("include_secrets") is True,
+        deposit=manifest.deposit,
+        items=tuple(islice(items or (), LISTED_ITEMS)),
     )
+
+
+def first_items(lines: Iterable[bytes]) -> Iterator[Item]:
+    """Reads the items of `deposit/items.jsonl`, its header passed over.
+
+    Raises:
+        FormatError: a line is not one.
+    """
+    for number, line in enumerate(lines):
+        if number:
+            what = f"items.jsonl line {number}"
+            yield read_item(Fields(parse_canonical(line.rstrip(b"\n"), limit=MAX_ITEM_LINE, what=what), what))
 
 
 def artifact_facts(manifest: Manifest, records: Records) -> tuple[ArtifactFacts, ...]:

@@ -99,6 +99,8 @@ def _page_verdict(page: PageResult) -> Text:
 
 def _session(session: SessionFacts) -> list[Issue]:
     partial, skipped = Text(en="Capture", zh="取证"), Text(en="Step", zh="步骤")
+    if session.deposit is not None:
+        skipped = Text(en="Origin of the files", zh="文件来源")
     found = [Issue(kind="PARTIAL", about=(partial,), reason=reason) for reason in session.partial]
     found += [Issue(kind="NOT_PERFORMED", about=(skipped,), reason=reason) for reason in session.not_performed]
     if session.pending:
@@ -122,7 +124,9 @@ def _session(session: SessionFacts) -> list[Issue]:
 
 def open_issues(data: CertificateData) -> tuple[Issue, ...]:
     """Collects every WARN, INDETERMINATE, NOT_PERFORMED, PENDING, PARTIAL and FAILED, the gravest first."""
-    found = _session(data.session) + _environment(data.environment) + _findings(data)
+    # A deposit's files were made elsewhere: its label says so, and no probe could say more.
+    probes = _environment(data.environment) if data.session.deposit is None else []
+    found = _session(data.session) + probes + _findings(data)
     ranks = list(KINDS)
     return tuple(sorted(found, key=lambda issue: ranks.index(issue.kind)))
 

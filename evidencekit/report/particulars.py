@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from evidencekit.model import EnvironmentControl, Operator, Relationship, Text
+from evidencekit.report import deposits
 from evidencekit.report.elements import (
     both,
     field_table,
@@ -73,6 +74,13 @@ def _worded(value: str) -> Html:
     return both(_WORDS[value]) if value in _WORDS else escape(value)
 
 
+def _role(data: CertificateData) -> Html:
+    role = data.session.operator.role
+    if data.session.deposit is not None and role == Operator().role:
+        return both(text("operator", "存证操作人"))
+    return _worded(role)
+
+
 def mode_words(mode: str) -> Text:
     """The name of a capture mode."""
     return _MODES.get(mode, text(mode, mode))
@@ -84,19 +92,31 @@ def record(data: CertificateData) -> Html:
     status = text(f"in force as of {issue.issued_at:%Y-%m-%d}", f"有效（截至 {issue.issued_at:%Y-%m-%d} 出具时）")
     later = text("later correction or revocation: not performed", "事后更正或撤销：未执行核查")
     kind = _KINDS.get(session.kind, text(session.kind, session.kind))
+    mode: Row = (text("Capture mode", "取证方式"), both(mode_words(session.mode)))
+    if session.deposit is not None:
+        kind = deposits.kind_words(session.deposit)
+        kept = text("digests alone", "仅存摘要") if session.deposit.hash_only else text("files kept", "保存文件")
+        mode = (text("Kept", "保存方式"), both(kept))
     size_known = sum(artifact.size or 0 for artifact in data.artifacts)
+    files, right, name = len(data.artifacts), or_absent(issue.right), or_absent(issue.data_name)
+    if session.deposit is not None:
+        files, size_known = session.deposit.files, session.deposit.size
+        right, name = deposits.right_and_title(session.deposit, (right, name))
     rows: list[Row] = [
         (text("Status", "证书状态"), join([both(status), both(later)], "; ")),
         (text("Issuer", "出具机构"), or_absent(issue.issuer)),
         (text("Format version", "规范版本"), own(f"evidencekit/manifest {session.spec_version} · {session.tool}")),
         (text("Custody kind", "保管种类"), both(kind)),
-        (text("Capture mode", "取证方式"), both(mode_words(session.mode))),
+        mode,
         (text("Matter no.", "案件编号"), or_absent(session.matter)),
-        (text("Right", "权利类型"), or_absent(issue.right)),
-        (text("Name of the data", "数据名称"), or_absent(issue.data_name)),
-        (text("Files", "文件数量"), own(str(len(data.artifacts)))),
+        (text("Right", "权利类型"), right),
+        (text("Name of the data", "数据名称"), name),
+        (text("Files", "文件数量"), own(str(files))),
         (text("Total size", "总大小"), size(size_known)),
-        (text("Record id", "取证标识"), digest(session.capture_id)),
+        (
+            text("Record id", "存证标识" if session.deposit is not None else "取证标识"),
+            digest(session.capture_id),
+        ),
     ]
     return section(text("Record", "存证信息"), field_table(rows))
 
@@ -107,7 +127,7 @@ def persons(data: CertificateData) -> Html:
     rows: list[Row] = [
         (text("Applicant", "申请人"), _person(data, issue.applicant)),
         (text("Identification of the applicant", "身份核验方式"), or_absent(issue.applicant_identification)),
-        (text("Operator", "操作人"), join([_person(data, operator.name), _worded(operator.role)], " · ")),
+        (text("Operator", "操作人"), join([_person(data, operator.name), _role(data)], " · ")),
         (text("Operator's identity", "操作人身份核验"), _worded(operator.identity)),
         (text("Relationship to the matter", "与当事人关系"), both(_RELATIONSHIPS[operator.relationship])),
         (text("Environment control", "环境类型"), both(_CONTROLS[operator.environment_control])),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from evidencekit.hashing.deposit import ITEM_ROLE
 from evidencekit.report.claims import NOT_NOTARIAL, NOT_QUALIFIED, NOTARIAL_REFERENCE, judge_all
 from evidencekit.report.elements import (
     both,
@@ -71,10 +72,12 @@ def evidence_list(data: CertificateData) -> Html:
         text("Size, hashed at", "大小与摘要时间"),
         text("Digests", "摘要值"),
     )
-    shown = data.artifacts[:ARTIFACT_ROWS]
+    # Deposited files are listed with the deposit, by the names that they came with.
+    listed = [each for each in data.artifacts if each.role != ITEM_ROLE]
+    shown = listed[:ARTIFACT_ROWS]
     rows = [artifact_row(number, artifact) for number, artifact in enumerate(shown, start=1)]
     parts = [grid(heads, rows, css="artifacts")]
-    left = len(data.artifacts) - len(shown)
+    left = len(listed) - len(shown)
     if left > 0:
         parts.append(paragraph(text(f"{left} more files: see report.html", f"另有 {left} 个文件，见 report.html")))
     return section(text("Evidence list", "证据清单"), *parts)

@@ -118,6 +118,9 @@ _ROWS: tuple[tuple[str, str, bool, str, str], ...] = (
     ("exchanges.corroborated", "record", False, "Two accounts of the traffic", "两份网络记录互证"),
     ("worklog.chain", "record", True, "Work log chain", "工作记录链"),
     ("custody.chain", "record", True, "Custody log chain", "保管记录链"),
+    ("deposit.items", "record", True, "Deposited items", "存证条目"),
+    ("deposit.statement", "record", True, "Depositor's statement", "存证人陈述"),
+    ("deposit.links", "record", True, "Earlier records", "在先记录"),
     ("environment.report", "environment", False, "Environment probes", "环境探查"),
     ("devtools.exclusive", "environment", False, "Exclusive browser control", "浏览器独占控制"),
     ("tls.handshake", "environment", False, "Servers' handshake signatures", "服务器握手签名"),
@@ -173,10 +176,37 @@ def _outcome_of(findings: tuple[Finding, ...]) -> Outcome:
     return Outcome.INDETERMINATE
 
 
+_DEPOSIT_RECORD = _layer(
+    "record",
+    ("Deposit", "存证记录"),
+    ("files or digests, statement and work log are those committed to", "文件或其摘要、陈述、工作记录与承诺相符"),
+    (
+        "that the statement is true, or how, when and by whom the files were made",
+        "陈述属实，或文件如何、何时、由何人形成",
+    ),
+)
+
+
+_DEPOSIT_TIME = _layer(
+    "time",
+    ("Time", "时间戳"),
+    ("the record existed no later than the stamped time", "记录不晚于时间戳所载时间即已存在"),
+    ("when the files were made", "文件形成的时间"),
+)
+
+
+def _layers_of(report: VerificationReport) -> tuple[Layer, ...]:
+    """The layers of a report: a deposit has no environment of its own, and another record."""
+    if all(finding.id != "deposit.items" for finding in report.findings):
+        return LAYERS
+    own = {layer.id: layer for layer in (_DEPOSIT_RECORD, _DEPOSIT_TIME)}
+    return tuple(own.get(layer.id, layer) for layer in LAYERS if layer.id != "environment")
+
+
 def layer_results(report: VerificationReport) -> tuple[LayerResult, ...]:
     """Groups the findings of a report by layer, in the order of `LAYERS`; a layer without findings did not run."""
     results: list[LayerResult] = []
-    for layer in LAYERS:
+    for layer in _layers_of(report):
         findings = tuple(finding for finding in report.findings if check_of(finding.id).layer == layer.id)
         results.append(LayerResult(layer=layer, outcome=_outcome_of(findings), findings=findings))
     return tuple(results)

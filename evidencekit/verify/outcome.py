@@ -98,6 +98,11 @@ REGISTRY: tuple[FindingKind, ...] = (
     ),
     _kind("worklog.chain", Layer.RECORD, _YES, "the work log's hash chain is whole and ends where the manifest says"),
     _kind("custody.chain", Layer.RECORD, _YES, "the custody log continues it without a break"),
+    _kind("deposit.items", Layer.RECORD, _YES, "of a deposit: every item listed, every stored file as listed"),
+    _kind(
+        "deposit.statement", Layer.RECORD, _YES, "of a deposit: the statement of its kind complete, labelled as said"
+    ),
+    _kind("deposit.links", Layer.RECORD, _YES, "of a deposit: every record it rests on was entered before it"),
     _kind(
         "environment.report",
         Layer.ENVIRONMENT,
@@ -168,8 +173,14 @@ REGISTRY: tuple[FindingKind, ...] = (
 
 KINDS = {kind.id: kind for kind in REGISTRY}
 REGISTERED = tuple(KINDS)
-ALWAYS = tuple(kind.id for kind in REGISTRY if kind.id not in {"policy.signatures", "trust.self"})
-"""The ids that every report holds, whatever the bundle and the arguments."""
+_OF_PAGES = ("archive.", "devtools.", "environment.", "exchanges.", "manifest.minimum", "time.capture", "tls.")
+ONLY_CAPTURE = frozenset(kind.id for kind in REGISTRY if kind.id.startswith(_OF_PAGES))
+"""Ids about web pages, which a deposit does not have."""
+ONLY_DEPOSIT = frozenset({"deposit.items", "deposit.statement", "deposit.links"})
+"""Ids that only the report of a deposit holds."""
+ALWAYS = tuple(kind.id for kind in REGISTRY if kind.id not in {"policy.signatures", "trust.self"} | ONLY_DEPOSIT)
+"""The ids that the report of every capture holds, whatever the arguments."""
+STATUS_ID = "status.current"
 
 _SEVERITY = (Outcome.FAILED, Outcome.NOT_PERFORMED, Outcome.INDETERMINATE, Outcome.PASSED)
 
@@ -195,13 +206,19 @@ def overall(findings: Iterable[Finding], *, policy_asks: bool = False) -> Outcom
         by_id.setdefault(finding.id, []).append(finding.outcome)
     if any(Outcome.FAILED in outcomes for outcomes in by_id.values()):
         return Outcome.FAILED
-    wanted = [kind.id for kind in REGISTRY if _is_required(kind, policy_asks=policy_asks)]
-    if "trust.self" in by_id:
+    absent = absent_ids(by_id)
+    wanted = [kind.id for kind in REGISTRY if kind.id not in absent and _is_required(kind, policy_asks=policy_asks)]
+    if "trust.self" in by_id or Outcome.INDETERMINATE in by_id.get(STATUS_ID, ()):
         return Outcome.INDETERMINATE
     # An id that is required and absent is as good as not performed.
     if all(weakest(by_id.get(identifier, ())) is Outcome.PASSED for identifier in wanted):
         return Outcome.PASSED
     return Outcome.INDETERMINATE
+
+
+def absent_ids(identifiers: Iterable[str]) -> frozenset[str]:
+    """Give the ids that do not apply: to a deposit, which its own ids tell, those of captures, and the other way."""
+    return ONLY_DEPOSIT if ONLY_DEPOSIT.isdisjoint(identifiers) else ONLY_CAPTURE
 
 
 def _is_required(kind: FindingKind, *, policy_asks: bool) -> bool:

@@ -139,6 +139,8 @@ class TimeChecks:
         tally = Tally("time.order", "T_open, T_capture, T_seal")
         captures = [stamp for stamps in self.captures.values() for stamp in stamps]
         groups = {"T_open": self.opens, "T_capture": captures, "T_seal": self.seals}
+        if self._case.manifest.deposit is not None:
+            del groups["T_capture"]  # the files of a deposit existed before; nothing is captured
         for name, stamps in groups.items():
             times = [
                 stamp.check.gen_time.isoformat() for stamp in stamps if stamp.check.intact and stamp.check.gen_time
@@ -194,7 +196,10 @@ class TimeChecks:
             )
             first = Text(en=f"page {page.id} was first shown", zh=f"第 {page.id} 页的初始画面时间")
             _note_clock(tally, first, page.initial_at, after, shown)
-        _note_clock(tally, Text(en="the capture ended", zh="取证结束时间"), manifest.finished_at, after, before)
+        ended = Text(en="the capture ended", zh="取证结束时间")
+        if manifest.deposit is not None:
+            ended = Text(en="the deposit ended", zh="存证结束时间")
+        _note_clock(tally, ended, manifest.finished_at, after, before)
 
 
 def note_stamps(tally: Tally, stamps: Sequence[Stamp], *, pending: Sequence[str] = (), page: str = "") -> None:

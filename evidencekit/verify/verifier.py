@@ -16,14 +16,15 @@ from evidencekit.bundle import paths
 from evidencekit.bundle.reader import open_bundle
 from evidencekit.errors import FormatError, UnknownVersionError, UsageError
 from evidencekit.model import Finding, Outcome, Text, VerificationReport
-from evidencekit.verify import archive, container, environment, exchanges, record, worklogs
+from evidencekit.verify import archive, container, deposit, environment, exchanges, record, worklogs
 from evidencekit.verify.case import Case
 from evidencekit.verify.ledger import LedgerChecks
 from evidencekit.verify.network import check_network
-from evidencekit.verify.outcome import overall
+from evidencekit.verify.outcome import ONLY_CAPTURE, ONLY_DEPOSIT, overall
 from evidencekit.verify.outer import OuterChecks
 from evidencekit.verify.policy import Policy, check_policy
 from evidencekit.verify.seals import SealChecks
+from evidencekit.verify.status import check_status
 from evidencekit.verify.tally import InputMissingError, finding
 from evidencekit.verify.timestamps import TimeChecks
 from evidencekit.verify.tls import check_tls
@@ -32,6 +33,8 @@ from evidencekit.verify.wording import headline
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from evidencekit.ledger.amendment import Standing
 
 Check: TypeAlias = "tuple[str, Callable[[], Finding]]"
 
@@ -42,6 +45,7 @@ def verify_bundle(
     trust: Trust | None = None,
     at: datetime | None = None,
     policy: Policy | None = None,
+    standing: Standing | None = None,
 ) -> VerificationReport:
     """Verify a bundle.
 
@@ -50,6 +54,7 @@ def verify_bundle(
         trust: Anchors; `None` judges as a stranger does.
         at: Aware time of verification; now by default. It is in the report.
         policy: Role signatures to demand; `None` demands none.
+        standing: How the entry stands in a newer log (`evidencekit.ledger.standing`); `None`: not looked at.
 
     Returns:
         All findings, in the order of docs/spec/findings.md.
@@ -72,11 +77,16 @@ def verify_bundle(
                 f"{name} 中既无 manifest.json 也无 seal/manifest.p7s：不是证据包。",
             )
         with closing(Case(bundle, name, trust=trust or Trust.stranger(), at=moment)) as case:
-            return _report(case, policy or Policy())
+            return _report(case, policy or Policy(), standing)
 
 
-def checks_of(case: Case, policy: Policy) -> tuple[Check, ...]:
+def checks_of(case: Case, policy: Policy, standing: Standing | None = None) -> tuple[Check, ...]:
     """List the checks of a bundle by finding id, in the order of docs/spec/findings.md."""
+    left_out = ONLY_CAPTURE if deposit.is_deposit(case) else ONLY_DEPOSIT
+    return tuple(check for check in _all_checks(case, policy, standing) if check[0] not in left_out)
+
+
+def _all_checks(case: Case, policy: Policy, standing: Standing | None) -> tuple[Check, ...]:
     times = TimeChecks(case)
     outer, seals, ledger = OuterChecks(case, times), SealChecks(case, times), LedgerChecks(case)
     return (
@@ -99,6 +109,9 @@ def checks_of(case: Case, policy: Policy) -> tuple[Check, ...]:
         ("exchanges.corroborated", lambda: check_network(case)),
         ("worklog.chain", lambda: worklogs.check_worklog(case)),
         ("custody.chain", lambda: worklogs.check_custody(case)),
+        ("deposit.items", lambda: deposit.check_items(case)),
+        ("deposit.statement", lambda: deposit.check_statement(case)),
+        ("deposit.links", lambda: deposit.check_links(case)),
         ("environment.report", lambda: environment.check_environment(case)),
         ("devtools.exclusive", lambda: environment.check_devtools(case)),
         ("tls.handshake", lambda: check_tls(case)),
@@ -118,12 +131,12 @@ def checks_of(case: Case, policy: Policy) -> tuple[Check, ...]:
         ("ledger.independent", lambda: ledger.check_independent(outer.readable_stamps)),
         *((("policy.signatures", lambda: check_policy(case, outer, policy)),) if policy.asks else ()),
         *((("trust.self", _trust_self),) if case.trust.self_bundle else ()),
-        ("status.current", _status_current),
+        ("status.current", lambda: check_status(ledger, standing)),
     )
 
 
-def _report(case: Case, policy: Policy) -> VerificationReport:
-    findings = tuple(_run(identifier, check) for identifier, check in checks_of(case, policy))
+def _report(case: Case, policy: Policy, standing: Standing | None) -> VerificationReport:
+    findings = tuple(_run(identifier, check) for identifier, check in checks_of(case, policy, standing))
     outcome = overall(findings, policy_asks=policy.asks)
     try:
         number = case.manifest.number
@@ -159,11 +172,3 @@ def _trust_self() -> Finding:
         zh="信任锚取自证据包自身：未与任何外部依据核对",
     )
     return finding("trust.self", Outcome.INDETERMINATE, reason)
-
-
-def _status_current() -> Finding:
-    reason = Text(
-        en="whether it was corrected or revoked later needs a newer ledger",
-        zh="其后是否被更正或撤销，需要更新的日志才能判断",
-    )
-    return finding("status.current", Outcome.NOT_PERFORMED, reason)

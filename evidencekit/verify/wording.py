@@ -9,12 +9,16 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from evidencekit.model import Finding, Outcome, Text
-from evidencekit.verify.outcome import KINDS, REGISTERED, Layer, Required, weakest
+from evidencekit.verify.outcome import KINDS, REGISTERED, STATUS_ID, Layer, Required, absent_ids, weakest
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
 
+_OUTSIDE = Text(
+    en="the deposited files were made outside evidencekit, and what their depositor states was not observed",
+    zh="存证文件在 evidencekit 之外形成，存证人的陈述未经观察",
+)
 _PASSED, _FAILED = Outcome.PASSED, Outcome.FAILED
 _INTEGRITY = (Layer.CONTAINER, Layer.OUTER_SEAL, Layer.RECORD)
 _INTACT_WITHOUT_ANCHORS = {"outer.timestamp", "seal.signature", "ledger.entry", "ledger.inclusion"}
@@ -37,12 +41,28 @@ def headline(outcome: Outcome, findings: Sequence[Finding]) -> Text:
         return _failed_headline(findings)
     if outcome is _PASSED:
         en = "PASSED — every required check passed against the anchors you gave"
-        return Text(en=en, zh="PASSED — 全部必需检查均已通过(以您提供的信任锚为准)")
-    parts = _undecided_parts(outcomes_by_id(findings)) + _self_note(findings)
+        zh = "PASSED — 全部必需检查均已通过(以您提供的信任锚为准)"
+        if _is_deposit(findings):
+            return Text(en=f"{en}; {_OUTSIDE.en}", zh=f"{zh}；{_OUTSIDE.zh}")
+        return Text(en=en, zh=zh)
+    parts = _status_note(findings) + _undecided_parts(outcomes_by_id(findings)) + _self_note(findings)
+    if _is_deposit(findings):
+        parts.append(_OUTSIDE)
     return Text(
         en=f"INDETERMINATE — {'; '.join(part.en for part in parts)}",
         zh=f"INDETERMINATE — {';'.join(part.zh for part in parts)}",
     )
+
+
+def _is_deposit(findings: Sequence[Finding]) -> bool:
+    return "deposit.items" in {finding.id for finding in findings}
+
+
+def _status_note(findings: Sequence[Finding]) -> list[Text]:
+    """What became of the record since stands first."""
+    return [
+        finding.reason for finding in findings if finding.id == STATUS_ID and finding.outcome is Outcome.INDETERMINATE
+    ]
 
 
 def _undecided_parts(outcomes: Mapping[str, Outcome]) -> list[Text]:
@@ -79,6 +99,7 @@ def bounds(name: str) -> bool:
 
 def _integrity_holds(outcomes: Mapping[str, Outcome]) -> bool:
     names = {kind.id for kind in KINDS.values() if kind.layer in _INTEGRITY and kind.required is Required.YES}
+    names -= absent_ids(outcomes)
     strict = (names | _INTACT_WITHOUT_ANCHORS) - {"outer.timestamp", "container.form"}
     return all(outcomes.get(name) is _PASSED for name in strict)
 

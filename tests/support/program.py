@@ -84,7 +84,7 @@ def read_ledger(home: Path) -> Announced:
     assert report.is_sound, report.problems
     assert report.signed or report.size == 0
     entries = _entries(home)
-    closed = [entry.open for entry in entries.values() if not isinstance(entry, OpenEntry)]
+    closed = [entry.open for entry in entries.values() if isinstance(entry, CaptureEntry | AbandonedEntry)]
     assert len(closed) == len(set(closed)), "an announcement was closed twice"
     return Announced(
         unclosed=[at for at, entry in entries.items() if isinstance(entry, OpenEntry) and at not in closed],

@@ -51,12 +51,26 @@ if TYPE_CHECKING:
     en="Also write the report to FILE (JSON when it ends in .json).",
     zh="另将核验报告写入文件(以 .json 结尾时为 JSON)。",
 )
+@option(
+    "--ledger",
+    "newer",
+    metavar="URL|DIR",
+    en="Newer copy of the log: was it corrected or revoked since?",
+    zh="更新的日志:核查其后是否被更正或撤销。",
+)
 @option("-v", "--verbose", is_flag=True, en="Show findings that passed, too.", zh="同时列出已通过的事项。")
 @json_option
 @language_option
 @click.pass_obj
-def verify(
-    session: Session, *, bundle: Path, trust: tuple[str, ...], at: str | None, report: Path | None, verbose: bool
+def verify(  # noqa: PLR0913 (one argument an option)
+    session: Session,
+    *,
+    bundle: Path,
+    trust: tuple[str, ...],
+    at: str | None,
+    report: Path | None,
+    newer: str | None,
+    verbose: bool,
 ) -> ExitCode:
     """Run the command."""
     from evidencekit.report.machine import report_json
@@ -65,7 +79,14 @@ def verify(
     from evidencekit.verify.verifier import verify_bundle
 
     moment = _moment(at)
-    verdict = verify_bundle(bundle, trust=load_trust(trust), at=moment)
+    anchors = load_trust(trust)
+    standing = None
+    if newer is not None:
+        from evidencekit.standing import standing_of
+        from evidencekit_cli.watching import source_of
+
+        standing = standing_of(bundle, source_of(newer), anchors.logs)
+    verdict = verify_bundle(bundle, trust=anchors, at=moment, standing=standing)
     if session.json:
         session.print_json(report_json(verdict))
     else:

@@ -1,0 +1,114 @@
+"""From the options of `deposit` to a sealed bundle, and what its user is told about it."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+from typing import TYPE_CHECKING, TypedDict
+
+from evidencekit import depositing
+from evidencekit.errors import EvidenceError
+from evidencekit.hashing.deposit import OPTIONAL, REQUIRED, WARRANTY, DepositKind, check_statement
+from evidencekit.recovery import recover
+from evidencekit_cli.exit_codes import ExitCode
+from evidencekit_cli.homes import open_home
+from evidencekit_cli.interruption import stop_requested
+from evidencekit_cli.preservation import (
+    STOPPING,
+    announce_keys,
+    authorities_of,
+    operator_of,
+    tell,
+)
+from evidencekit_cli.progress import Progress
+from evidencekit_cli.signers import signer_chosen
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from evidencekit_cli.output import Session
+
+
+class DepositOptions(TypedDict):
+    """One entry an option; None where it was not given."""
+
+    files: tuple[Path, ...]
+    kind: str
+    hash_only: bool
+    works: tuple[Path, ...]
+    title: str | None
+    creator: str | None
+    completed: str | None
+    first_published: str | None
+    right_type: str | None
+    warrant: bool
+    grantor: str | None
+    grantee: str | None
+    scope: str | None
+    medium: str | None
+    device: str | None
+    cleanliness: str | None
+    recorded: str | None
+    order_number: str | None
+    waybill: str | None
+    seal_number: str | None
+    custodian: str | None
+    output: Path | None
+    tsas: tuple[str, ...]
+    matter: str | None
+    operator: str | None
+    relationship: str | None
+    environment_control: str | None
+    no_third_party: bool
+
+
+_NAMES = {name for fields in (REQUIRED, OPTIONAL) for names in fields.values() for name in names}
+_FIELDS = sorted(_NAMES - {"warranty"})
+
+
+def deposit_files(session: Session, options: DepositOptions) -> ExitCode:
+    """Deposit what the options name, and tell the user; 3 when something is pending."""
+    # First what needs no home: a mistyped command makes no keys.
+    request = _request(options)
+    with ExitStack() as stack:
+        home, settings = open_home()
+        for lost in recover(home):
+            session.note(lost)
+        announce_keys(session, home, stack)
+        cancel = stack.enter_context(stop_requested(lambda: session.note(STOPPING)))
+        progress = stack.enter_context(Progress(session))
+        alone = options["no_third_party"] or not settings.flag("capture.third_party")
+        try:
+            evidence = depositing.deposit(
+                options["files"],
+                request=request,
+                home=home,
+                signer=signer_chosen(settings),
+                tsas=authorities_of(options["tsas"], settings, alone=alone),
+                operator=operator_of(
+                    settings,
+                    name=options["operator"],
+                    relationship=options["relationship"],
+                    control=options["environment_control"],
+                ),
+                matter=options["matter"],
+                on_event=progress.on_event,
+                cancel=cancel,
+                output=options["output"],
+            )
+        except EvidenceError as error:
+            if cancel.is_set():
+                raise KeyboardInterrupt from error
+            raise
+    tell(session, evidence)
+    return ExitCode.UNDECIDED if evidence.pending else ExitCode.OK
+
+
+def _request(options: DepositOptions) -> depositing.DepositRequest:
+    kind = DepositKind(options["kind"])
+    statement = {name: str(options[name]) for name in _FIELDS if options[name] is not None}  # type: ignore[literal-required]
+    if options["warrant"]:
+        statement["warranty"] = WARRANTY
+    check_statement(kind, statement)
+    return depositing.DepositRequest(
+        kind=kind, hash_only=options["hash_only"], statement=statement, works=options["works"]
+    )

@@ -1,0 +1,1 @@
+"""Anchors: somebody else's word, with a time or a number of theirs, for a checkpoint."""
