@@ -324,7 +324,8 @@ def test_no_changed_byte_passes_unseen_or_leaks(position: int, byte: int) -> Non
 @pytest.mark.parametrize(
     ("path", "value", "complaint"),
     [
-        (("kind",), "deposit", "kind"),
+        (("kind",), "gift", "kind"),
+        (("kind",), "deposit", "deposit"),
         (("number",), "../../etc/passwd", "certificate number"),
         (("number",), ".hidden", "certificate number"),
         (("capture_id",), "AB" * 16, "hexadecimal"),

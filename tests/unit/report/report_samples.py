@@ -33,6 +33,7 @@ from evidencekit.report.fields import (
     WorkLogLine,
 )
 from evidencekit.report.wording import CHECKS
+from evidencekit.verify.outcome import ONLY_DEPOSIT
 
 START = datetime(2026, 11, 23, 3, 4, 5, 678901, tzinfo=UTC)
 NUMBER = "9F3C2026000000172K"
@@ -90,8 +91,9 @@ def report_of(findings: tuple[Finding, ...], overall: Outcome, headline: Text) -
 
 
 def uniform_report(outcome: Outcome) -> VerificationReport:
-    """Every registered finding but `trust.self` with one outcome."""
-    findings = tuple(finding(finding_id, outcome) for finding_id in CHECKS if finding_id != "trust.self")
+    """Every finding of a capture but `trust.self` with one outcome."""
+    kept = [finding_id for finding_id in CHECKS if finding_id not in ONLY_DEPOSIT | {"trust.self"}]
+    findings = tuple(finding(finding_id, outcome) for finding_id in kept)
     return report_of(findings, outcome, Text(en=f"all {outcome}", zh=f"全部 {outcome}"))
 
 
@@ -99,7 +101,7 @@ def stranger_report() -> VerificationReport:
     """What a stranger without anchors finds in a sound record, before the bundle is sealed."""
     findings: list[Finding] = []
     for finding_id in CHECKS:
-        if finding_id in OUTER or finding_id in {"trust.self", "policy.signatures"}:
+        if finding_id in OUTER or finding_id in ONLY_DEPOSIT | {"trust.self", "policy.signatures"}:
             continue
         if finding_id in UNANCHORED:
             findings.append(finding(finding_id, Outcome.INDETERMINATE, UNANCHORED[finding_id]))
