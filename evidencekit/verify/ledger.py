@@ -65,6 +65,8 @@ class LedgerChecks:
         for held, member in ((entry.manifest, paths.MANIFEST), (entry.seal, paths.SEAL)):
             if held != self._case.digest_of(member):
                 tally.fail(f"the entry holds other digests of {member}", f"条目中 {member} 的摘要不符")
+        if entry.kind != manifest.kind:
+            tally.fail("the entry is of another kind of record", "条目对应另一类记录")
         if entry.number != manifest.number:
             tally.fail("the entry is for another certificate number", "条目对应另一个证书编号")
         if entry.key_id != manifest.signer.certificate_sha256:

@@ -48,7 +48,7 @@ function namedByManifest(kase: Case, tally: Tally): Set<string> {
 
 function mayStand(name: string): boolean {
   if (OPTIONAL.includes(name) || REQUIRED.includes(name)) return true;
-  return name.startsWith('proof/checkpoints/') || name.startsWith('proof/tsa/') || TOKEN.test(name) || GROWTH.test(name);
+  return name.startsWith('proof/anchors/') || name.startsWith('proof/links/') || name.startsWith('proof/checkpoints/') || name.startsWith('proof/tsa/') || TOKEN.test(name) || GROWTH.test(name);
 }
 
 export function checkVersions(kase: Case): Finding {

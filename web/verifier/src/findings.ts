@@ -86,11 +86,16 @@ export async function run(id: string, check: () => Finding | Promise<Finding>): 
   }
 }
 
+const OF_PAGES = ['archive.', 'devtools.', 'environment.', 'exchanges.', 'manifest.minimum', 'time.capture', 'tls.'];
+
+/** Whether an id is about the other kind of record: a deposit has no pages, a capture no deposited files. */
+export const foreign = (id: string, deposit: boolean): boolean => (deposit ? OF_PAGES.some((start) => id.startsWith(start)) : id.startsWith('deposit.'));
+
 /** Every registered id once, in the registry's order; what this page does not check is NOT_PERFORMED by name. */
-export function complete(found: readonly Finding[]): Finding[] {
+export function complete(found: readonly Finding[], deposit = false): Finding[] {
   return REGISTRY.flatMap(({ id }) => {
     const own = found.filter((one) => one.id === id);
-    if (own.length || ON_REQUEST.has(id)) return own;
+    if (own.length || ON_REQUEST.has(id) || foreign(id, deposit)) return own;
     return [finding(id, 'NOT_PERFORMED', { en: 'this page does not check it; use evidencekit verify', zh: '本页面不核验此项，请使用 evidencekit verify' })];
   });
 }
@@ -99,7 +104,8 @@ export function overall(found: readonly Finding[]): Outcome {
   if (found.some((one) => one.outcome === 'FAILED')) return 'FAILED';
   if (found.some((one) => one.id === 'trust.self')) return 'INDETERMINATE';
   const asked = found.some((one) => one.id === 'policy.signatures');
-  const wanted = REGISTRY.filter((kind) => kind.required === 'yes' || (kind.required !== 'no' && asked));
+  const deposit = found.some((one) => one.id.startsWith('deposit.'));
+  const wanted = REGISTRY.filter((kind) => !foreign(kind.id, deposit)).filter((kind) => kind.required === 'yes' || (kind.required !== 'no' && asked));
   const passed = wanted.every((kind) => weakest(found.filter((one) => one.id === kind.id).map((one) => one.outcome)) === 'PASSED');
   return passed ? 'PASSED' : 'INDETERMINATE';
 }

@@ -1,6 +1,6 @@
 // The sentence beside the verdict, tied to what verified and to nothing else (R33): evidencekit/verify/wording.py.
 
-import { Finding, LAYERS, REGISTRY } from './findings';
+import { Finding, foreign, LAYERS, REGISTRY } from './findings';
 import { Outcome, weakest } from './steps';
 import type { Language, Words } from './words';
 
@@ -26,7 +26,8 @@ export function headline(overall: Outcome, findings: readonly Finding[], words: 
   }
   const outcomes = outcomesById(findings);
   const undecided = REGISTRY.filter((kind) => kind.required !== 'no' && (outcomes.get(kind.id) ?? 'PASSED') !== 'PASSED').map((kind) => kind.id);
-  const strict = [...REGISTRY.filter((kind) => kind.required === 'yes' && INTEGRITY.includes(kind.layer)).map((kind) => kind.id), ...INTACT_WITHOUT_ANCHORS];
+  const deposit = outcomes.has('deposit.items');
+  const strict = [...REGISTRY.filter((kind) => !foreign(kind.id, deposit)).filter((kind) => kind.required === 'yes' && INTEGRITY.includes(kind.layer)).map((kind) => kind.id), ...INTACT_WITHOUT_ANCHORS];
   const parts: string[] = [];
   if (strict.every((id) => outcomes.get(id) === 'PASSED' || id === 'outer.timestamp' || id === 'container.form')) parts.push(words.integrity);
   const untied = TIED.filter(({ ids }) => undecided.some((id) => (ids as readonly string[]).includes(id))).map(({ word }) => words[word]);

@@ -35,7 +35,8 @@ export class LedgerChecks {
     const tally = new Tally('ledger.entry', PATH.entry);
     const entry = parseEntry(kase.data(PATH.entry));
     const { manifest } = kase;
-    if (entry.kind !== 'capture') throw new FormatError(`${PATH.entry} is no capture entry`, `${PATH.entry} 不是取证条目`);
+    if (entry.kind !== 'capture' && entry.kind !== 'deposit') throw new FormatError(`${PATH.entry} is no capture entry`, `${PATH.entry} 不是取证条目`);
+    if (entry.kind !== manifest.kind) tally.fail('the entry is of another kind of record', '条目对应另一类记录');
     for (const [held, member] of [[entry.manifest, PATH.manifest], [entry.seal, PATH.seal]] as const) {
       const found = kase.digestOf(member);
       if (held.sha256 !== found.sha256 || held.sm3 !== found.sm3) tally.fail(`the entry holds other digests of ${member}`, `条目中 ${member} 的摘要不符`);

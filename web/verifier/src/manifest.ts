@@ -6,7 +6,7 @@ import type { Digests } from './digest';
 import { checkVersion, Fields } from './fields';
 import { saltedLeaf } from './merkle';
 
-export const MAX_MANIFEST_BYTES = 16 << 20;
+export const MAX_MANIFEST_BYTES = 64 << 20;
 export const MAX_RECORDS_BYTES = 256 << 20;
 const MAX_LINES = 1 << 20;
 const MAX_PATH_CHARS = 240;
@@ -110,7 +110,9 @@ export function parseManifest(data: Uint8Array) {
   const top = new Fields(parseCanonical(data, MAX_MANIFEST_BYTES, 'manifest.json'), 'manifest.json');
   checkVersion(top, 'manifest');
   const [times, ledger, records, worklog] = [top.object('times'), top.object('ledger'), top.object('records'), top.object('worklog')];
-  if (top.text('kind') !== 'capture') top.refuse('kind', "is not 'capture'", "不是 'capture'");
+  const kind = top.text('kind', 64);
+  if (kind !== 'capture' && kind !== 'deposit') top.refuse('kind', 'is neither a capture nor a deposit', '既非取证也非存证');
+  if (kind === 'deposit') top.object('deposit').integer('files', 1);
   const number = top.text('number', 64);
   if (!/^[0-9A-Za-z][0-9A-Za-z._-]{0,63}$/.test(number)) top.refuse('number', 'is not a certificate number', '不是证书编号');
   const transformations = top.items('transformations').map((item) => {
@@ -118,7 +120,7 @@ export function parseManifest(data: Uint8Array) {
     return item.optional('page', (name) => pageId(item, name));
   });
   const manifest = {
-    number, captureId: top.hex('capture_id', 16), request: top.object('request').members as Json, started: times.time('started'), finished: times.time('finished'),
+    kind, number, captureId: top.hex('capture_id', 16), request: top.object('request').members as Json, started: times.time('started'), finished: times.time('finished'),
     open: readOpening(top.object('open')), tOpen: readOpenStamp(top.object('t_open')),
     tCapture: top.items('t_capture').map((item): CaptureStamp => ({ page: pageId(item, 'page'), document: item.text('document', MAX_PATH_CHARS), sha256: item.hex('sha256', 32) })),
     pages: top.items('pages').map(readPage), artifacts: top.items('artifacts').map(readArtifact), artifactsRoot: top.octets('artifacts_root', 32),
@@ -205,7 +207,7 @@ export function parseRecords(data: Uint8Array): Records {
 }
 
 export interface CaptureEntry {
-  readonly kind: 'capture';
+  readonly kind: 'capture' | 'deposit';
   readonly keyId: string;
   readonly manifest: Digests;
   readonly number: string;
@@ -230,7 +232,7 @@ export function parseEntry(data: Uint8Array): CaptureEntry | OpenEntry | { reado
     fields.time('time');
     return { kind, keyId: fields.hex('key_id', 32), commitment: fields.hex('commitment', 32) };
   }
-  if (kind === 'capture') {
+  if (kind === 'capture' || kind === 'deposit') {
     fields.time('time');
     return {
       kind, keyId: fields.hex('key_id', 32), manifest: fields.object('manifest').digests(), number: matching(fields, 'number', /^[A-Za-z0-9._/-]{1,64}$/),

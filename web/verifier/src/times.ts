@@ -103,6 +103,8 @@ export class TimeChecks {
     const tally = new Tally('time.order', 'T_open, T_capture, T_seal');
     const captures = [...this.captures().values()].flat();
     for (const [name, stamps] of [['T_open', this.opens()], ['T_capture', captures], ['T_seal', this.seals()]] as const) {
+      // The files of a deposit existed before; nothing is captured.
+      if (name === 'T_capture' && this.kase.manifest.kind === 'deposit') continue;
       if (!stamps.some((stamp) => stamp.intact)) tally.doubt(`${name} is pending`, `${name} 待补`);
       else if (!stamps.some((stamp) => stamp.trusted)) tally.doubt(`${name} comes from no TSA you trust`, `${name} 并非来自您信任的时间戳机构`);
     }
