@@ -103,10 +103,10 @@ def test_anything_else_is_refused(data: bytes) -> None:
 def test_a_bomb_ends_at_the_limit() -> None:
     bomb = _INFO + _gzip(_record("response", 1, b"\x00" * (64 << 20)))
     assert len(bomb) < 100_000
-    begun = time.perf_counter()
+    begun = time.process_time()
     with pytest.raises(FormatError, match="more than the limit"):
         _read(bomb, limit_bytes=1 << 20)
-    assert time.perf_counter() - begun < 1
+    assert time.process_time() - begun < 1
 
 
 def test_too_many_records_end_at_the_limit() -> None:

@@ -81,16 +81,16 @@ def test_a_stream_hides_what_the_whole_text_hides(values: list[str], text: str, 
 
 def test_runs_of_backslashes_do_not_make_the_search_explode() -> None:
     masker = Masker([("ab" + "\\" * 500 + '"' * 20 + "!", "cookie")])
-    begun = time.perf_counter()
+    begun = time.process_time()
     masker.mask(b"ab" + b"\\" * 1900 + b'"' * 19)
-    assert time.perf_counter() - begun < 1
+    assert time.process_time() - begun < 1
 
 
 def test_many_long_secrets_cost_little() -> None:
     masker = Masker([(f"{n:04d}-{'/='.join('q' * 8 for _ in range(40))}", "cookie") for n in range(2000)])
-    begun = time.perf_counter()
+    begun = time.process_time()
     masker.mask(b"<p>nothing of the kind</p>" * 4000)
-    assert time.perf_counter() - begun < 2
+    assert time.process_time() - begun < 2
 
 
 @pytest.mark.parametrize(

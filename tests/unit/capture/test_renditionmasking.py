@@ -151,7 +151,7 @@ def test_without_secrets_not_a_byte_changes() -> None:
 
 
 def test_hostile_renditions_take_no_time() -> None:
-    begun = time.perf_counter()
+    begun = time.process_time()
     mask_mhtml(_mhtml("binary", b"----b--\r\n" * 100_000 + b"A:" + b"\r\n " * 100_000), _MASKER)
     pdf_reasons(b"stream\n" * 100_000, _MASKER)
-    assert time.perf_counter() - begun < 4
+    assert time.process_time() - begun < 4

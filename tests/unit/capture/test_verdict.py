@@ -64,8 +64,8 @@ def test_the_status_stays_visible_beside_a_challenge() -> None:
 
 
 def test_hostile_text_takes_no_time() -> None:
-    begun = time.perf_counter()
+    begun = time.process_time()
     judge_page(replace(_PAGE, text="访问" * 900, html="<input " + "x" * (1 << 20), title="验" * 10_000))
     judge_page(replace(_PAGE, text="该内容已" * 400_000, html="<input a=" * 200_000))
     judge_page(replace(_PAGE, text="", html="<input a=" * 200_000))
-    assert time.perf_counter() - begun < 3
+    assert time.process_time() - begun < 3

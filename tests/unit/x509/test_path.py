@@ -272,9 +272,9 @@ def test_many_certificates_of_one_name_end_quickly(pki: Any) -> None:
     ]
     leaf = pki.make("Leaf", pki.sealing, issuer=pki.make("A", pki.authority(), key=keys[0]))
     other = pki.make("A", pki.authority())
-    started = time.monotonic()
+    started = time.process_time()
     assert seal(leaf, [other], pki.at, pool).outcome is Outcome.INDETERMINATE
-    assert time.monotonic() - started < 2
+    assert time.process_time() - started < 2
 
 
 def test_a_weakly_signed_certificate_leads_nowhere(tmp_path: Path) -> None:
