@@ -15,6 +15,7 @@ COMMANDS = (
     "deposit",
     "verify",
     "inspect",
+    "redact",
     "export",
     "list",
     "amend",

@@ -46,6 +46,12 @@ _MEMBERS = (
         zh="显示证据包自述的内容,不作核验。",
     ),
     Member(
+        "redact",
+        "evidencekit_cli.commands.redact:redact",
+        en="Make an edition that withholds named parts.",
+        zh="制作不公开指定部分的遮盖版。",
+    ),
+    Member(
         "export",
         "evidencekit_cli.commands.export:export",
         en="Make a folder for court, expert or FRE 902.",

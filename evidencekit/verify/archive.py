@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, BinaryIO, cast
 
-from evidencekit.bundle import paths
 from evidencekit.bundle.warc import WarcBlock, read_blocks
 from evidencekit.errors import FormatError
 from evidencekit.verify.tally import Tally
@@ -20,7 +19,7 @@ if TYPE_CHECKING:
 
 def check_archive_records(case: Case) -> Finding:
     """`archive.records`: the blocks of the archive and the opened records are the same, each once."""
-    tally = Tally("archive.records", paths.ARCHIVE)
+    tally = Tally("archive.records", case.archive)
     opened = {line.id: line for line in case.records.records if not line.withheld}
     blocks = 0
     with case.open_wacz() as wacz:
@@ -34,12 +33,17 @@ def check_archive_records(case: Case) -> Finding:
             f"record {identifier} was committed, but the archive lacks it", f"记录 {identifier} 已承诺，但归档中没有"
         )
     tally.details["blocks"] = blocks
-    return tally.close(f"{blocks} blocks equal the records that were committed", f"{blocks} 个块与所承诺的记录一致")
+    redacted = sum("redacted" in line.withheld for line in case.records.records)
+    note = (f"; {redacted} WITHHELD(redacted), not checked", f"；{redacted} 条不公开，未核对") if redacted else ("", "")
+    return tally.close(
+        f"{blocks} blocks equal the records that were committed{note[0]}",
+        f"{blocks} 个块与所承诺的记录一致{note[1]}",
+    )
 
 
 def check_archive_wacz(case: Case) -> Finding:
     """`archive.wacz`: every digest that the WACZ states, the parts it needs, and its own signature if it has one."""
-    tally = Tally("archive.wacz", paths.ARCHIVE)
+    tally = Tally("archive.wacz", case.archive)
     with case.open_wacz() as wacz:
         problems, signed = check_package(wacz)
         tally.details["members"] = len(wacz.names)

@@ -68,6 +68,16 @@ class Case:
         """Let the copy of the web archive go."""
         self._spool.close()
 
+    @property
+    def archive(self) -> str:
+        """The web archive that is there: that of a redacted edition, or the original."""
+        return paths.ARCHIVE_EDITION if paths.ARCHIVE_EDITION in self.names else paths.ARCHIVE
+
+    @property
+    def exchanges(self) -> str:
+        """The list of exchanges that is there, likewise."""
+        return paths.EXCHANGES_EDITION if paths.EXCHANGES_EDITION in self.names else paths.EXCHANGES
+
     def has(self, name: str) -> bool:
         """Tell whether there is such a member and it can be read."""
         return name in self.digests
@@ -163,8 +173,8 @@ class Case:
             FormatError: it is no WACZ.
             InputMissingError: it is missing or cannot be read.
         """
-        if not self.has(paths.ARCHIVE):
-            raise self._missing(paths.ARCHIVE)
+        if not self.has(self.archive):
+            raise self._missing(self.archive)
         self._spool.seek(0)
         yield Wacz(cast("IO[bytes]", self._spool))
 
@@ -245,7 +255,7 @@ class Case:
                 hasher.update(chunk)
                 if keep:
                     chunks.append(chunk)
-                if name == paths.ARCHIVE:
+                if name == self.archive:
                     self._spool.write(chunk)
         except FormatError as error:
             self.broken[name] = error
@@ -265,7 +275,17 @@ class Case:
                 Outcome.FAILED,
                 Text(en=f"{name} cannot be read: {error.en}", zh=f"无法读取 {name}:{error.zh}"),
             )
+        reasons = self._withheld_reasons(name)
+        if reasons:
+            named = ", ".join(reasons)
+            reason = Text(en=f"WITHHELD({named}): {name}", zh=f"不公开(WITHHELD：{named})：{name}")
+            return InputMissingError(Outcome.NOT_PERFORMED, reason)
         return InputMissingError(Outcome.NOT_PERFORMED, Text(en=f"{name} is not there", zh=f"缺少 {name}"))
+
+    def _withheld_reasons(self, name: str) -> tuple[str, ...]:
+        if name == paths.RECORDS or isinstance(self._records, Exception):
+            return ()
+        return next((line.withheld for line in self._records.artifacts if line.path == name), ())
 
     def _with_own(self, trust: Trust) -> Trust:
         if not trust.self_bundle:

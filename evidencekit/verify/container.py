@@ -120,6 +120,8 @@ def _named_by_manifest(case: Case) -> Iterator[str]:
     yield from (token.path for token in manifest.t_open.tokens)
     yield from (stamp.document for stamp in manifest.t_capture)
     yield from (artifact.path for artifact in manifest.artifacts)
+    if case.has(paths.REDACTION):
+        yield from (paths.REDACTION, paths.ARCHIVE_EDITION, paths.EXCHANGES_EDITION)
 
 
 def _may_stand(name: str) -> bool:

@@ -37,7 +37,7 @@ class _Seen:
 
 def check_exchanges(case: Case) -> Finding:
     """`exchanges.complete`: ids once, counts as in the manifest, and exactly the records that were committed."""
-    tally = Tally("exchanges.complete", paths.EXCHANGES)
+    tally = Tally("exchanges.complete", case.exchanges)
     seen, stated = _read(case, tally)
     lines = seen.outcomes.total()
     if lines != stated:
@@ -50,6 +50,12 @@ def check_exchanges(case: Case) -> Finding:
     _check_links(tally, seen)
     _check_records(tally, seen, case)
     tally.details["requests"] = lines
+    if case.exchanges != paths.EXCHANGES:
+        tally.doubt(
+            "the list is that of a redacted edition: it agrees with the manifest's counts and the records, but the "
+            "list that was committed is WITHHELD(redacted)",
+            "该列表属于遮盖版：与清单计数及各记录一致，但所承诺的原列表不公开(WITHHELD：redacted)",
+        )
     return tally.close(
         f"each of {lines} requests ends once, as the manifest counts",
         f"{lines} 个请求各有且仅有一个结果，与清单计数一致",
@@ -58,11 +64,11 @@ def check_exchanges(case: Case) -> Finding:
 
 def _read(case: Case, tally: Tally) -> tuple[_Seen, int]:
     seen, stated = _Seen(), 0
-    for number, line in enumerate(case.lines(paths.EXCHANGES, limit=MAX_BYTES, longest=MAX_LINE_BYTES)):
+    for number, line in enumerate(case.lines(case.exchanges, limit=MAX_BYTES, longest=MAX_LINE_BYTES)):
         if number > MAX_LINES:
-            raise FormatError(f"{paths.EXCHANGES} has over {MAX_LINES} lines")
+            raise FormatError(f"{case.exchanges} has over {MAX_LINES} lines")
         row = Fields(
-            parse_canonical(line, limit=MAX_LINE_BYTES, what=paths.EXCHANGES), f"{paths.EXCHANGES} line {number}"
+            parse_canonical(line, limit=MAX_LINE_BYTES, what=case.exchanges), f"{case.exchanges} line {number}"
         )
         if number:
             _add(seen, row)

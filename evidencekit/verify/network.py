@@ -54,11 +54,11 @@ def check_network(case: Case) -> Finding:
 
 def _told_by_devtools(case: Case) -> dict[str, _Told]:
     told: dict[str, _Told] = {}
-    for number, line in enumerate(case.lines(paths.EXCHANGES, limit=MAX_BYTES, longest=MAX_LINE_BYTES)):
+    for number, line in enumerate(case.lines(case.exchanges, limit=MAX_BYTES, longest=MAX_LINE_BYTES)):
         if number == 0:
             continue
         row = Fields(
-            parse_canonical(line, limit=MAX_LINE_BYTES, what=paths.EXCHANGES), f"{paths.EXCHANGES} line {number}"
+            parse_canonical(line, limit=MAX_LINE_BYTES, what=case.exchanges), f"{case.exchanges} line {number}"
         )
         response = row.optional("response", row.object) if row.has("response") else None
         address = row.optional("remote_address", row.text) if row.has("remote_address") else None

@@ -157,6 +157,12 @@ REGISTRY: tuple[FindingKind, ...] = (
     ),
     _kind("policy.signatures", Layer.SIGNATURE, Required.BY_POLICY, "the role signatures that the policy demands"),
     _kind(
+        "redaction.edition",
+        Layer.CONTAINER,
+        _NO,
+        "a redacted edition: it withholds exactly what it says, and names the bundle that it was made from",
+    ),
+    _kind(
         "trust.self",
         Layer.CONTAINER,
         _NO,
@@ -178,7 +184,8 @@ ONLY_CAPTURE = frozenset(kind.id for kind in REGISTRY if kind.id.startswith(_OF_
 """Ids about web pages, which a deposit does not have."""
 ONLY_DEPOSIT = frozenset({"deposit.items", "deposit.statement", "deposit.links"})
 """Ids that only the report of a deposit holds."""
-ALWAYS = tuple(kind.id for kind in REGISTRY if kind.id not in {"policy.signatures", "trust.self"} | ONLY_DEPOSIT)
+_ONLY_SOMETIMES = frozenset({"policy.signatures", "redaction.edition", "trust.self"})
+ALWAYS = tuple(kind.id for kind in REGISTRY if kind.id not in _ONLY_SOMETIMES | ONLY_DEPOSIT)
 """The ids that the report of every capture holds, whatever the arguments."""
 STATUS_ID = "status.current"
 

@@ -23,6 +23,7 @@ from evidencekit.verify.network import check_network
 from evidencekit.verify.outcome import ONLY_CAPTURE, ONLY_DEPOSIT, overall
 from evidencekit.verify.outer import OuterChecks
 from evidencekit.verify.policy import Policy, check_policy
+from evidencekit.verify.redaction import check_redaction
 from evidencekit.verify.seals import SealChecks
 from evidencekit.verify.status import check_status
 from evidencekit.verify.tally import InputMissingError, finding
@@ -130,6 +131,7 @@ def _all_checks(case: Case, policy: Policy, standing: Standing | None) -> tuple[
         ("ledger.open", ledger.check_open),
         ("ledger.independent", lambda: ledger.check_independent(outer.readable_stamps)),
         *((("policy.signatures", lambda: check_policy(case, outer, policy)),) if policy.asks else ()),
+        *((("redaction.edition", lambda: check_redaction(case)),) if paths.REDACTION in case.names else ()),
         *((("trust.self", _trust_self),) if case.trust.self_bundle else ()),
         ("status.current", lambda: check_status(ledger, standing)),
     )

@@ -336,7 +336,7 @@ def make_wacz(warc: bytes, *, extra: Mapping[str, bytes] | None = None, signed: 
     """Write a WACZ 1.1.1 around one WARC file."""
     members = {
         "archive/data.warc.gz": warc,
-        "indexes/index.cdxj": b"test,shop)/ 20261123030410 {}\n",
+        "indexes/index.cdxj": b'test,shop)/ 20261123030410 {"filename":"data.warc.gz","offset":"0"}\n',
         "pages/pages.jsonl": b'{"format":"json-pages-1.0","id":"pages","title":"All Pages"}\n',
         **(extra or {}),
     }
