@@ -210,7 +210,8 @@ class _Work:
         return {str(line["id"]) for line in self._lines() if "url" in line and fnmatchcase(str(line["url"]), what)}
 
     def _lines(self) -> Iterator[_Line]:
-        data = (self.folder / paths.EXCHANGES).read_bytes()
+        listed = self.folder / paths.EXCHANGES
+        data = listed.read_bytes() if listed.exists() else b""  # a deposit has none
         if len(data) > MAX_BYTES:
             raise FormatError("the list of exchanges is over its limit", "请求列表超过上限")
         for line in data.splitlines():
