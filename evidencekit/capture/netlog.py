@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from evidencekit.capture.cdp import Params, integer_of, mapping_of, value_at
+from evidencekit.errors import StorageError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -135,6 +136,36 @@ class NetLogReader:
         for name, number in mapping_of(value_at(constants, "constants", "netError")).items():
             if isinstance(number, int):
                 self.net_errors[number] = f"net::{name}"
+
+
+def copy_without(source: Path, out: Path, names: frozenset[str]) -> None:
+    """Copy a log without the events of these names, line by line.
+
+    Raises:
+        StorageError: the disk refuses.
+    """
+    try:
+        with source.open("rb") as lines, out.open("xb") as kept:
+            first = lines.readline(LINE_LIMIT)
+            kept.write(first)
+            endings = tuple(b'"type":%d},' % number for number in _numbers(first, names))
+            for line in lines:
+                if not (endings and line.rstrip().endswith(endings)):
+                    kept.write(line)
+    except OSError as error:
+        raise StorageError(
+            f"cannot write {out}: {error.strerror or error}; free space on the disk and capture again",
+            f"无法写入 {out}:{error.strerror or error}；请清理磁盘后重新取证",
+        ) from error
+
+
+def _numbers(first: bytes, names: frozenset[str]) -> tuple[int, ...]:
+    try:
+        constants = json.loads(first.rstrip(b", \r\n") + b"}")
+    except (ValueError, RecursionError):
+        return ()
+    types = mapping_of(value_at(constants, "constants", "logEventTypes"))
+    return tuple(number for name, number in types.items() if name in names and isinstance(number, int))
 
 
 def _milliseconds(value: object) -> int:

@@ -11,10 +11,11 @@ from evidencekit.capture.joining import (
     exchange_of_hop,
     is_settled,
 )
-from evidencekit.capture.netlog import NetLogReader
+from evidencekit.capture.netlog import NetLogReader, copy_without
 from evidencekit.capture.netlogindex import NetLogIndex
 from evidencekit.capture.request import Mode
 from evidencekit.capture.wirebodies import WireStore, decode
+from evidencekit.model import Text
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -31,6 +32,16 @@ NUDGE_URL: Final = "http://127.0.0.1:1/evidencekit"
 """Asked of the browser alone: port 1 is refused before anything is sent (net/base/port_util.cc)."""
 
 _MODES: Final = {Mode.STANDARD: "IncludeSensitive", Mode.FORENSIC: "Everything"}
+_BULKY: Final = frozenset(
+    {
+        "SOCKET_BYTES_RECEIVED",
+        "SOCKET_BYTES_SENT",
+        "SSL_SOCKET_BYTES_RECEIVED",
+        "SSL_SOCKET_BYTES_SENT",
+        "URL_REQUEST_JOB_BYTES_READ",
+        "URL_REQUEST_JOB_FILTERED_BYTES_READ",
+    }
+)
 _NO_PARTITIONS: Final = frozenset({"", "null null", "null"})
 
 
@@ -53,6 +64,38 @@ class NetworkLog:
             self._store.index = self.index
         self.reader = NetLogReader(path, self.index.handlers())
         self.matcher = Matcher(self.index)
+
+    def gaps(self) -> tuple[Text, ...]:
+        """What this browser's log does not tell, for page 1; asked when it is closed."""
+        if self.reader.offset_ms is None:
+            return (
+                Text(
+                    en="this browser kept no network log: header order, connections and handshakes are not recorded",
+                    zh="此浏览器未生成网络日志：未记录标头顺序、连接与握手",
+                ),
+            )
+        if self.reader.missing:
+            names = ", ".join(self.reader.missing)
+            return (
+                Text(
+                    en=f"this browser's network log does not know these events: {names}",
+                    zh=f"此浏览器的网络日志不支持以下事件：{names}",
+                ),
+            )
+        return ()
+
+    def keep_private(self) -> Path:
+        """The log as its holder keeps it: in forensic mode without the bytes that the archive and spools hold already.
+
+        Raises:
+            StorageError: the disk refuses.
+        """
+        if self._store is None:
+            return self.path
+        kept = self.path.with_name(f"kept-{FILE_NAME}")
+        copy_without(self.path, kept, _BULKY)
+        self.path.unlink()
+        return kept
 
     @property
     def flags(self) -> tuple[str, ...]:

@@ -181,12 +181,19 @@ class _Run:
         log = recorder.settlement.log
         if log is None:
             return recording
-        self.desk.staging.keep_private_file(FILE_NAME, log.path)
         files = await asyncio.to_thread(network_files, log, recording.exchanges, self.capture_id)
+        if log.reader.size:
+            kept = await asyncio.to_thread(log.keep_private)
+            self.desk.staging.keep_private_file(FILE_NAME, kept)
         self.desk.journal.border(
             "network.log", events=log.reader.events, only_here=len(log.only_here), handshakes=files.handshakes
         )
-        return replace(recording, chains={**files.tls, **recording.chains}, network=files.report)
+        return replace(
+            recording,
+            chains={**files.tls, **recording.chains},
+            network=files.report,
+            not_performed=(*recording.not_performed, *log.gaps()),
+        )
 
     async def _visit_all(self, studio: Studio) -> Recording:
         """Visit every page, fetch what only the running browser can give, and drain."""

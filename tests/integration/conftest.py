@@ -11,6 +11,7 @@ import pytest
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
 from evidencekit.capture.launcher import find_browser
+from evidencekit.capture.request import Mode
 from evidencekit.errors import BrowserError
 from tests.support.preserved import Preserved, Shop, open_shop, preserve_shop
 
@@ -38,6 +39,12 @@ def office(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def preserved(shop: Shop, office: Path, tmp_path_factory: pytest.TempPathFactory) -> Preserved:
     """The bundle as it is by default: secrets withheld."""
     return preserve_shop(shop, tmp_path_factory.mktemp("default") / "out", office)
+
+
+@pytest.fixture(scope="session")
+def forensic(shop: Shop, office: Path, tmp_path_factory: pytest.TempPathFactory) -> Preserved:
+    """A bundle whose archive holds bodies as on the wire."""
+    return preserve_shop(shop, tmp_path_factory.mktemp("forensic") / "out", office, mode=Mode.FORENSIC)
 
 
 @pytest.fixture(scope="session")

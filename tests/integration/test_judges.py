@@ -22,6 +22,7 @@ from playwright.sync_api import Page, sync_playwright
 from evidencekit.bundle import paths
 from evidencekit.bundle.writer import write_zip
 from evidencekit.capture.launcher import find_browser
+from evidencekit.model import Outcome
 from tests.support.preserved import LAZY, WORDS, Preserved
 
 if TYPE_CHECKING:
@@ -160,7 +161,9 @@ def test_the_written_lists_refuse_an_added_and_a_missing_file(preserved: Preserv
 # --- archive -----------------------------------------------------------------------------------
 
 
-def test_wacz_and_warcio_accept_the_archive(preserved: Preserved, tmp_path: Path) -> None:
+@pytest.mark.parametrize("mode", ["preserved", "forensic"])
+def test_wacz_and_warcio_accept_the_archive(mode: str, request: pytest.FixtureRequest, tmp_path: Path) -> None:
+    preserved: Preserved = request.getfixturevalue(mode)
     wacz = preserved.unpack(tmp_path / "out") / paths.ARCHIVE
     judged(tool("wacz"), "validate", "-f", wacz)
     with zipfile.ZipFile(wacz) as archive:
@@ -168,6 +171,17 @@ def test_wacz_and_warcio_accept_the_archive(preserved: Preserved, tmp_path: Path
     said = judged(tool("warcio"), "check", "-v", tmp_path / "archive/data.warc.gz")
     assert said.count("digest pass") >= LAZY
     assert "fail" not in said.lower()
+
+
+@pytest.mark.parametrize("mode", ["preserved", "forensic"])
+def test_the_handshakes_and_both_accounts_of_the_traffic_verify(mode: str, request: pytest.FixtureRequest) -> None:
+    preserved: Preserved = request.getfixturevalue(mode)
+    found = {finding.id: finding for finding in preserved.evidence.report.findings}
+    assert found["tls.handshake"].outcome is Outcome.PASSED, found["tls.handshake"].reason
+    assert found["exchanges.corroborated"].outcome is Outcome.PASSED, found["exchanges.corroborated"].reason
+    hosts = [name for name in preserved.members if name.endswith(".handshake.json")]
+    assert sorted(hosts) == ["capture/tls/cdn.test.handshake.json", "capture/tls/shop.test.handshake.json"]
+    assert not [name for name in preserved.members if "netlog" in name]
 
 
 def test_both_origins_and_the_lazy_images_are_in_the_archive(preserved: Preserved) -> None:
@@ -217,7 +231,11 @@ def shown(page: Page, words: str) -> bool:
     return False
 
 
-def test_replaywebpage_shows_the_page_offline(preserved: Preserved, replayer: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("mode", ["preserved", "forensic"])
+def test_replaywebpage_shows_the_page_offline(
+    mode: str, request: pytest.FixtureRequest, replayer: Path, tmp_path: Path
+) -> None:
+    preserved: Preserved = request.getfixturevalue(mode)
     address = json.loads(preserved.members[paths.MANIFEST])["pages"][0]["final_url"]
     (tmp_path / "replay").mkdir()
     for source, name in (("ui.js", "ui.js"), ("ui.js", "replay/ui.js"), ("sw.js", "replay/sw.js")):

@@ -28,7 +28,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from cryptography.x509.oid import NameOID
 
 from evidencekit.capture.launcher import BrowserOptions
-from evidencekit.capture.request import CaptureRequest
+from evidencekit.capture.request import CaptureRequest, Mode
 from evidencekit.errors import FormatError
 from evidencekit.home import Home
 from evidencekit.notary import Evidence, preserve
@@ -113,9 +113,13 @@ class Preserved:
         return folder
 
 
-def preserve_shop(shop: Shop, folder: Path, home: Path, *, include_secrets: bool = False) -> Preserved:
+def preserve_shop(
+    shop: Shop, folder: Path, home: Path, *, include_secrets: bool = False, mode: Mode = Mode.STANDARD
+) -> Preserved:
     """Capture the shop with the keys of `home`, asking nobody else."""
-    request = CaptureRequest(urls=(shop.url,), allow_private=True, third_party=False, include_secrets=include_secrets)
+    request = CaptureRequest(
+        urls=(shop.url,), mode=mode, allow_private=True, third_party=False, include_secrets=include_secrets
+    )
     folder.mkdir(parents=True)
     opened = Home.open(home)
     evidence = preserve(shop.url, home=opened, request=request, tsas=(), output=folder, browser=shop.browser)
