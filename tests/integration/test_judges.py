@@ -10,13 +10,14 @@ import subprocess
 import sys
 import threading
 import zipfile
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from playwright.sync_api import Error as PlaywrightError
 from playwright.sync_api import Page, sync_playwright
 
 from evidencekit.bundle import paths
@@ -225,9 +226,10 @@ def shown(page: Page, words: str) -> bool:
     for _ in range(PATIENCE_MS // 250):
         page.wait_for_timeout(250)
         for frame in page.frames[1:]:
-            body = frame.query_selector("body")
-            if body is not None and words in body.inner_text():
-                return True
+            with suppress(PlaywrightError):  # the frame went on to its next document meanwhile
+                body = frame.query_selector("body")
+                if body is not None and words in body.inner_text():
+                    return True
     return False
 
 
