@@ -17,12 +17,12 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from evidencekit.signing.signer import Signer
-    from evidencekit.stamping import Stamper
+    from evidencekit.stamping import Stamped, Stamper
 
 _Members = dict[str, "Path | bytes"]
 
 
-def seal_container(folder: Path, out: Path, signer: Signer, stamper: Stamper, *, at: datetime) -> None:
+def seal_container(folder: Path, out: Path, signer: Signer, stamper: Stamper, *, at: datetime) -> Stamped:
     """Write the container of all files in `folder` to `out`, which must not exist.
 
     Args:
@@ -31,6 +31,9 @@ def seal_container(folder: Path, out: Path, signer: Signer, stamper: Stamper, *,
         signer: the inner seal's signer.
         stamper: stamps the outer manifest.
         at: the signing time to claim.
+
+    Returns:
+        What stamped the outer manifest, and what is owed.
 
     Raises:
         SigningError, TimestampError, StorageError: as their stages.
@@ -55,12 +58,14 @@ def seal_container(folder: Path, out: Path, signer: Signer, stamper: Stamper, *,
     add(first, manifest)
     add(signature, sign_detached(content_of(manifest), signer, at=at))
     add(second, _manifest(digests, timestamp, TIMESTAMP_TYPE))
-    token = parse_response(stamper.stamp(digests[second]).replies[0].response).token
+    stamped = stamper.stamp(digests[second])
+    token = parse_response(stamped.replies[0].response).token
     if token is None:
         raise TsaResponseError("the TSA granted no token; try again", "时间戳机构未给出时间戳;请重试")
     add(timestamp, token)
     members[paths.MIMETYPE] = paths.MIMETYPE_CONTENT
     write_bundle(members, out)
+    return stamped
 
 
 def _manifest(digests: dict[str, bytes], reference: str, kind: str) -> bytes:

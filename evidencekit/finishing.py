@@ -8,13 +8,17 @@ from __future__ import annotations
 
 import json
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from evidencekit.bundle import paths
 from evidencekit.bundle.privatearchive import private_path, write_private_archive
+from evidencekit.casefile import owed_sentence
 from evidencekit.container import seal_container
 from evidencekit.documents import Setting, write_documents
 from evidencekit.errors import FormatError, StorageError
+from evidencekit.hashing.manifest import parse_manifest
+from evidencekit.model import Text
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -31,7 +35,8 @@ _PRIVATE_LIST_BYTES = 64 << 20
 class Finishing:
     """What remains of a session: `folder` mirrors the bundle, `out` is the ZIP to be, `private` what it withholds.
 
-    `resumed` says that a killed run may have published the private archive already; it is whole then.
+    `resumed` says that a killed run may have published the private archive already; it is whole then. `pending` says
+    which time-stamps are owed; the outer one is added when it is owed, too.
     """
 
     office: Office
@@ -43,6 +48,7 @@ class Finishing:
     private: Mapping[str, Path]
     browser: BrowserOptions
     resumed: bool = False
+    pending: list[Text] = field(default_factory=list)
 
 
 def write_private_list(workspace: Path, private: Mapping[str, Path]) -> None:
@@ -100,14 +106,28 @@ def finish(work: Finishing) -> Path | None:
     )
     write_documents(work.folder, setting, at=office.clock())
     private, made = _private(work)
+    if work.resumed and not work.pending:
+        work.pending.extend(_still_owed(work.folder))
+    if work.pending:
+        office.owe(work.number, work.out, work.pending)
     try:
-        seal_container(work.folder, work.out, office.signer, office.stamper, at=office.clock())
+        stamped = seal_container(work.folder, work.out, office.signer, office.stamper, at=office.clock())
     except BaseException:
         if made and private is not None:
             private.unlink(missing_ok=True)
         raise
+    if stamped.owing:
+        work.pending.append(owed_sentence(Text(en="the outer time-stamp", zh="外层时间戳"), stamped))
+        office.owe(work.number, work.out, work.pending)
     office.remember(work.number, work.out)
     return private
+
+
+def _still_owed(folder: Path) -> list[Text]:
+    """What a killed run owed, as the manifest says."""
+    owing = parse_manifest((folder / paths.MANIFEST).read_bytes()).t_open.pending
+    en, zh = "T_open: no third-party time-stamp yet", "T_open(开始):尚无第三方时间戳"
+    return [Text(en=en, zh=zh)] if owing else []
 
 
 def _private(work: Finishing) -> tuple[Path | None, bool]:

@@ -35,6 +35,7 @@ from evidencekit.preflight import output_file, preflight
 from evidencekit.recovery import write_intent, write_state
 from evidencekit.requestform import request_value
 from evidencekit.sealing import Fixed, seal_record, stamp_opening
+from evidencekit.timestamp.roles import Role
 from evidencekit.verify.verifier import verify_bundle
 
 if TYPE_CHECKING:
@@ -225,7 +226,7 @@ def _record(case: CaseFile, request: CaptureRequest) -> tuple[Capture, ChainWrit
     def take_root(root: CaptureRoot, document: bytes) -> None:
         case.captured[root.page] = (
             document,
-            case.office.stamper.stamp_soon(hashlib.sha256(document).digest()),
+            case.office.stamper.stamp_soon(hashlib.sha256(document).digest(), Role.CAPTURE),
         )
 
     capture = asyncio.run(
@@ -300,6 +301,7 @@ def finish_case(case: CaseFile, manifest: Manifest, capture: Capture) -> Evidenc
             out=out,
             private=capture.private_files,
             browser=case.order.browser,
+            pending=case.pending,
         )
     )
     return Evidence(

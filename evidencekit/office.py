@@ -30,6 +30,7 @@ from evidencekit.ledger.entry import (
 )
 from evidencekit.model import Text
 from evidencekit.numbering import format_number, prefix_from_key
+from evidencekit.owed import Owed, count_token, owe
 from evidencekit.signing.identity import key_id
 from evidencekit.signing.note import VerifierKey, format_vkey
 from evidencekit.signing.signer import load_private_key
@@ -121,6 +122,11 @@ class Office:
         """Give the age recipient of private archives, None without a home."""
         return self.home.holder() if self.home is not None else None
 
+    def owe(self, number: str, bundle: Path, reasons: Sequence[Text]) -> None:
+        """Note that a bundle waits for a third-party time-stamp, where there is a home to remember it."""
+        if self.home is not None:
+            owe(self.home.path, Owed(number=number, bundle=bundle, since=self.clock(), reasons=tuple(reasons)))
+
     def remember(self, number: str, bundle: Path) -> None:
         """Add a bundle to the home's list."""
         if self.home is not None:
@@ -177,7 +183,11 @@ def open_office(  # noqa: PLR0913 (hands on the front door's arguments)
     return Office(
         signer=signer or keys.seal.signer,
         ledger=ledger,
-        stamper=Stamper(others=others, own=_embedded_tsa(keys.tsa)),
+        stamper=Stamper(
+            others=others,
+            own=embedded_tsa(keys.tsa),
+            on_reply=lambda reply, role: count_token(home.path, reply.tsa, role),
+        ),
         number=number or format_number,
         clock=clock,
         home=home,
@@ -249,7 +259,8 @@ def _note(*, counted: bool) -> Text:
     return Text(en="no matter was given, so attempts were not counted", zh="未指定案件,故未统计取证次数")
 
 
-def _embedded_tsa(identity: Identity) -> EmbeddedTsa:
+def embedded_tsa(identity: Identity) -> EmbeddedTsa:
+    """Return the home's own TSA."""
     key = load_private_key(identity.key_file.read_bytes(), identity.key_file)
     return EmbeddedTsa(authority=Authority(key, identity.signer.certificate))
 

@@ -33,6 +33,7 @@ from evidencekit.ledger.witnessing import gather_cosignatures, with_log
 from evidencekit.model import Text
 from evidencekit.signing.cades import content_of, sign_detached
 from evidencekit.signing.identity import key_id
+from evidencekit.timestamp.roles import Role
 from evidencekit.version import __version__
 
 if TYPE_CHECKING:
@@ -74,7 +75,7 @@ def stamp_opening(case: CaseFile, request: Mapping[str, JsonValue]) -> tuple[Ope
             "version": 1,
         }
     )
-    stamped = case.office.stamper.stamp(hashlib.sha256(document).digest())
+    stamped = case.office.stamper.stamp(hashlib.sha256(document).digest(), Role.OPEN)
     if stamped.owing:
         case.pending.append(owed_sentence(Text(en="T_open", zh="T_open(开始)"), stamped))
     named = {paths.open_token(n): reply for n, reply in enumerate(stamped.replies, 1)}

@@ -1,7 +1,8 @@
 """Which authorities stamp a session, and what to do when they do not answer (design §4.10).
 
-Third-party TSAs are asked first, all at once. When none answers, the installation's own TSA stamps instead: that is
-self-issued, not independent, and the moment stays PENDING.
+Third-party TSAs are asked first, all at once, those whose role the moment is. When none answers, the installation's own
+TSA stamps instead: that is self-issued, not independent, and the moment stays PENDING. So does a moment for which no
+TSA is kept while one waits for the batch: the token over the batch is owed.
 """
 
 from __future__ import annotations
@@ -14,9 +15,11 @@ from typing import TYPE_CHECKING, Self
 from evidencekit.errors import TsaUnreachableError
 from evidencekit.model import Text
 from evidencekit.timestamp.client import stamp
+from evidencekit.timestamp.roles import Role, serving
 from evidencekit.transport.http import public_url
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
     from concurrent.futures import Future
     from types import TracebackType
 
@@ -27,6 +30,10 @@ _RETRY_TIMEOUT_S = 5.0
 _PATIENCE_S = 3.0
 """Authorities that were silent so short a time ago are not asked again: the outer stamp follows the seal at once."""
 _LIMIT_ZH = 200
+_BATCH = Text(
+    en="the token over the batch comes later: evidencekit timestamp stamp --pending",
+    zh="批次时间戳待补：evidencekit timestamp stamp --pending",
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,8 +51,8 @@ class Stamper:
 
     others: tuple[TimeStamper, ...]
     own: TimeStamper | None
-    _failed: Stamped | None = None
-    _failed_at: float = 0.0
+    on_reply: Callable[[StampReply, Role], None] | None = None
+    _failed: dict[Role, tuple[Stamped, float]] = field(default_factory=dict)
     _pool: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(4, "stamp"))
 
     def __enter__(self) -> Self:
@@ -56,28 +63,35 @@ class Stamper:
     ) -> None:
         self._pool.shutdown(wait=False, cancel_futures=True)
 
-    def stamp(self, digest: bytes) -> Stamped:
+    def stamp(self, digest: bytes, role: Role = Role.SEAL) -> Stamped:
         """Stamp a SHA-256 digest.
 
         Raises:
             TimestampError: nobody stamps, not even the embedded TSA.
         """
-        if not self.others:
-            return Stamped(replies=self._own(digest), owing=())
-        if self._failed is not None and time.monotonic() - self._failed_at < _PATIENCE_S:
-            return replace(self._failed, replies=self._own(digest))
-        asked = stamp(digest, self.others, timeout_s=_RETRY_TIMEOUT_S if self._failed is not None else TIMEOUT_S)
-        if asked.replies:
-            return Stamped(replies=asked.replies, owing=())
-        reasons = tuple(Text(en=failure.error.en, zh=failure.error.zh[:_LIMIT_ZH]) for failure in asked.failures)
-        owing = tuple(public_url(tsa.url) for tsa in self.others)
-        failed = Stamped(replies=self._own(digest), owing=owing, reasons=reasons)
-        self._failed, self._failed_at = failed, time.monotonic()
+        asked = serving(self.others, role)
+        if not asked:
+            waiting = serving(self.others, Role.BATCH)
+            return Stamped(replies=self._own(digest), owing=_urls(waiting), reasons=(_BATCH,) * bool(waiting))
+        failed, since = self._failed.get(role, (None, 0.0))
+        if failed is not None and time.monotonic() - since < _PATIENCE_S:
+            return replace(failed, replies=self._own(digest))
+        answer = stamp(digest, asked, timeout_s=_RETRY_TIMEOUT_S if self._failed else TIMEOUT_S)
+        if answer.replies:
+            for reply in answer.replies:
+                if self.on_reply is not None:
+                    self.on_reply(reply, role)
+            return Stamped(replies=answer.replies, owing=())
+        reasons = tuple(Text(en=each.error.en, zh=each.error.zh[:_LIMIT_ZH]) for each in answer.failures)
+        failed = Stamped(replies=self._own(digest), owing=_urls(asked), reasons=reasons)
+        # Who was silent for one moment is likely to be silent for the next.
+        moment = time.monotonic()
+        self._failed |= {each: (failed, moment) for each in Role if serving(self.others, each) == asked}
         return failed
 
-    def stamp_soon(self, digest: bytes) -> Future[Stamped]:
+    def stamp_soon(self, digest: bytes, role: Role = Role.SEAL) -> Future[Stamped]:
         """Stamp beside other work."""
-        return self._pool.submit(self.stamp, digest)
+        return self._pool.submit(self.stamp, digest, role)
 
     def _own(self, digest: bytes) -> tuple[StampReply, ...]:
         if self.own is None:
@@ -86,3 +100,7 @@ class Stamper:
                 "没有时间戳机构应答,也没有内置机构;请提供 home 或可达的时间戳机构",
             )
         return (self.own.stamp(digest),)
+
+
+def _urls(tsas: Iterable[TimeStamper]) -> tuple[str, ...]:
+    return tuple(public_url(tsa.url) for tsa in tsas)

@@ -1,4 +1,4 @@
-"""What `--tsa` and `capture.tsa` name: `auto`, `none`, or URLs."""
+"""What `--tsa` and `capture.tsa` name: `auto`, `none`, names of `[tsa.NAME]` tables, or URLs."""
 
 from __future__ import annotations
 
@@ -8,15 +8,21 @@ from urllib.parse import urlsplit
 from evidencekit.errors import UsageError
 from evidencekit.timestamp.authorities import auto_tsas
 from evidencekit.timestamp.client import TsaConfig
+from evidencekit.timestamp.roles import Role
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from evidencekit.timestamp.client import TimeStamper
+    from evidencekit_cli.settings import OwnTsa
 
 
-def authorities_named(names: Sequence[str]) -> tuple[TimeStamper, ...]:
+def authorities_named(names: Sequence[str], own: Sequence[OwnTsa] = ()) -> tuple[TimeStamper, ...]:
     """Return the authorities in order; empty for `none`.
+
+    Args:
+        names: what was asked for.
+        own: the user's own, which a name may mean.
 
     Raises:
         UsageError: `auto` or `none` beside something else, or a value that is no HTTP URL.
@@ -30,7 +36,13 @@ def authorities_named(names: Sequence[str]) -> tuple[TimeStamper, ...]:
         return ()
     if tuple(names) == ("auto",):
         return auto_tsas()
-    return tuple(TsaConfig(url=url, name=_host(url)) for url in names)
+    known = {tsa.name: tsa for tsa in own}
+    return tuple(_own(known[name]) if name in known else TsaConfig(url=name, name=_host(name)) for name in names)
+
+
+def _own(tsa: OwnTsa) -> TsaConfig:
+    roles = frozenset(Role(role) for role in tsa.roles)
+    return TsaConfig(url=tsa.url, name=tsa.name, policy=tsa.policy, roles=roles)
 
 
 def _host(url: str) -> str:
@@ -41,7 +53,9 @@ def _host(url: str) -> str:
         host = None
     if host is None:
         raise UsageError(
-            f"the time-stamping authority {url[:200]!r} is neither auto, none nor an http: or https: URL; correct it",
-            f"时间戳机构 {url[:200]!r} 既不是 auto、none,也不是 http: 或 https: 网址;请更正",
+            f"the time-stamping authority {url[:200]!r} is neither auto, none, a [tsa.NAME] of config.toml "
+            "nor an http: or https: URL; correct it",
+            f"时间戳机构 {url[:200]!r} 既不是 auto、none、config.toml 中的 [tsa.名称],"
+            "也不是 http: 或 https: 网址;请更正",
         )
     return host

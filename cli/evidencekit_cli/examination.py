@@ -14,7 +14,7 @@ from evidencekit.ledger.log import Ledger, LedgerOptions
 from evidencekit.ledger.mirror import refuse_missing_ledger
 from evidencekit.signing.identity import load_ledger_key, load_sealing_identity, load_tsa_identity
 from evidencekit.timestamp.client import stamp
-from evidencekit_cli import diagnosis
+from evidencekit_cli import diagnosis, reminders
 from evidencekit_cli.authorities import authorities_named
 from evidencekit_cli.diagnosis import Check, Condition, Diagnosis, informed, passed, warned
 from evidencekit_cli.homes import standing_of
@@ -49,6 +49,9 @@ def all_checks(*, third_party: bool) -> list[Check]:
         Check(id="ledger", look=partial(check_ledger, home)),
         Check(id="ledger.mirror", look=partial(check_mirror, home)),
         Check(id="tsa", look=partial(check_tsas, home, third_party=third_party)),
+        Check(id="tokens", look=partial(reminders.check_tokens, home)),
+        Check(id="pending", look=partial(reminders.check_pending, home)),
+        Check(id="renewal", look=partial(reminders.check_renewal, home)),
     ]
 
 
@@ -158,7 +161,7 @@ def check_mirror(home: Path) -> Diagnosis:
 def check_tsas(home: Path, *, third_party: bool) -> Diagnosis:
     """Ask every authority that a capture would ask for a stamp over random bytes."""
     settings = read_settings(home / CONFIG_FILE)
-    chosen = authorities_named(settings.texts("capture.tsa"))
+    chosen = authorities_named(settings.texts("capture.tsa"), settings.tsas)
     if not third_party or not settings.flag("capture.third_party"):
         return Diagnosis(
             id="tsa",
@@ -167,6 +170,10 @@ def check_tsas(home: Path, *, third_party: bool) -> Diagnosis:
         )
     if not chosen:
         return informed("tsa", "none is asked (capture.tsa)", "不联系任何机构(capture.tsa)")
+    paid = {tsa.name for tsa in settings.tsas if tsa.tokens}
+    chosen = tuple(tsa for tsa in chosen if tsa.name not in paid)
+    if not chosen:
+        return informed("tsa", "not asked, because each token counts", "未联系,因每枚时间戳计费")
     answer = stamp(os.urandom(_DIGEST_BYTES), chosen, quorum=len(chosen), timeout_s=_TSA_TIMEOUT_S)
     answered = ", ".join(inert(reply.tsa) for reply in answer.replies)
     silent = ", ".join(inert(failure.tsa) for failure in answer.failures)

@@ -58,6 +58,12 @@ _MEMBERS = (
         zh="生成供法院、鉴定人或 FRE 902 使用的文件夹。",
     ),
     Member(
+        "timestamp",
+        "evidencekit_cli.commands.timestamp:timestamp",
+        en="Stamp, check and renew; run the home's own TSA.",
+        zh="盖时间戳、核验、续期;运行自带的时间戳服务。",
+    ),
+    Member(
         "list",
         "evidencekit_cli.commands.list:list_captures",
         en="List the captures made here.",

@@ -10,9 +10,11 @@ from evidencekit import notary
 from evidencekit.capture.request import CaptureRequest, Mode
 from evidencekit.errors import EvidenceError, UsageError
 from evidencekit.model import EnvironmentControl, Operator, Relationship
+from evidencekit.owed import owed_in
 from evidencekit.recovery import recover
 from evidencekit.report.machine import report_json
 from evidencekit.report.terminal import render_text
+from evidencekit.upkeep import settle_owed
 from evidencekit_cli.authorities import authorities_named
 from evidencekit_cli.exit_codes import ExitCode
 from evidencekit_cli.homes import open_home
@@ -49,13 +51,14 @@ def preserve(session: Session, options: CaptureOptions) -> ExitCode:
         request = _request(options, settings, urls)
         cancel = stack.enter_context(stop_requested(lambda: session.note(STOPPING)))
         progress = stack.enter_context(Progress(session))
+        tsas = authorities_of(options["tsas"], settings, alone=_alone(options, settings))
         try:
             evidence = notary.preserve(
                 urls,
                 home=home,
                 request=request,
                 signer=signer_chosen(settings),
-                tsas=authorities_of(options["tsas"], settings, alone=_alone(options, settings)),
+                tsas=tsas,
                 operator=operator_of(
                     settings,
                     name=options["operator"],
@@ -72,7 +75,19 @@ def preserve(session: Session, options: CaptureOptions) -> ExitCode:
                 raise KeyboardInterrupt from error
             raise
     tell(session, evidence)
+    if not evidence.pending:  # somebody stamps now, so ask for what is still owed, too
+        settle_others(session, home, tsas)
     return ExitCode.UNDECIDED if evidence.pending or evidence.partial else ExitCode.OK
+
+
+def settle_others(session: Session, home: Home, tsas: tuple[TimeStamper, ...]) -> None:
+    """Fetch the time-stamps that earlier bundles are owed."""
+    if not tsas or not owed_in(home.path):
+        return
+    from evidencekit_cli.timestamping import pending_lines
+
+    for line in pending_lines(settle_owed(home, tsas)):
+        session.note(line)
 
 
 def announce_keys(session: Session, home: Home, stack: ExitStack) -> None:
@@ -146,7 +161,7 @@ def authorities_of(given: tuple[str, ...], settings: Settings, *, alone: bool) -
             "name a TSA by its URL, or leave one of them out",
             "--tsa auto 会联系第三方,与 --no-third-party、--demo 相矛盾;请给出时间戳机构网址,或去掉其一",
         )
-    return authorities_named(given or (() if alone else settings.texts("capture.tsa")))
+    return authorities_named(given or (() if alone else settings.texts("capture.tsa")), settings.tsas)
 
 
 def tell(session: Session, evidence: Evidence) -> None:

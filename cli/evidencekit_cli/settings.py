@@ -26,10 +26,19 @@ Shape (every key may be absent):
     key = ""                        # file: PEM key; passphrase_file beside it
     module = ""                     # pkcs11: library; token, label, pin_file beside it
     command = []                    # command: program and arguments
+
+    [tsa.NAME]                      # a TSA of your own, as many as you like; NAME goes into capture.tsa and --tsa
+    url = "https://…"               # http or https; may hold a user name and password
+    roles = ["open", "capture", "seal"]  # what it is asked for; also batch: one token over many bundles
+    policy = "1.2.3"                # policy to ask for
+    tokens = 1000                   # how many the contract pays for; doctor counts
+    anchor = "notary-tsa.pem"       # its root, beside config.toml, for your verifiers; nothing is trusted because of it
+    terms = "…"
 """
 
 from __future__ import annotations
 
+import re
 import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -42,6 +51,10 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 CONFIG_FILE = "config.toml"
+TSA_ROLES = ("open", "capture", "seal", "batch")
+"""Values of `evidencekit.timestamp.roles.Role`; a test compares."""
+_TSA_NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,39}")
+_RESERVED = frozenset({"auto", "none"})
 _LIMIT_BYTES = 1 << 20
 
 
@@ -80,11 +93,25 @@ _CHOICES = {
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class OwnTsa:
+    """A TSA of the user's own; `tokens` is what the contract pays for, 0 when nothing is said."""
+
+    name: str
+    url: str
+    roles: tuple[str, ...] = ("open", "capture", "seal")
+    policy: str | None = None
+    tokens: int = 0
+    anchor: str | None = None
+    terms: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
     """Every setting's value by its dotted name; `given` names those that the file sets."""
 
     values: Mapping[str, SettingValue]
     given: frozenset[str] = frozenset()
+    tsas: tuple[OwnTsa, ...] = ()
 
     def text(self, name: str) -> str:
         """Return the value of a setting that is a text."""
@@ -117,8 +144,56 @@ def read_settings(file: Path) -> Settings:
         return Settings(values=_DEFAULTS)
     except (OSError, ValueError, RecursionError) as error:
         raise _wrong(file, str(error), str(error)) from error
+    tsas = read_tsas(file, tables.pop("tsa", {}))
     given = {name: _checked(file, name, value) for name, value in _flattened(file, tables).items()}
-    return Settings(values={**_DEFAULTS, **given}, given=frozenset(given))
+    values = {**_DEFAULTS, **given}
+    if tsas and "capture.tsa" not in given:
+        values["capture.tsa"] = tuple(tsa.name for tsa in tsas)
+    return Settings(values=values, given=frozenset(given), tsas=tsas)
+
+
+def read_tsas(file: Path, tables: object) -> tuple[OwnTsa, ...]:
+    """Read the `[tsa.NAME]` tables, in order.
+
+    Raises:
+        ConfigError: one has an unknown key, a value of another kind, or no URL.
+    """
+    if not isinstance(tables, Mapping):
+        raise _wrong(file, "tsa must be tables [tsa.NAME]", "tsa 应为 [tsa.名称] 表")
+    return tuple(_own_tsa(file, str(name), table) for name, table in tables.items())
+
+
+def _own_tsa(file: Path, name: str, table: object) -> OwnTsa:
+    where = f"tsa.{name}"
+    if not _TSA_NAME.fullmatch(name) or name in _RESERVED or not isinstance(table, Mapping):
+        raise _wrong(file, f"[{where[:80]}] is no table with a plain name", f"[{where[:80]}] 不是名称合法的表")
+    kinds: Mapping[str, type] = {"url": str, "policy": str, "anchor": str, "terms": str, "tokens": int, "roles": list}
+    for key, value in table.items():
+        if key not in kinds:
+            raise _wrong(file, f"{where}.{key} is not a setting", f"没有 {where}.{key} 这一设置")
+        if type(value) is not kinds[key]:
+            raise _wrong(file, f"{where}.{key} has a value of another kind", f"{where}.{key} 的值类型不符")
+    roles = tuple(table.get("roles", TSA_ROLES[:3]))
+    if not roles or not set(roles) <= set(TSA_ROLES):
+        raise _wrong(
+            file, f"{where}.roles are some of {', '.join(TSA_ROLES)}", f"{where}.roles 应取自 {'、'.join(TSA_ROLES)}"
+        )
+    if table.get("tokens", 0) < 0 or not str(table.get("url", "")).startswith(("http://", "https://")):
+        raise _wrong(
+            file,
+            f"{where} needs an http: or https: url, and tokens of 0 or more",
+            f"{where} 须有 http(s) url，tokens 不为负",
+        )
+    policy, anchor = table.get("policy"), table.get("anchor")
+    return OwnTsa(
+        name=name,
+        url=str(table["url"]),
+        roles=tuple(str(role) for role in roles),
+        policy=None if policy is None else str(policy),
+        tokens=int(table.get("tokens", 0)),
+        anchor=None if anchor is None else str(anchor),
+        terms=str(table.get("terms", "")),
+    )
 
 
 def _flattened(file: Path, tables: Mapping[str, object]) -> dict[str, object]:

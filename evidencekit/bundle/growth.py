@@ -12,8 +12,6 @@ import re
 from functools import partial
 from typing import TYPE_CHECKING, Final, TypeAlias
 
-from cryptography.hazmat.primitives import hashes
-
 from evidencekit.bundle import paths
 from evidencekit.bundle.asic import (
     EVIDENCE_RECORD_TYPE,
@@ -25,7 +23,7 @@ from evidencekit.bundle.asic import (
 )
 from evidencekit.bundle.writer import write_bundle
 from evidencekit.errors import FormatError, UsageError
-from evidencekit.x509.digests import hash_algorithm
+from evidencekit.x509.digests import digest_stream
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -156,7 +154,4 @@ def _check_listed(members: Sequence[AsicReference], digests: dict[str, bytes]) -
 
 
 def _digest_of(source: _Source, algorithm: str) -> bytes:
-    context = hashes.Hash(hash_algorithm(algorithm))
-    for chunk in (source,) if isinstance(source, bytes) else source():
-        context.update(chunk)
-    return context.finalize()
+    return digest_stream(algorithm, (source,) if isinstance(source, bytes) else source())

@@ -133,6 +133,7 @@ _ROWS: tuple[tuple[str, str, bool, str, str], ...] = (
     ("time.seal", "time", True, "Seal time-stamp", "封存时间戳"),
     ("time.order", "time", True, "Order of times", "时间先后"),
     ("time.independent", "time", False, "Independent time-stamp authority", "独立时间戳机构"),
+    ("time.lasting", "time", True, "Time-stamps still stand", "时间戳持续有效"),
     ("ledger.entry", "ledger", True, "Ledger entry", "账本条目"),
     ("ledger.inclusion", "ledger", True, "Inclusion proof", "包含证明"),
     ("ledger.checkpoint", "ledger", True, "Signed tree head", "签名树头"),

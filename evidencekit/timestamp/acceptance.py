@@ -16,11 +16,12 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Expectation:
-    """What the reply must be about: the SHA-256 digest and the nonce sent to the TSA of that name."""
+    """What the reply must be about: the digest and the nonce sent to the TSA of that name."""
 
     tsa: str
     digest: bytes
     nonce: int
+    algorithm: str = "sha256"
 
 
 def accept_reply(body: bytes, expected: Expectation, *, at: datetime) -> TokenCheck:
@@ -45,7 +46,9 @@ def accept_reply(body: bytes, expected: Expectation, *, at: datetime) -> TokenCh
     if not response.granted:
         why = describe_refusal(response)
         raise TsaRejectedError(f"TSA {name} refused: {why}", f"时间戳机构 {name} 拒绝签发：{why}")
-    check = check_token(body, digest=expected.digest, anchors=(), at=at, nonce=expected.nonce)
+    check = check_token(
+        body, digest=expected.digest, algorithm=expected.algorithm, anchors=(), at=at, nonce=expected.nonce
+    )
     if not check.intact:
         raise TsaResponseError(
             f"TSA {name} sent a token that proves nothing: {check.reason.en}",

@@ -12,6 +12,7 @@ import threading
 import time
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from typing import TYPE_CHECKING, Final, Protocol
 
 from evidencekit.errors import (
@@ -23,6 +24,7 @@ from evidencekit.errors import (
 )
 from evidencekit.timestamp.acceptance import Expectation, accept_reply
 from evidencekit.timestamp.query import build_query, random_nonce
+from evidencekit.timestamp.roles import MOMENTS, Role
 from evidencekit.transport.http import HttpReply, post, public_url
 
 if TYPE_CHECKING:
@@ -111,14 +113,15 @@ class TsaConfig:
     url: str
     name: str
     policy: str | None = None
+    roles: frozenset[Role] = MOMENTS
 
-    def stamp(self, digest: bytes, *, timeout_s: float = TIMEOUT_S) -> StampReply:
+    def stamp(self, digest: bytes, *, timeout_s: float = TIMEOUT_S, algorithm: str = "sha256") -> StampReply:
         """Ask it, trying again while it is busy or out of reach.
 
         Raises:
             TimestampError: No usable reply within `timeout_s`; see `request_stamp`.
         """
-        return _persist(lambda left: request_stamp(digest, self, timeout_s=left), timeout_s)
+        return _persist(lambda left: request_stamp(digest, self, timeout_s=left, algorithm=algorithm), timeout_s)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -129,29 +132,41 @@ class EmbeddedTsa:
     name: str = "embedded"
     url: str = "embedded:"
 
-    def stamp(self, digest: bytes, *, timeout_s: float = TIMEOUT_S) -> StampReply:  # noqa: ARG002 - it answers at once
+    def stamp(
+        self,
+        digest: bytes,
+        *,
+        timeout_s: float = TIMEOUT_S,  # noqa: ARG002 - it answers at once
+        algorithm: str = "sha256",
+    ) -> StampReply:
         """Issue a time-stamp.
 
         Raises:
-            UsageError: The digest is not one of SHA-256.
+            UsageError: The digest is not one of that hash function.
             TsaResponseError: The authority's key fails.
         """
         nonce = random_nonce()
-        query = build_query(digest, nonce=nonce)
-        exchange = _Exchange(tsa=self, query=query, digest=digest, nonce=nonce)
+        query = build_query(digest, algorithm=algorithm, nonce=nonce)
+        exchange = _Exchange(tsa=self, query=query, digest=digest, nonce=nonce, algorithm=algorithm)
         return _accept(exchange, self.authority.reply(query), self.authority.clock)
 
 
 def request_stamp(
-    digest: bytes, tsa: TsaConfig, *, timeout_s: float = TIMEOUT_S, now: Callable[[], datetime] | None = None
+    digest: bytes,
+    tsa: TsaConfig,
+    *,
+    timeout_s: float = TIMEOUT_S,
+    now: Callable[[], datetime] | None = None,
+    algorithm: str = "sha256",
 ) -> StampReply:
     """Ask one TSA once.
 
     Args:
-        digest: SHA-256 to stamp.
+        digest: What to stamp.
         tsa: Whom to ask.
         timeout_s: Seconds for the whole exchange.
         now: Where the local time comes from; the system's clock by default.
+        algorithm: Name of the hash function that made `digest`.
 
     Raises:
         TsaUnreachableError: No answer, or the server says that it is busy or broken.
@@ -160,7 +175,7 @@ def request_stamp(
             another nonce, not intact or far from this machine's time.
     """
     nonce = random_nonce()
-    query = build_query(digest, nonce=nonce, policy=tsa.policy)
+    query = build_query(digest, algorithm=algorithm, nonce=nonce, policy=tsa.policy)
     try:
         reply = post(
             tsa.url,
@@ -173,21 +188,29 @@ def request_stamp(
     except TransportError as error:
         raise TsaUnreachableError(f"TSA {tsa.name}: {error.en}", f"时间戳机构 {tsa.name}:{error.zh}") from error
     _require_reply(reply, tsa)
-    exchange = _Exchange(tsa=tsa, query=query, digest=digest, nonce=nonce, proxy=reply.proxy)
+    exchange = _Exchange(tsa=tsa, query=query, digest=digest, nonce=nonce, proxy=reply.proxy, algorithm=algorithm)
     return _accept(exchange, reply.body, now)
 
 
-def stamp(digest: bytes, tsas: Sequence[TimeStamper], *, quorum: int = 1, timeout_s: float = TIMEOUT_S) -> Stamp:
+def stamp(
+    digest: bytes,
+    tsas: Sequence[TimeStamper],
+    *,
+    quorum: int = 1,
+    timeout_s: float = TIMEOUT_S,
+    algorithm: str = "sha256",
+) -> Stamp:
     """Ask several TSAs at once.
 
     Ends when all have answered, at the latest after `timeout_s`; once `quorum` replies are in, the others
     get two more seconds.
 
     Args:
-        digest: SHA-256 to stamp.
-        tsas: Whom to ask.
+        digest: What to stamp.
+        tsas: Whom to ask; a caller's own stamps SHA-256 alone.
         quorum: How many replies are wanted; too few is not an error, see `Stamp.complete`.
         timeout_s: Seconds for everything together.
+        algorithm: Name of the hash function that made `digest`.
 
     Raises:
         UsageError: No TSA, or a quorum that cannot be reached.
@@ -199,7 +222,8 @@ def stamp(digest: bytes, tsas: Sequence[TimeStamper], *, quorum: int = 1, timeou
         )
     answers: queue.SimpleQueue[tuple[int, StampReply | TimestampError]] = queue.SimpleQueue()
     for number, tsa in enumerate(tsas):
-        threading.Thread(target=_ask, args=(number, tsa, digest, timeout_s, answers), daemon=True).start()
+        ask = partial(_stamp_by, tsa, digest, timeout_s, algorithm)
+        threading.Thread(target=_ask, args=(number, tsa, ask, answers), daemon=True).start()
     found = _collect(answers, len(tsas), quorum, timeout_s)
     results = [(tsa, found.get(number) or _silent(tsa, timeout_s)) for number, tsa in enumerate(tsas)]
     return Stamp(
@@ -222,17 +246,25 @@ class _Exchange:
     digest: bytes
     nonce: int
     proxy: str | None = None
+    algorithm: str = "sha256"
+
+
+def _stamp_by(tsa: TimeStamper, digest: bytes, timeout_s: float, algorithm: str) -> StampReply:
+    if isinstance(tsa, TsaConfig | EmbeddedTsa):
+        return tsa.stamp(digest, timeout_s=timeout_s, algorithm=algorithm)
+    if algorithm != "sha256":
+        raise TsaResponseError(f"TSA {tsa.name} stamps SHA-256 alone.", f"时间戳机构 {tsa.name} 仅支持 SHA-256。")
+    return tsa.stamp(digest, timeout_s=timeout_s)
 
 
 def _ask(
     number: int,
     tsa: TimeStamper,
-    digest: bytes,
-    timeout_s: float,
+    ask: Callable[[], StampReply],
     answers: queue.SimpleQueue[tuple[int, StampReply | TimestampError]],
 ) -> None:
     try:
-        answers.put((number, tsa.stamp(digest, timeout_s=timeout_s)))
+        answers.put((number, ask()))
     except TimestampError as error:
         answers.put((number, error))
     except Exception as error:  # noqa: BLE001 - a caller's own TimeStamper may raise anything; it must not be lost
@@ -295,7 +327,9 @@ def _require_reply(reply: HttpReply, tsa: TsaConfig) -> None:
 
 def _accept(exchange: _Exchange, body: bytes, now: Callable[[], datetime] | None = None) -> StampReply:
     received_at = datetime.now(UTC) if now is None else now()
-    expected = Expectation(tsa=exchange.tsa.name, digest=exchange.digest, nonce=exchange.nonce)
+    expected = Expectation(
+        tsa=exchange.tsa.name, digest=exchange.digest, nonce=exchange.nonce, algorithm=exchange.algorithm
+    )
     return StampReply(
         tsa=exchange.tsa.name,
         url=public_url(exchange.tsa.url),

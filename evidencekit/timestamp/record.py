@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 MAX_STAMPS: Final = 256
 MAX_LISTS: Final = 64
-MAX_DIGESTS: Final = 4096
+MAX_DIGESTS: Final = 1 << 15
 MAX_OBJECTS: Final = 1 << 16
 
 
@@ -145,27 +145,33 @@ def _group(values: Sequence[bytes], algorithm: str) -> bytes:
     return digest(algorithm, b"".join(sorted(set(values))))
 
 
-def reduce_trees(digests: Sequence[bytes], algorithm: str) -> tuple[bytes, tuple[tuple[tuple[bytes, ...], ...], ...]]:
-    """Build a binary tree over digests, so that one token serves many objects.
+def reduce_trees(
+    groups: Sequence[Sequence[bytes]], algorithm: str
+) -> tuple[bytes, tuple[tuple[tuple[bytes, ...], ...], ...]]:
+    """Build a binary tree over groups of digests, so that one token serves many objects.
 
     Returns:
-        The root to stamp, and each digest's reduced hash tree in the same order.
+        The root to stamp, and each group's reduced hash tree in the same order.
 
     Raises:
         UsageError: No digest, too many, or one of another length.
     """
     size = oids.DIGEST_SIZES.get(algorithm)
-    if not digests or len(digests) > MAX_OBJECTS or any(len(value) != size for value in digests):
+    if not 0 < len(groups) <= MAX_OBJECTS or not all(_lawful_group(group, size) for group in groups):
         raise UsageError(
-            f"A hash tree needs one to {MAX_OBJECTS} digests of {algorithm}.",
-            f"杂凑树需要 1 至 {MAX_OBJECTS} 个 {algorithm} 摘要。",
+            f"A hash tree needs one to {MAX_OBJECTS} groups of one to {MAX_DIGESTS} digests of {algorithm}.",
+            f"杂凑树需要 1 至 {MAX_OBJECTS} 组、每组 1 至 {MAX_DIGESTS} 个 {algorithm} 摘要。",
         )
-    trees: list[list[tuple[bytes, ...]]] = [[(value,)] for value in digests]
-    level = [(value, [number]) for number, value in enumerate(digests)]
+    trees: list[list[tuple[bytes, ...]]] = [[tuple(sorted(set(group)))] for group in groups]
+    level = [(root_of(tree, algorithm), [number]) for number, tree in enumerate(trees)]
     while len(level) > 1:
         above = [_join(level[i], level[i + 1], trees, algorithm) for i in range(0, len(level) - 1, 2)]
         level = above + level[len(level) - len(level) % 2 :]
     return level[0][0], tuple(tuple(tree) for tree in trees)
+
+
+def _lawful_group(group: Sequence[bytes], size: int | None) -> bool:
+    return 0 < len(group) <= MAX_DIGESTS and all(len(value) == size for value in group)
 
 
 def _join(

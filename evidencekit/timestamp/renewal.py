@@ -6,6 +6,9 @@
   one, over H(H(data) ‖ H(all chains so far)). This concatenation is not sorted.
 
 A record holds if every time-stamp was still trusted when the next one was made, and the last is now.
+
+A record is about one object or about a group of objects that belong together (§4.2): then the first list
+of its hash tree holds the digests of exactly this group.
 """
 
 from __future__ import annotations
@@ -39,8 +42,8 @@ if TYPE_CHECKING:
 
     from evidencekit.x509.checks import Check
 
-DigestOf: TypeAlias = Callable[[str], bytes]
-"""Returns the digest of the archived object with the named hash function."""
+DigestsOf: TypeAlias = Callable[[str], Sequence[bytes]]
+"""Returns the digests of the archived objects, at least one, with the named hash function, in any order."""
 StampDigest: TypeAlias = Callable[[str, bytes], bytes]
 """Returns a bare TimeStampToken, DER, over a digest made with the named hash function."""
 
@@ -72,13 +75,18 @@ class RecordCheck:
     unaccounted: tuple[Text, ...]
 
 
-def begin_records(digests: Sequence[bytes], algorithm: str, stamp: StampDigest) -> tuple[bytes, ...]:
-    """Stamp many objects with one token and return each one's evidence record.
+def begin_records(groups: Sequence[Sequence[bytes]], algorithm: str, stamp: StampDigest) -> tuple[bytes, ...]:
+    """Stamp many groups of objects with one token and return each group's evidence record.
+
+    Args:
+        groups: The digests of each group's objects; a group of one is an object.
+        algorithm: Name of the hash function that made them.
+        stamp: Stamps the root.
 
     Raises:
         UsageError: No digest, too many, or one of another length.
     """
-    root, trees = reduce_trees(digests, algorithm)
+    root, trees = reduce_trees(groups, algorithm)
     token = stamp(algorithm, root)
     return tuple(format_record([[format_stamp(algorithm, tree, token)]], [algorithm]) for tree in trees)
 
@@ -97,24 +105,24 @@ def renew_stamp(record: bytes, stamp: StampDigest) -> bytes:
     return format_record([*chains[:-1], [*chains[-1], added]], parsed.algorithms)
 
 
-def renew_hash_tree(record: bytes, digest_of: DigestOf, algorithm: str, stamp: StampDigest) -> bytes:
-    """Begin a new chain with another hash function; needs the object again.
+def renew_hash_tree(record: bytes, digests_of: DigestsOf, algorithm: str, stamp: StampDigest) -> bytes:
+    """Begin a new chain with another hash function; needs the objects again.
 
     Raises:
         FormatError: Not an evidence record.
     """
     parsed = parse_record(record)
-    covered = _renewed(algorithm, digest_of, parsed.encoded_chains)
-    added = format_stamp(algorithm, ((covered,),), stamp(algorithm, covered))
+    tree = (tuple(sorted(set(_renewed(algorithm, digests_of, parsed.encoded_chains)))),)
+    added = format_stamp(algorithm, tree, stamp(algorithm, root_of(tree, algorithm)))
     return format_record([*_encoded_stamps(parsed), [added]], [*parsed.algorithms, algorithm])
 
 
-def check_record(record: bytes, digest_of: DigestOf, *, trust: RecordTrust, at: datetime) -> RecordCheck:
-    """Check that the object existed when the oldest time-stamp says, and that the proof never lapsed.
+def check_record(record: bytes, digests_of: DigestsOf, *, trust: RecordTrust, at: datetime) -> RecordCheck:
+    """Check that the objects existed when the oldest time-stamp says, and that the proof never lapsed.
 
     Args:
         record: EvidenceRecord, DER.
-        digest_of: Digests of the object.
+        digests_of: Digests of the objects.
         trust: Anchors and further material, the caller's alone.
         at: Now.
 
@@ -123,7 +131,7 @@ def check_record(record: bytes, digest_of: DigestOf, *, trust: RecordTrust, at: 
     """
     try:
         parsed = parse_record(record)
-        stamps, steps = _check_stamps(parsed, digest_of, trust, at)
+        stamps, steps = _check_stamps(parsed, digests_of, trust, at)
         lasting = _check_lasting(parsed, stamps, trust, at)
     except FormatError as error:
         step = checks.failed("structure", f"malformed: {error.en}", error.zh)
@@ -158,21 +166,21 @@ def _encoded_stamps(record: EvidenceRecord) -> list[list[bytes]]:
     return [[node.raw for node in der.children(der.parse(chain))] for chain in record.encoded_chains]
 
 
-def _renewed(algorithm: str, digest_of: DigestOf, before: Sequence[bytes]) -> bytes:
-    """H(H(data) ‖ H(chains so far)); the chains as they stand in the record, in one SEQUENCE (§5.2)."""
-    return digest(algorithm, digest_of(algorithm) + digest(algorithm, der.sequence(*before)))
+def _renewed(algorithm: str, digests_of: DigestsOf, before: Sequence[bytes]) -> tuple[bytes, ...]:
+    """H(H(object) ‖ H(chains so far)) each; the chains as they stand in the record, in one SEQUENCE (§5.2)."""
+    chains = digest(algorithm, der.sequence(*before))
+    return tuple(digest(algorithm, each + chains) for each in digests_of(algorithm))
 
 
 def _check_stamps(
-    record: EvidenceRecord, digest_of: DigestOf, trust: RecordTrust, at: datetime
+    record: EvidenceRecord, digests_of: DigestsOf, trust: RecordTrust, at: datetime
 ) -> tuple[list[TokenCheck], list[Check]]:
     stamps: list[TokenCheck] = []
     steps: list[Check] = []
     for number, chain in enumerate(record.chains):
         algorithm = _algorithm(chain[0])
-        covered = (
-            digest_of(algorithm) if number == 0 else _renewed(algorithm, digest_of, record.encoded_chains[:number])
-        )
+        before = record.encoded_chains[:number]
+        covered = _renewed(algorithm, digests_of, before) if before else tuple(digests_of(algorithm))
         for place, stamp in enumerate(chain):
             name = f"{number + 1}.{place + 1}"
             steps.append(_check_tree(f"tree.{name}", stamp, covered, algorithm))
@@ -180,22 +188,26 @@ def _check_stamps(
             previous = stamps[-1].gen_time if stamps else None
             steps.append(_check_token_step(f"token.{name}", found, previous))
             stamps.append(found)
-            covered = digest(algorithm, stamp.token)
+            covered = (digest(algorithm, stamp.token),)
     return stamps, steps
 
 
-def _check_tree(step: str, stamp: ArchiveTimeStamp, covered: bytes, algorithm: str) -> Check:
+def _check_tree(step: str, stamp: ArchiveTimeStamp, covered: Sequence[bytes], algorithm: str) -> Check:
+    """The first list holds what must be covered; for a group nothing else may stand there (§4.3)."""
     if _algorithm(stamp) != algorithm:
         return checks.failed(step, "the hash function changes within a chain", "同一链内杂凑算法改变")
-    if stamp.tree and covered not in stamp.tree[0]:
+    wanted, first = set(covered), set(stamp.tree[0]) if stamp.tree else set[bytes]()
+    if not wanted or (stamp.tree and not wanted <= first) or (len(wanted) > 1 and wanted != first):
         return checks.failed(step, "what it must cover is not in its hash tree", "应覆盖的摘要不在杂凑树中")
     return checks.passed(step, f"covers it ({algorithm})", f"已覆盖({algorithm})")
 
 
-def _check_one(stamp: ArchiveTimeStamp, covered: bytes, algorithm: str, trust: RecordTrust, at: datetime) -> TokenCheck:
+def _check_one(
+    stamp: ArchiveTimeStamp, covered: Sequence[bytes], algorithm: str, trust: RecordTrust, at: datetime
+) -> TokenCheck:
     return check_token(
         stamp.token,
-        digest=root_of(stamp.tree, algorithm) if stamp.tree else covered,
+        digest=root_of(stamp.tree or (covered,), algorithm),
         algorithm=algorithm,
         anchors=trust.anchors,
         at=at,

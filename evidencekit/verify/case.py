@@ -13,9 +13,6 @@ from functools import cached_property
 from tempfile import SpooledTemporaryFile
 from typing import IO, TYPE_CHECKING, Final, TypeVar, cast
 
-from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.serialization import Encoding
-
 from evidencekit.bundle import paths
 from evidencekit.errors import FormatError, UnknownVersionError, UsageError
 from evidencekit.hashing.digest import MultiHasher
@@ -25,7 +22,7 @@ from evidencekit.model import Digests, Outcome, Text
 from evidencekit.verify.tally import InputMissingError
 from evidencekit.verify.trust import Trust, trust_from_files
 from evidencekit.verify.wacz import Wacz
-from evidencekit.x509.digests import hash_algorithm
+from evidencekit.x509.digests import digest_stream
 from evidencekit.x509.oids import DIGEST_SIZES
 
 if TYPE_CHECKING:
@@ -56,13 +53,14 @@ class Case:
         self.sizes: dict[str, int] = {}
         self.digests: dict[str, Digests] = {}
         self.broken: dict[str, FormatError] = {}
+        self._others: dict[tuple[str, str], bytes] = {}
         self._kept: dict[str, bytes] = {}
         self._kept_total = 0
         self._spool: SpooledTemporaryFile[bytes] = SpooledTemporaryFile(max_size=_SPOOL_BYTES)  # noqa: SIM115 - closed by `close`
         for member in self.names:
             self._hash_member(member)
         self.trust = self._with_own(trust)
-        self.crls = tuple(crl.public_bytes(Encoding.DER) for crl in self.trust.crls)
+        self.crls = self.trust.crls_der
 
     def close(self) -> None:
         """Let the copy of the web archive go."""
@@ -106,23 +104,22 @@ class Case:
         Raises:
             InputMissingError: it is missing or cannot be read.
         """
-        known = self.digest_of(name)
+        self.digest_of(name)
+        return lambda function: self.digest_with(name, function) if function in DIGEST_SIZES else None
 
-        def digest_by(function: str) -> bytes | None:
-            match function:
-                case "sha256":
-                    return bytes.fromhex(known.sha256)
-                case "sm3":
-                    return bytes.fromhex(known.sm3)
-                case _ if function in DIGEST_SIZES:
-                    context = hashes.Hash(hash_algorithm(function))
-                    for chunk in self._stream(name):
-                        context.update(chunk)
-                    return context.finalize()
-                case _:
-                    return None
+    def digest_with(self, name: str, algorithm: str) -> bytes:
+        """Return a member's digest with the named hash function; another one than ours reads it again, once.
 
-        return digest_by
+        Raises:
+            FormatError: a function that this library does not compute.
+            InputMissingError: it is missing or cannot be read.
+        """
+        own = self.digest_of(name)
+        if algorithm in {"sha256", "sm3"}:
+            return bytes.fromhex(own.sha256 if algorithm == "sha256" else own.sm3)
+        if (name, algorithm) not in self._others:
+            self._others[name, algorithm] = digest_stream(algorithm, self._stream(name))
+        return self._others[name, algorithm]
 
     def data(self, name: str, *, limit: int = SMALL_BYTES) -> bytes:
         """Return the bytes of a member that has at most `limit`.

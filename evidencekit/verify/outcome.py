@@ -135,6 +135,12 @@ REGISTRY: tuple[FindingKind, ...] = (
     _kind("time.seal", Layer.TIME, _YES, "the same over the seal"),
     _kind("time.order", Layer.TIME, _YES, "T_open ≤ T_capture ≤ T_seal, and the record's own times lie between"),
     _kind("time.independent", Layer.TIME, _NO, "at least one token comes from a TSA that is not the issuer's own"),
+    _kind(
+        "time.lasting",
+        Layer.TIME,
+        _YES,
+        "the trusted time-stamps still stand: their TSAs' certificates are valid, or they were renewed in time",
+    ),
     _kind("ledger.entry", Layer.LEDGER, _YES, "the entry holds the digests of this manifest, seal and token"),
     _kind("ledger.inclusion", Layer.LEDGER, _YES, "the entry is in the tree of the checkpoint"),
     _kind(

@@ -1,29 +1,38 @@
 """The outer seal: ASiC manifests, the signatures and time-stamps over them, and the rule of growth.
 
 Manifest 1 is signed and lists every member outside META-INF but `mimetype`; manifest 2 is time-stamped and lists the
-same with manifest 1 and its signature; each later one lists the same with everything that META-INF held before it
-(docs/spec/bundle.md). The last token of all is protected by nothing, so no byte of it may be loose.
+same with manifest 1 and its signature; each later one, those of evidence records among them, lists the same with
+everything that META-INF held before it (docs/spec/bundle.md). The last proof of all is protected by nothing, so no
+byte of it may be loose.
 """
 
 from __future__ import annotations
 
 import re
+from collections import Counter
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from typing import TYPE_CHECKING, Final
 
 from evidencekit.bundle import paths
-from evidencekit.bundle.asic import SIGNATURE_TYPE, TIMESTAMP_TYPE, AsicManifest, parse_asic_manifest
+from evidencekit.bundle.asic import (
+    EVIDENCE_RECORD_TYPE,
+    SIGNATURE_TYPE,
+    TIMESTAMP_TYPE,
+    AsicManifest,
+    parse_asic_manifest,
+)
 from evidencekit.errors import FormatError
 from evidencekit.model import Finding, Outcome, Text
 from evidencekit.signing.cades import SealCheck, check_detached
+from evidencekit.timestamp.renewal import RecordCheck, RecordTrust, check_record
 from evidencekit.verify.tally import InputMissingError, Tally
 from evidencekit.verify.timestamps import Stamp, TimeChecks, note_stamps
 from evidencekit.x509.certificate import fingerprint, name_of
 from evidencekit.x509.checks import first_not_passed
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from datetime import datetime
 
     from cryptography import x509
@@ -31,7 +40,13 @@ if TYPE_CHECKING:
     from evidencekit.verify.case import Case
     from evidencekit.verify.seals import SealChecks
 
-_MANIFEST: Final = re.compile(r"META-INF/ASiCManifest([0-9]{3})\.xml")
+_MANIFEST: Final = re.compile(r"META-INF/ASiC(?:EvidenceRecord)?Manifest[0-9]{3}\.xml")
+_NAMES: Final = {
+    SIGNATURE_TYPE: (paths.asic_manifest, paths.asic_signature),
+    TIMESTAMP_TYPE: (paths.asic_manifest, paths.asic_timestamp),
+    EVIDENCE_RECORD_TYPE: (paths.evidence_record_manifest, paths.evidence_record),
+}
+"""How the manifests and the proofs of each kind are named, by number."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,6 +66,21 @@ class OuterSignature:
     check: SealCheck
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OuterRecord:
+    """One evidence record (RFC 4998) over the members that its manifest lists."""
+
+    path: str
+    check: RecordCheck
+
+    @property
+    def stamps(self) -> tuple[Stamp, ...]:
+        """Its time-stamps, oldest first; none when the record does not hold together."""
+        if self.check.integrity is not Outcome.PASSED:
+            return ()
+        return tuple(Stamp(path=self.path, check=stamp) for stamp in self.check.stamps)
+
+
 class OuterChecks:
     """The checks of one bundle's outer seal."""
 
@@ -60,7 +90,7 @@ class OuterChecks:
 
     @cached_property
     def manifests(self) -> tuple[OuterManifest, ...]:
-        """The ASiC manifests in ascending number.
+        """The ASiC manifests in the order in which they were added: each lists more of META-INF than those before.
 
         Raises:
             FormatError: one is not in its fixed form.
@@ -69,7 +99,7 @@ class OuterChecks:
         names = sorted(name for name in self._case.names if _MANIFEST.fullmatch(name))
         if not names:
             raise InputMissingError(Outcome.FAILED, Text(en="there is no ASiC manifest", zh="没有 ASiC 清单"))
-        return tuple(_read_manifest(self._case, name) for name in names)
+        return tuple(sorted((_read_manifest(self._case, name) for name in names), key=_listed_proofs))
 
     @cached_property
     def signatures(self) -> tuple[OuterSignature, ...]:
@@ -97,13 +127,37 @@ class OuterChecks:
             if manifest.content.sig_media_type == TIMESTAMP_TYPE
         )
 
+    @cached_property
+    def records(self) -> tuple[OuterRecord, ...]:
+        """The evidence records that the manifests name, in order."""
+        trust = RecordTrust(anchors=self._case.trust.tsas, crls=self._case.crls)
+        return tuple(
+            OuterRecord(
+                path=manifest.content.sig_reference,
+                check=check_record(
+                    self._case.data(manifest.content.sig_reference),
+                    partial(_digests_with, self._case, manifest),
+                    trust=trust,
+                    at=self._case.at,
+                ),
+            )
+            for manifest in self.manifests
+            if manifest.content.sig_media_type == EVIDENCE_RECORD_TYPE
+        )
+
+    @property
+    def proofs(self) -> tuple[Stamp, ...]:
+        """All time-stamps over the bundle, those of evidence records among them; each covers all before it."""
+        stamps = {stamp.path: (stamp,) for stamp in self.stamps} | {each.path: each.stamps for each in self.records}
+        return tuple(stamp for each in self.manifests for stamp in stamps.get(each.content.sig_reference, ()))
+
     def check_manifest(self) -> Finding:
         """`outer.manifest`: numbered without a gap, and each lists all that stood before it with the right digest."""
         tally = Tally("outer.manifest", "META-INF/ASiCManifest*.xml")
         covered = {name for name in self._case.names if not name.startswith(paths.META_INF)} - {paths.MIMETYPE}
-        for number, (manifest, expected) in enumerate(zip(self.manifests, self._references(), strict=True), 1):
+        for manifest, (path, expected) in zip(self.manifests, self._references(), strict=True):
             content = manifest.content
-            if manifest.path != paths.asic_manifest(number):
+            if manifest.path != path:
                 tally.fail(f"{manifest.path} is out of sequence", f"{manifest.path} 编号不连续")
             if content.sig_reference != expected:
                 tally.fail(
@@ -123,7 +177,6 @@ class OuterChecks:
         tally = Tally("outer.signature", paths.asic_signature(1))
         if not self.signatures:
             tally.fail("no signature over an ASiC manifest", "没有对 ASiC 清单的签名")
-        stamped = any(stamp.check.intact for stamp in self.stamps)
         for signature in self.signatures:
             flaw = first_not_passed(signature.check.checks)
             if flaw is not None:
@@ -132,7 +185,7 @@ class OuterChecks:
                     Text(en=f"{signature.path}: {flaw.reason.en}", zh=f"{signature.path}:{flaw.reason.zh}"),
                 )
             # A later, intact time-stamp is over a manifest with the digest of the signature's every byte.
-            for loose in () if stamped else signature.check.unaccounted:
+            for loose in () if self._covered(signature.over) else signature.check.unaccounted:
                 tally.doubt(
                     f"{signature.path} holds {loose.en}, unprotected", f"{signature.path} 含未受保护的内容：{loose.zh}"
                 )
@@ -174,7 +227,8 @@ class OuterChecks:
         for stamp in self.stamps:
             if stamp.check.token_der is not None and stamp.check.token_der != self._case.data(stamp.path):
                 tally.fail(f"{stamp.path} is not a bare token", f"{stamp.path} 不是裸时间戳凭证")
-        for loose in self.stamps[-1].check.unaccounted if self.stamps else ():
+        last = self.stamps[-1] if self.stamps else None
+        for loose in last.check.unaccounted if last and not self._covered(last.path) else ():
             tally.doubt(f"the time-stamp holds {loose.en}, unprotected", f"时间戳含未受保护的内容：{loose.zh}")
         return tally.close("the outer time-stamp is intact and trusted", "外层时间戳完整且受信任")
 
@@ -182,31 +236,36 @@ class OuterChecks:
     def readable_stamps(self) -> tuple[Stamp, ...]:
         """The time-stamps as far as they can be read; `outer.timestamp` says why when they cannot."""
         try:
-            return self.stamps
+            return self.proofs
         except (FormatError, InputMissingError):
             return ()
 
     @property
     def moment(self) -> datetime:
         """When the outer signatures provably existed: the earliest trusted stamp, else the time of verification."""
-        times = [stamp.check.gen_time for stamp in self.stamps if stamp.trusted and stamp.check.gen_time is not None]
+        times = [stamp.check.gen_time for stamp in self.readable_stamps if stamp.trusted and stamp.check.gen_time]
         return min(times, default=self._case.at)
 
-    def _references(self) -> Iterator[str]:
-        """Name the signature or time-stamp that each manifest must reference: numbered by kind."""
-        counts = {SIGNATURE_TYPE: 0, TIMESTAMP_TYPE: 0}
+    def _covered(self, name: str) -> bool:
+        """Tell whether an intact time-stamp is over a manifest that lists `name`."""
+        intact = {stamp.path for stamp in self.proofs if stamp.check.intact}
+        return any(
+            manifest.content.sig_reference in intact and any(member.uri == name for member in manifest.content.members)
+            for manifest in self.manifests
+        )
+
+    def _references(self) -> Iterator[tuple[str, str]]:
+        """Name each manifest and what it must reference: numbered by kind."""
+        counts: Counter[Callable[[int], str]] = Counter()
         for manifest in self.manifests:
-            kind = manifest.content.sig_media_type
-            counts[kind] += 1
-            yield paths.asic_signature(counts[kind]) if kind == SIGNATURE_TYPE else paths.asic_timestamp(counts[kind])
+            names = _NAMES[manifest.content.sig_media_type]
+            counts.update(names)
+            yield names[0](counts[names[0]]), names[1](counts[names[1]])
 
     def _note_strays(self, tally: Tally, covered: set[str]) -> None:
         strays = [name for name in self._case.names if name.startswith(paths.META_INF) and name not in covered]
         for name in strays:
-            if name.endswith(".ers") or "EvidenceRecord" in name:
-                tally.doubt(f"{name}: evidence records are not read by this verifier", f"{name}：本程序不读取证据记录")
-            else:
-                tally.fail(f"{name} belongs to no manifest", f"{name} 不属于任何清单")
+            tally.fail(f"{name} belongs to no manifest", f"{name} 不属于任何清单")
 
 
 def _read_manifest(case: Case, name: str) -> OuterManifest:
@@ -214,6 +273,14 @@ def _read_manifest(case: Case, name: str) -> OuterManifest:
         return OuterManifest(path=name, content=parse_asic_manifest(case.data(name)))
     except FormatError as error:
         raise FormatError(f"{name}: {error.en}", f"{name}:{error.zh}") from error
+
+
+def _listed_proofs(manifest: OuterManifest) -> tuple[int, str]:
+    return sum(member.uri.startswith(paths.META_INF) for member in manifest.content.members), manifest.path
+
+
+def _digests_with(case: Case, manifest: OuterManifest, algorithm: str) -> tuple[bytes, ...]:
+    return tuple(case.digest_with(member.uri, algorithm) for member in manifest.content.members)
 
 
 def _compare(tally: Tally, manifest: OuterManifest, covered: set[str], case: Case) -> None:

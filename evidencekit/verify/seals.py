@@ -20,20 +20,22 @@ from evidencekit.x509.path import PathResult, Purpose, build_path
 from evidencekit.x509.revocation import check_revocation
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
     from datetime import datetime
 
     from cryptography import x509
 
     from evidencekit.verify.case import Case
-    from evidencekit.verify.timestamps import TimeChecks
+    from evidencekit.verify.timestamps import Stamp, TimeChecks
 
 
 class SealChecks:
-    """The checks of one bundle's inner seal."""
+    """The checks of one bundle's inner seal; `outer` gives the time-stamps over the whole bundle."""
 
-    def __init__(self, case: Case, times: TimeChecks) -> None:
+    def __init__(self, case: Case, times: TimeChecks, outer: Callable[[], Sequence[Stamp]]) -> None:
         self._case = case
         self._times = times
+        self._outer = outer
 
     @cached_property
     def inner(self) -> SealCheck:
@@ -44,9 +46,11 @@ class SealChecks:
 
     @cached_property
     def moment(self) -> tuple[datetime, bool]:
-        """When the signature provably existed, and whether a trusted time-stamp says so."""
-        stamped = self._times.proved_seal_time
-        return (self._case.at, False) if stamped is None else (stamped, True)
+        """When the signature provably existed, and whether a trusted time-stamp says so; outer ones cover it, too."""
+        times = [self._times.proved_seal_time]
+        times += [stamp.check.gen_time for stamp in self._outer() if stamp.trusted]
+        proved = min((time for time in times if time is not None), default=None)
+        return (self._case.at, False) if proved is None else (proved, True)
 
     def check_signature(self) -> Finding:
         """`seal.signature`: intact, and by the certificate that the manifest names."""

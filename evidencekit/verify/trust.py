@@ -43,6 +43,11 @@ class Trust:
         """Return the trust of somebody who was handed the bundle and nothing else."""
         return Trust()
 
+    @property
+    def crls_der(self) -> tuple[bytes, ...]:
+        """The revocation lists, DER."""
+        return tuple(crl.public_bytes(Encoding.DER) for crl in self.crls)
+
     def merged(self, other: Trust) -> Trust:
         """Return the anchors of both, each once, in order."""
         return Trust(

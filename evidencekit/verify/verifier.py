@@ -18,6 +18,7 @@ from evidencekit.errors import FormatError, UnknownVersionError, UsageError
 from evidencekit.model import Finding, Outcome, Text, VerificationReport
 from evidencekit.verify import archive, container, deposit, environment, exchanges, record, worklogs
 from evidencekit.verify.case import Case
+from evidencekit.verify.lasting import check_lasting
 from evidencekit.verify.ledger import LedgerChecks
 from evidencekit.verify.network import check_network
 from evidencekit.verify.outcome import ONLY_CAPTURE, ONLY_DEPOSIT, overall
@@ -89,7 +90,8 @@ def checks_of(case: Case, policy: Policy, standing: Standing | None = None) -> t
 
 def _all_checks(case: Case, policy: Policy, standing: Standing | None) -> tuple[Check, ...]:
     times = TimeChecks(case)
-    outer, seals, ledger = OuterChecks(case, times), SealChecks(case, times), LedgerChecks(case)
+    outer, ledger = OuterChecks(case, times), LedgerChecks(case)
+    seals = SealChecks(case, times, lambda: outer.readable_stamps)
     return (
         ("container.form", lambda: container.check_form(case)),
         ("container.members", lambda: container.check_members(case)),
@@ -125,6 +127,7 @@ def _all_checks(case: Case, policy: Policy, standing: Standing | None) -> tuple[
         ("time.seal", times.check_seal),
         ("time.order", times.check_order),
         ("time.independent", lambda: times.check_independent(outer.readable_stamps)),
+        ("time.lasting", lambda: check_lasting(case, times, outer)),
         ("ledger.entry", ledger.check_entry),
         ("ledger.inclusion", ledger.check_inclusion),
         ("ledger.checkpoint", ledger.check_checkpoint),

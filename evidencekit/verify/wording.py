@@ -25,7 +25,10 @@ _INTACT_WITHOUT_ANCHORS = {"outer.timestamp", "seal.signature", "ledger.entry", 
 
 _TIED = (
     (("seal.identity", "seal.validity"), Text(en="who signed", zh="签署人")),
-    (("time.open", "time.capture", "time.seal", "time.order", "outer.timestamp"), Text(en="when", zh="时间")),
+    (
+        ("time.open", "time.capture", "time.seal", "time.order", "outer.timestamp"),
+        Text(en="when", zh="时间"),
+    ),
     (("ledger.checkpoint", "ledger.open"), Text(en="the log", zh="日志")),
 )
 
@@ -77,7 +80,7 @@ def _undecided_parts(outcomes: Mapping[str, Outcome]) -> list[Text]:
         parts.append(
             Text(en=f"{names} could not be tied to anything you trust", zh=f"{zh}无法与您信任的任何依据相联系")
         )
-    rest = [name for name in undecided if not _explained_by_anchors(name)]
+    rest = [name for name in undecided if not _explained_by_anchors(name, outcomes)]
     if rest:
         parts.append(Text(en=f"not decided: {', '.join(rest)}", zh=f"未能判定：{'、'.join(rest)}"))
     return parts
@@ -104,7 +107,9 @@ def _integrity_holds(outcomes: Mapping[str, Outcome]) -> bool:
     return all(outcomes.get(name) is _PASSED for name in strict)
 
 
-def _explained_by_anchors(name: str) -> bool:
+def _explained_by_anchors(name: str, outcomes: Mapping[str, Outcome]) -> bool:
+    if name == "time.lasting" and outcomes.get(name) is Outcome.NOT_PERFORMED:
+        return True  # no time-stamp is trusted, which "when" says
     return any(name in ids for ids, _ in _TIED)
 
 

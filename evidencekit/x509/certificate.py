@@ -61,6 +61,21 @@ def load_certificate(data: bytes) -> x509.Certificate:
     return certificate
 
 
+def load_certificates(data: bytes) -> tuple[x509.Certificate, ...]:
+    """Decode every certificate of a PEM file entirely.
+
+    Raises:
+        FormatError: None is there, or one cannot be decoded.
+    """
+    try:
+        found = tuple(x509.load_pem_x509_certificates(data))
+    except MALFORMED as error:
+        raise FormatError(f"no PEM certificate can be read: {error}") from error
+    for certificate in found:
+        require_readable(certificate)
+    return found
+
+
 def require_readable(certificate: x509.Certificate) -> None:
     """Decode every part of a certificate that checks use.
 

@@ -10,6 +10,7 @@ from cryptography.hazmat.primitives import hashes
 from evidencekit.errors import FormatError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from pathlib import Path
 
 _CHUNK_BYTES: Final = 1 << 20
@@ -63,4 +64,16 @@ def digest_file(name: str, path: Path) -> bytes:
     with path.open("rb", buffering=0) as file:
         while count := file.readinto(buffer):
             context.update(view[:count])
+    return context.finalize()
+
+
+def digest_stream(name: str, chunks: Iterable[bytes]) -> bytes:
+    """Hash what comes in pieces.
+
+    Raises:
+        FormatError: A name that this library does not compute.
+    """
+    context = hashes.Hash(hash_algorithm(name))
+    for chunk in chunks:
+        context.update(chunk)
     return context.finalize()

@@ -24,16 +24,22 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from evidencekit.bundle import paths
-from evidencekit.bundle.asic import TIMESTAMP_TYPE, AsicReference, format_asic_manifest
+from evidencekit.bundle.asic import EVIDENCE_RECORD_TYPE, TIMESTAMP_TYPE, AsicReference, format_asic_manifest
 from evidencekit.hashing.canonical import canonical_bytes
 from evidencekit.hashing.digest import digest_bytes
 from evidencekit.signing.cades import sign_detached
-from evidencekit.timestamp.authority import SELF_ISSUED_POLICY
+from evidencekit.signing.identity import create_tsa_identity
+from evidencekit.signing.signer import load_private_key
+from evidencekit.timestamp.authority import SELF_ISSUED_POLICY, Authority
+from evidencekit.timestamp.query import build_query
+from evidencekit.timestamp.renewal import begin_records
+from evidencekit.timestamp.token import parse_response
 from evidencekit.verify.policy import Policy
 from evidencekit.verify.trust import Trust
 from evidencekit.x509.handshakefile import format_handshake, parse_handshake
 from tests.support.assembly import (
     AT,
+    FOREIGN_POLICY,
     NOW,
     Hooks,
     Keys,
@@ -519,6 +525,50 @@ CASES["certificate_expired_later"] = lambda shop: shop.exhibit(shop.members(), a
 CASES["certificate_expired_unstamped"] = lambda shop: shop.exhibit(
     shop.members(), at=AT + timedelta(days=365 * 20), trust=Trust(signers=shop.keys.trust.signers)
 )
+
+
+def renewed(shop: Workshop, years: int, *, spoil: bool = False) -> Exhibit:
+    """An evidence record by a younger TSA over everything, `years` later; judged 12 years later."""
+    made = NOW + timedelta(days=365 * years)
+    later = create_tsa_identity(shop.folder / f"tsa-{years}-{spoil}", common_name="Younger TSA", now=made)
+    key = load_private_key(later.key_file.read_bytes(), later.key_file)
+    tsa = Authority(key, later.signer.certificate, policy=FOREIGN_POLICY, clock=lambda: made)
+    members = shop.members()
+    covered = sorted(name for name in members if name != paths.MIMETYPE)
+    digests = [hashlib.sha256(members[name] + b"!" * spoil).digest() for name in covered]
+    (record,) = begin_records([digests], "sha256", lambda _, digest: _token_of(tsa, digest))
+    manifest = format_asic_manifest(
+        paths.evidence_record(1),
+        EVIDENCE_RECORD_TYPE,
+        [
+            AsicReference(uri=name, media_type=paths.media_type(name), sha256=hashlib.sha256(members[name]).digest())
+            for name in covered
+        ],
+    )
+    grown_members = members | {paths.evidence_record_manifest(1): manifest, paths.evidence_record(1): record}
+    trust = shop.keys.trust
+    return shop.exhibit(
+        grown_members,
+        at=AT + timedelta(days=365 * 12),
+        trust=replace(trust, tsas=(*trust.tsas, later.signer.certificate)),
+    )
+
+
+def _token_of(tsa: Authority, digest: bytes) -> bytes:
+    token = parse_response(tsa.reply(build_query(digest))).token
+    assert token is not None
+    return token
+
+
+def _loose_record(shop: Workshop) -> Exhibit:
+    """A record with a member of META-INF that nothing names."""
+    return shop.exhibit(shop.members() | {paths.evidence_record(1): b"\x30\x00"})
+
+
+CASES["certificate_expired_renewed"] = lambda shop: renewed(shop, 9)
+CASES["certificate_expired_renewed_late"] = lambda shop: renewed(shop, 11)
+CASES["record_of_other_data_fail"] = lambda shop: renewed(shop, 9, spoil=True)
+CASES["record_without_manifest_fail"] = _loose_record
 
 # --- time --------------------------------------------------------------------------------------
 

@@ -1,7 +1,7 @@
 """Every conformance case in verify.html: finding by finding what the library says, in one browser session.
 
-The page differs in one point, on purpose: what only the bundle's own anchors support is INDETERMINATE there, where the
-library reports it PASSED beside `trust.self`.
+The page differs in two points, on purpose: what only the bundle's own anchors support is INDETERMINATE there, where the
+library reports it PASSED beside `trust.self`; and it does not read evidence records, which it says.
 """
 
 from __future__ import annotations
@@ -32,9 +32,16 @@ ANCHORED = {
     "time.seal",
     "time.order",
     "time.independent",
+    "time.lasting",
     "ledger.checkpoint",
     "ledger.open",
     "ledger.independent",
+}
+RECORDS = {
+    "certificate_expired_renewed",
+    "certificate_expired_renewed_late",
+    "record_of_other_data_fail",
+    "record_without_manifest_fail",
 }
 NOT_HERE: set[str] = set()
 """Registered findings that the page does not check; it names them NOT_PERFORMED."""
@@ -66,7 +73,7 @@ def boxes_of(exhibit: Exhibit) -> Boxes:
     return replace(Boxes.of(exhibit.trust), policy=text if exhibit.policy.asks else "")
 
 
-@pytest.mark.parametrize("name", sorted(set(CASES) - FOLDERS))
+@pytest.mark.parametrize("name", sorted(set(CASES) - FOLDERS - RECORDS))
 def test_page_says_what_the_library_says(name: str, sheet: Sheet, shop: Workshop, tmp_path: Path) -> None:
     exhibit = CASES[name](replace(shop, folder=tmp_path))
     assert isinstance(exhibit.data, bytes)
@@ -83,3 +90,15 @@ def test_page_says_what_the_library_says(name: str, sheet: Sheet, shop: Workshop
     assert found == wanted
     assert said.overall == expected["overall"]
     assert {said.outcomes[key] for key in NOT_HERE} <= {"NOT_PERFORMED"}
+
+
+@pytest.mark.parametrize("name", sorted(RECORDS))
+def test_page_says_that_it_reads_no_evidence_records(name: str, sheet: Sheet, shop: Workshop, tmp_path: Path) -> None:
+    exhibit = CASES[name](replace(shop, folder=tmp_path))
+    assert isinstance(exhibit.data, bytes)
+    path = tmp_path / "bundle.zip"
+    path.write_bytes(exhibit.data)
+    said = sheet.ask(path, boxes_of(exhibit), at=exhibit.at)
+    assert said.outcomes["outer.manifest"] == "INDETERMINATE"
+    assert said.outcomes["time.lasting"] == "NOT_PERFORMED"
+    assert said.overall == "INDETERMINATE"

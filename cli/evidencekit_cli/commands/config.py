@@ -34,6 +34,7 @@ _HEADER = (Sentence("setting", "设置"), Sentence("source", "来源"), Sentence
 def show(session: Session) -> ExitCode:
     """Run the command."""
     from evidencekit.home import default_home
+    from evidencekit.transport.http import public_url
     from evidencekit_cli.settings import CONFIG_FILE, read_settings
 
     home = default_home()
@@ -42,6 +43,8 @@ def show(session: Session) -> ExitCode:
     if os.environ.get("EVIDENCEKIT_BROWSER"):
         rows.append(("browser", "environment", os.environ["EVIDENCEKIT_BROWSER"]))
     rows += [(name, "file" if name in settings.given else "default", value) for name, value in settings.values.items()]
+    for tsa in settings.tsas:
+        rows += [(f"tsa.{tsa.name}.url", "file", public_url(tsa.url)), (f"tsa.{tsa.name}.roles", "file", tsa.roles)]
     if session.json:
         session.print_json(
             {

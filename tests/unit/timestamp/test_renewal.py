@@ -32,8 +32,8 @@ Identities = Callable[[str], Any]
 VECTORS = Path(__file__).parents[4] / "shared" / "vectors" / "timestamp"
 
 
-def digest_of(content: bytes) -> Callable[[str], bytes]:
-    return lambda algorithm: digest(algorithm, content)
+def digest_of(*contents: bytes) -> Callable[[str], tuple[bytes, ...]]:
+    return lambda algorithm: tuple(digest(algorithm, content) for content in contents)
 
 
 class Stamper:
@@ -57,7 +57,7 @@ def renewed(identity: Any) -> tuple[list[bytes], datetime]:
     """Records of all objects after a time-stamp renewal and a hash-tree renewal; and the first time."""
     stamper = Stamper(identity)
     first = stamper.now
-    records = list(begin_records([digest("sha256", content) for content in OBJECTS], "sha256", stamper))
+    records = list(begin_records([[digest("sha256", content)] for content in OBJECTS], "sha256", stamper))
     stamper.now += timedelta(days=30)
     records = [renew_stamp(record, stamper) for record in records]
     stamper.now += timedelta(days=30)
@@ -83,14 +83,14 @@ def test_a_record_survives_both_renewals(tsa_identities: Identities) -> None:
 
 def test_the_embedded_tsa_may_stamp_one_object(tsa_identities: Identities) -> None:
     identity = tsa_identities("p256-self")
-    (record,) = begin_records([digest("sm3", OBJECTS[0])], "sm3", Stamper(identity))
+    (record,) = begin_records([[digest("sm3", OBJECTS[0])]], "sm3", Stamper(identity))
     assert judge(record, OBJECTS[0], identity).trusted is Outcome.PASSED
 
 
 @pytest.mark.parametrize("count", [1, 2, 3, 4, 5, 8, 13])
 def test_every_reduced_tree_leads_to_the_root(count: int) -> None:
     digests = [digest("sha256", bytes((number,))) for number in range(count)]
-    root, trees = reduce_trees(digests, "sha256")
+    root, trees = reduce_trees([[value] for value in digests], "sha256")
     for value, tree in zip(digests, trees, strict=True):
         assert tree[0] == (value,)
         assert root_of(tree, "sha256") == root
@@ -98,10 +98,35 @@ def test_every_reduced_tree_leads_to_the_root(count: int) -> None:
         assert root_of(((digest("sha256", b"other"),), *trees[0][1:]), "sha256") != root
 
 
-@pytest.mark.parametrize("digests", [[], [b"short"], [bytes(32), bytes(31)]])
-def test_trees_over_nonsense_are_refused(digests: list[bytes]) -> None:
+@pytest.mark.parametrize("groups", [[], [[]], [[b"short"]], [[bytes(32)], [bytes(31)]], [[bytes(32)] * 40000]])
+def test_trees_over_nonsense_are_refused(groups: list[list[bytes]]) -> None:
     with pytest.raises(UsageError):
-        reduce_trees(digests, "sha256")
+        reduce_trees(groups, "sha256")
+
+
+def test_one_token_over_groups_of_objects(tsa_identities: Identities) -> None:
+    """Each group verifies alone, whole and with nothing added, through both renewals."""
+    identity = tsa_identities("p256")
+    stamper = Stamper(identity)
+    groups = (OBJECTS[:3], OBJECTS[3:], OBJECTS[:1])
+    digests = [[digest("sha256", content) for content in group] for group in groups]
+    records = list(begin_records(digests, "sha256", stamper))
+    tokens = {parse_record(record).chains[0][0].token for record in records}
+    assert len(tokens) == 1
+    stamper.now += timedelta(days=30)
+    records = [renew_stamp(record, stamper) for record in records]
+    stamper.now += timedelta(days=30)
+    trust = RecordTrust(anchors=[identity.anchor])
+    for record, group in zip(records, groups, strict=True):
+        renewed_record = renew_hash_tree(record, digest_of(*group), "sha512", stamper)
+        for each in (record, renewed_record):
+            found = check_record(each, digest_of(*reversed(group)), trust=trust, at=datetime.now(UTC))
+            assert found.trusted is Outcome.PASSED, found.reason
+            assert found.unaccounted == ()
+            other = check_record(each, digest_of(*group, b"one more"), trust=trust, at=datetime.now(UTC))
+            assert other.integrity is Outcome.FAILED
+    fewer = check_record(records[0], digest_of(*OBJECTS[:2]), trust=trust, at=datetime.now(UTC))
+    assert fewer.integrity is Outcome.FAILED
 
 
 def test_without_anchors_it_is_intact_and_open(tsa_identities: Identities) -> None:
@@ -113,7 +138,7 @@ def test_without_anchors_it_is_intact_and_open(tsa_identities: Identities) -> No
 def test_a_record_that_was_not_renewed_in_time(tsa_identities: Identities) -> None:
     """Today's certificate ends some years from now: by then the last stamp is open, an earlier one lapsed."""
     identity = tsa_identities("p256")
-    (record,) = begin_records([digest("sha256", OBJECTS[0])], "sha256", Stamper(identity))
+    (record,) = begin_records([[digest("sha256", OBJECTS[0])]], "sha256", Stamper(identity))
     late = identity.certificate.not_valid_after_utc + timedelta(days=10)
     found = judge(record, OBJECTS[0], identity, late)
     assert (found.integrity, found.trusted) == (Outcome.PASSED, Outcome.INDETERMINATE)
@@ -127,7 +152,7 @@ def test_a_record_that_was_not_renewed_in_time(tsa_identities: Identities) -> No
 def test_stamps_out_of_order_are_refused(tsa_identities: Identities) -> None:
     identity = tsa_identities("p256")
     stamper = Stamper(identity)
-    (record,) = begin_records([digest("sha256", OBJECTS[0])], "sha256", stamper)
+    (record,) = begin_records([[digest("sha256", OBJECTS[0])]], "sha256", stamper)
     stamper.now -= timedelta(days=1)
     found = judge(renew_stamp(record, stamper), OBJECTS[0], identity)
     assert found.integrity is Outcome.FAILED
@@ -137,7 +162,7 @@ def test_stamps_out_of_order_are_refused(tsa_identities: Identities) -> None:
 def test_a_renewal_over_something_else_is_refused(tsa_identities: Identities) -> None:
     identity = tsa_identities("p256")
     stamper = Stamper(identity)
-    (record,) = begin_records([digest("sha256", OBJECTS[0])], "sha256", stamper)
+    (record,) = begin_records([[digest("sha256", OBJECTS[0])]], "sha256", stamper)
     first = der.children(der.parse(parse_record(record).encoded_chains[0]))[0].raw
     other = digest("sha256", b"other")
     stray = format_stamp("sha256", ((other,),), stamper("sha256", other))
@@ -153,7 +178,7 @@ def test_a_renewal_over_something_else_is_refused(tsa_identities: Identities) ->
 def test_changed_bytes_are_noticed(tsa_identities: Identities) -> None:
     identity = tsa_identities("p256-self")
     stamper = Stamper(identity)
-    first = begin_records([digest("sha256", content) for content in OBJECTS[:2]], "sha256", stamper)[0]
+    first = begin_records([[digest("sha256", content)] for content in OBJECTS[:2]], "sha256", stamper)[0]
     record = renew_hash_tree(first, digest_of(OBJECTS[0]), "sha384", stamper)
     for position in range(len(record)):
         changed = record[:position] + bytes((record[position] ^ 1,)) + record[position + 1 :]
@@ -163,7 +188,7 @@ def test_changed_bytes_are_noticed(tsa_identities: Identities) -> None:
 
 def test_additions_to_a_record_are_reported(tsa_identities: Identities) -> None:
     identity = tsa_identities("p256")
-    (record,) = begin_records([digest("sha256", OBJECTS[0])], "sha256", Stamper(identity))
+    (record,) = begin_records([[digest("sha256", OBJECTS[0])]], "sha256", Stamper(identity))
     version, algorithms, chains = (node.raw for node in der.children(der.parse(record)))
     crypto = der.encode(der.context(0), der.sequence(der.oid("1.2.3"), der.set_of(der.null())))
     more = der.sequence(der.parse(algorithms).content, der.sequence(der.oid("2.16.840.1.101.3.4.2.3")))

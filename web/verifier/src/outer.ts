@@ -12,6 +12,7 @@ import { once } from './once';
 
 export interface OuterSignature {
   readonly path: string;
+  readonly over: string;
   readonly check: SealCheck;
 }
 
@@ -24,7 +25,7 @@ export class OuterChecks {
   });
 
   readonly signatures = once((): OuterSignature[] => this.manifests().filter((one) => one.type === SIGNATURE_TYPE).map((one) => (
-    { path: one.reference, check: checkDetached(this.kase.data(one.reference), this.kase.sha256(one.path), this.kase.trust.signers) }
+    { path: one.reference, over: one.path, check: checkDetached(this.kase.data(one.reference), this.kase.sha256(one.path), this.kase.trust.signers) }
   )));
 
   readonly stamps = once((): Stamp[] => this.manifests().filter((one) => one.type === TIMESTAMP_TYPE).map((one) => this.times.stampOf(one.reference, this.kase.sha256(one.path))));
@@ -52,11 +53,10 @@ export class OuterChecks {
   checkSignature(): Finding {
     const tally = new Tally('outer.signature', asicSignature(1));
     if (!this.signatures().length) tally.fail('no signature over an ASiC manifest', '没有对 ASiC 清单的签名');
-    const stamped = this.stamps().some((stamp) => stamp.check.integrity === 'PASSED');
-    for (const { path, check } of this.signatures()) {
+    for (const { path, over, check } of this.signatures()) {
       if (check.flaw) tally.note(check.flaw.outcome, { en: `${path}: ${check.flaw.reason.en}`, zh: `${path}：${check.flaw.reason.zh}` });
       // A later, intact time-stamp is over a manifest with the digest of the signature's every byte.
-      for (const loose of stamped ? [] : check.unaccounted) tally.doubt(`${path} holds ${loose.en}, unprotected`, `${path} 含未受保护的内容：${loose.zh}`);
+      for (const loose of this.covered(over) ? [] : check.unaccounted) tally.doubt(`${path} holds ${loose.en}, unprotected`, `${path} 含未受保护的内容：${loose.zh}`);
     }
     return tally.close('the signature over the ASiC manifest is intact', '对 ASiC 清单的签名完整');
   }
@@ -94,8 +94,14 @@ export class OuterChecks {
 
   /** When the outer signatures provably existed: the earliest trusted stamp, else the time of verification. */
   moment(): number {
-    const times = this.stamps().filter((stamp) => stamp.trusted).map((stamp) => stamp.check.genTime!);
+    const times = this.readableStamps().filter((stamp) => stamp.trusted).map((stamp) => stamp.check.genTime!);
     return times.length ? Math.min(...times) : this.kase.at;
+  }
+
+  /** Whether an intact time-stamp is over a manifest that lists `name`. */
+  private covered(name: string): boolean {
+    const intact = new Set(this.stamps().filter((stamp) => stamp.intact).map((stamp) => stamp.path));
+    return this.manifests().some((manifest) => intact.has(manifest.reference) && manifest.members.has(name));
   }
 
   private compare(tally: Tally, manifest: AsicManifest, covered: ReadonlySet<string>): void {

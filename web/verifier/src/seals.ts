@@ -10,7 +10,7 @@ import { PATH } from './paths';
 import { checkRevocation } from './revocation';
 import { checkDetached } from './seal';
 import { shownTime } from './time';
-import type { TimeChecks } from './times';
+import type { Stamp, TimeChecks } from './times';
 
 export class SealChecks {
   readonly inner = once(() => checkDetached(this.kase.data(PATH.seal), this.kase.sha256(PATH.manifest), this.kase.trust.signers));
@@ -22,12 +22,13 @@ export class SealChecks {
     return buildPath(certificate, this.inner().embedded, this.kase.trust.signers, at, 'sealing');
   });
 
-  constructor(private readonly kase: Case, private readonly times: TimeChecks) {}
+  constructor(private readonly kase: Case, private readonly times: TimeChecks, private readonly outer: () => readonly Stamp[]) {}
 
   /** When the signature provably existed, and whether a trusted time-stamp says so. */
   private moment(): { at: number; stamped: boolean } {
-    const stamped = this.times.provedSealTime();
-    return { at: stamped ?? this.kase.at, stamped: stamped !== null };
+    const outer = this.outer().filter((stamp) => stamp.trusted).map((stamp) => stamp.check.genTime);
+    const proved = [this.times.provedSealTime(), ...outer].filter((time) => time !== null);
+    return proved.length ? { at: Math.min(...proved), stamped: true } : { at: this.kase.at, stamped: false };
   }
 
   private certificate(): Certificate {

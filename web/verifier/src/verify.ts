@@ -5,6 +5,7 @@ import { Case } from './case';
 import { Certificate, pemBlocks, readableCertificates, unique } from './certificate';
 import { checkForm, checkMembers, checkSha256Sums, checkSm3Sums, checkVersions } from './container';
 import { complete, Finding, finding, foreign, overall, run } from './findings';
+import { checkLasting } from './lasting';
 import { LedgerChecks } from './ledger';
 import { OuterChecks } from './outer';
 import { checkPolicy, Policy } from './policy';
@@ -49,7 +50,7 @@ class Checks {
   constructor(readonly kase: Case) {
     this.times = new TimeChecks(kase);
     this.outer = new OuterChecks(kase, this.times);
-    this.seals = new SealChecks(kase, this.times);
+    this.seals = new SealChecks(kase, this.times, () => this.outer.readableStamps());
     this.ledger = new LedgerChecks(kase);
   }
 
@@ -75,7 +76,7 @@ class Checks {
       ['seal.signature', () => seals.checkSignature()], ['seal.identity', () => seals.checkIdentity()], ['seal.validity', () => seals.checkValidity()],
       ['seal.revocation', () => seals.checkRevocation()],
       ['time.open', () => times.checkOpen()], ['time.capture', () => times.checkCapture()], ['time.seal', () => times.checkSeal()], ['time.order', () => times.checkOrder()],
-      ['time.independent', () => times.checkIndependent(outer.readableStamps())],
+      ['time.independent', () => times.checkIndependent(outer.readableStamps())], ['time.lasting', () => checkLasting(kase, times, outer)],
       ['ledger.entry', () => ledger.checkEntry()], ['ledger.inclusion', () => ledger.checkInclusion()], ['ledger.checkpoint', () => ledger.checkCheckpoint()],
       ['ledger.open', () => ledger.checkOpen()], ['ledger.independent', () => ledger.checkIndependent(outer.readableStamps())],
       ...(policy ? [['policy.signatures', () => checkPolicy(kase, outer, policy)] as const] : []),
