@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from evidencekit.bundle.paths import MANIFEST
 from evidencekit.bundle.reader import open_bundle
 from evidencekit.hashing.canonical import format_time
+from evidencekit.hashing.deposit import deposit_value
 from evidencekit.hashing.manifest import MAX_MANIFEST_BYTES, Manifest, parse_manifest
 from evidencekit_cli.exit_codes import ExitCode
 from evidencekit_cli.output import Sentence, both, inert, table
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
+    from evidencekit.hashing.deposit import Deposit
     from evidencekit.model import Completeness, JsonValue, PageResult
     from evidencekit_cli.output import Session
 
@@ -24,6 +26,7 @@ _NOT_VERIFIED = Sentence(
     "未核验:以下为证据包的自述。如需判断真伪:evidencekit verify",
 )
 _PAGES = Sentence("Pages", "网页")
+_DEPOSIT = Sentence("Deposit, as its depositor states it", "存证(存证人自述)")
 _MEMBERS = Sentence("Members", "成员文件")
 _PARTIAL = Sentence("Partial", "不完整之处")
 
@@ -51,9 +54,14 @@ def describe(session: Session, path: Path) -> ExitCode:
     session.say(_NOT_VERIFIED)
     session.print("")
     session.print(table([[session.text(label), value] for label, value in _facts(description.manifest)]))
-    session.print("\n" + session.text(_PAGES))
-    for page in description.manifest.pages:
-        session.print(_page(page, session))
+    deposit = description.manifest.deposit
+    if deposit is None:
+        session.print("\n" + session.text(_PAGES))
+        for page in description.manifest.pages:
+            session.print(_page(page, session))
+    else:
+        session.print("\n" + session.text(_DEPOSIT))
+        session.print(table([[f"  {session.text(label)}", value] for label, value in _deposit_facts(deposit)]))
     if description.manifest.partial:
         session.print("\n" + session.text(_PARTIAL))
         for reason in description.manifest.partial:
@@ -89,6 +97,16 @@ def _facts(manifest: Manifest) -> list[tuple[Sentence, str]]:
         (Sentence("requests", "请求"), _requests(manifest.completeness)),
         (Sentence("signer", "签署证书"), f"SHA-256 {inert(manifest.signer.certificate_sha256)}"),
         (Sentence("ledger", "账本"), inert(manifest.ledger.origin)),
+    ]
+
+
+def _deposit_facts(deposit: Deposit) -> list[tuple[Sentence, str]]:
+    kept = "digests alone" if deposit.hash_only else "files kept"
+    return [
+        (Sentence("kind", "种类"), deposit.kind.value),
+        (Sentence("files", "文件"), f"{deposit.files} ({deposit.size:,} B; {kept})"),
+        *((Sentence(name, name), inert(value)) for name, value in sorted(deposit.statement.items())),
+        *((Sentence("rests on", "关联"), inert(f"{link.number} ({link.kind})")) for link in deposit.links),
     ]
 
 
@@ -141,6 +159,7 @@ def _json(description: Description) -> dict[str, JsonValue]:
             }
             for page in manifest.pages
         ],
+        "deposit": None if manifest.deposit is None else deposit_value(manifest.deposit),
         "partial": [both(reason) for reason in manifest.partial],
         "members": dict(description.sizes),
     }

@@ -18,6 +18,7 @@ _OUTCOME_COLUMNS = 14
 _LAYER_COLUMNS = 12
 _WIDE = frozenset({"W", "F"})
 _REASON_LIMIT = 600
+_STATUS = "status.current"
 
 _VERDICT = Text(en="Verdict", zh="结论")
 _BUNDLE = Text(en="bundle", zh="证据包")
@@ -78,7 +79,9 @@ def _layer_line(result: LayerResult, lang: Language) -> str:
 
 def _finding_lines(finding: Finding, lang: Language, *, verbose: bool) -> list[str]:
     check = check_of(finding.id)
-    note = "" if check.required or finding.outcome is Outcome.PASSED else f"  [{pick(_OPTIONAL, lang)}]"
+    # A later correction or revocation bounds the verdict although most reports cannot look for one.
+    bounds = check.required or (finding.id == _STATUS and finding.outcome is Outcome.INDETERMINATE)
+    note = "" if bounds or finding.outcome is Outcome.PASSED else f"  [{pick(_OPTIONAL, lang)}]"
     subject = f"  {visible(finding.subject, limit=_REASON_LIMIT)}" if finding.subject else ""
     lines = [f"  {_pad(pick(OUTCOMES[finding.outcome], lang), _OUTCOME_COLUMNS)}{visible(finding.id)}{subject}{note}"]
     reason = pick(finding.reason, lang)

@@ -504,3 +504,31 @@ def test_a_large_file_is_streamed(tmp_path: Path) -> None:
     with zipfile.ZipFile(evidence.bundle) as archive:
         assert archive.getinfo("deposit/000001.mp4").file_size == size
         assert archive.read("deposit/000002.txt") == small.read_bytes()
+
+
+def test_inspect_shows_what_the_depositor_states(work: Evidence, capsys: pytest.CaptureFixture[str]) -> None:
+    import jsonschema
+
+    from evidencekit_cli.main import main
+
+    assert main(["--lang", "zh", "inspect", str(work.bundle)]) == 0
+    shown = capsys.readouterr().out
+    assert "存证人自述" in shown
+    assert "张三" in shown
+    assert main(["inspect", str(work.bundle), "--json"]) == 0
+    value = json.loads(capsys.readouterr().out)
+    schema = json.loads((Path(__file__).parents[2] / "docs" / "spec" / "command-output.schema.json").read_bytes())
+    jsonschema.validate(value, {**schema, "oneOf": [{"$ref": "#/$defs/description"}]})
+    assert value["deposit"]["statement"]["creator"] == "张三"
+
+
+def test_no_draft_says_that_a_deposit_was_captured(work: Evidence, tmp_path: Path) -> None:
+    from datetime import UTC, datetime
+
+    from evidencekit.exports.certification import CertificationOptions, export_902
+    from evidencekit.exports.exhibit import read_exhibits
+
+    exhibits = read_exhibits([work.bundle], trust=None, at=datetime.now(UTC))
+    export_902(exhibits, tmp_path / "drafts", CertificationOptions(office=False))
+    names = {file.name.split("-")[1] for file in (tmp_path / "drafts").glob("902-*")}
+    assert names == {"14"}
