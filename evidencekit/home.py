@@ -18,7 +18,7 @@ import json
 import os
 import secrets
 import shutil
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -27,7 +27,7 @@ from typing import TYPE_CHECKING, BinaryIO, Self
 import platformdirs
 
 from evidencekit.bundle.privatearchive import new_holder_key, recipient_of
-from evidencekit.errors import StorageError
+from evidencekit.errors import SigningError, StorageError
 from evidencekit.ledger.log import Ledger, LedgerOptions
 from evidencekit.signing.identity import (
     create_ledger_key,
@@ -51,6 +51,9 @@ HOME_VARIABLE = "EVIDENCEKIT_HOME"
 _PRIVATE_MODE = 0o700
 _MATTER_KEY_BYTES = 32
 _INDEX = "index.jsonl"
+_PAIRS = (("sealing.key.pem", "sealing.cert.pem", "seal"), ("tsa.key.pem", "tsa.cert.pem", "tsa"))
+FIRST_ENTRY = "ledger.first"
+"""In `keys/`: what a new log must begin with, from the moment its key is made until it is entered."""
 INTENT_FILE, STATE_FILE = "intent.json", "state.json"
 """In a workspace: what is about to be announced, and which announcement it belongs to (`recovery`)."""
 
@@ -132,12 +135,17 @@ class Home:
         """Load the three keys, making those that are not there.
 
         Raises:
-            SigningError: a key is unreadable, expired, or open to others.
+            SigningError: a key is unreadable, expired, open to others, or lost while its public half is still there.
             StorageError: the disk refuses.
         """
         now, folder = now or datetime.now(UTC), self.path / "keys"
-        with self._lock("keys"):
+        with self.keys_locked():
             made = not (folder / "ledger.key").exists()
+            if made and ((folder / "ledger.vkey").exists() or self.ledger_file.exists()):
+                raise lost_key("ledger.key", "ledger")
+            for secret, public, role in _PAIRS:
+                if (folder / public).exists() and not (folder / secret).exists():
+                    raise lost_key(secret, role)
             if not (folder / "sealing.cert.pem").exists():
                 create_sealing_identity(folder, now=now)
             if not (folder / "tsa.cert.pem").exists():
@@ -183,7 +191,18 @@ class Home:
             StorageError: the disk refuses.
         """
         options = LedgerOptions(head_mirror=self.standing.head_mirror)
-        return Ledger.open(self.ledger_file, key.signer, create=True, options=options)
+        ledger = Ledger.open(self.ledger_file, key.signer, create=True, options=options)
+        first = self.path / "keys" / FIRST_ENTRY
+        with self.keys_locked():
+            if first.exists():
+                if ledger.size == 0:
+                    ledger.append(read_secret_file(first))
+                first.unlink()
+        return ledger
+
+    def keys_locked(self) -> AbstractContextManager[None]:
+        """Hold the lock under which keys are made and replaced."""
+        return self._lock("keys")
 
     @property
     def ledger_file(self) -> Path:
@@ -310,6 +329,16 @@ class Home:
                 f"{self.path} 由更新的版本创建(目录格式 {found},本程序支持 {HOME_VERSION});"
                 "请安装较新的 evidencekit,或将 EVIDENCEKIT_HOME 设为其他目录",
             )
+
+
+def lost_key(file: str, role: str) -> SigningError:
+    """Say that a secret key is gone while its public half is still there, and what to do."""
+    return SigningError(
+        f"the key file {file} is gone; restore it (evidencekit identity restore FILE), or go on with a new one: "
+        f"evidencekit identity rotate {role} --lost",
+        f"密钥文件 {file} 已丢失;请从备份恢复(evidencekit identity restore 文件),"
+        f"或改用新密钥:evidencekit identity rotate {role} --lost",
+    )
 
 
 def _line_end(file: BinaryIO) -> bytes:

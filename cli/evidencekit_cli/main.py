@@ -88,6 +88,12 @@ _MEMBERS = (
         zh="检查本机还缺什么。",
     ),
     Member(
+        "identity",
+        "evidencekit_cli.commands.identity:identity",
+        en="Show, make, import, back up and replace the keys.",
+        zh="查看、创建、导入、备份与更换密钥。",
+    ),
+    Member(
         "config",
         "evidencekit_cli.commands.config:config",
         en="Show the standing settings.",

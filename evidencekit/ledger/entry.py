@@ -28,6 +28,7 @@ PENDING: Final = "pending"
 NONE: Final = "none"
 CAPTURE: Final = "capture"
 DEPOSIT: Final = "deposit"
+_ROLES: Final = ("seal", "tsa", "ledger")
 _WHAT: Final = "ledger entry"
 _NUMBER_CHARS: Final = 64
 _NUMBER: Final = re.compile(r"[A-Za-z0-9._/-]{1,64}")
@@ -100,7 +101,41 @@ class StatusEntry:
     time: datetime
 
 
-Entry: TypeAlias = OpenEntry | CaptureEntry | AbandonedEntry | StatusEntry
+class KeyStatus(StrEnum):
+    """Why a key is used no more."""
+
+    RETIRED = "retired"
+    LOST = "lost"
+    COMPROMISED = "compromised"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KeyEntry:
+    """A key is used no more from `time` on.
+
+    `role` is `seal`, `tsa` or `ledger`; `subject` and `successor` are the SHA-256 of the old and the new certificate
+    (DER) or of the raw public key of a log, in hex; `key_id` is the sealing certificate in use.
+    """
+
+    key_id: str
+    role: str
+    status: KeyStatus
+    subject: str
+    successor: str
+    time: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OriginEntry:
+    """The first entry of a log that follows another: the other's last checkpoint note, None when it is lost."""
+
+    key_id: str
+    checkpoint: str | None
+    status: KeyStatus
+    time: datetime
+
+
+Entry: TypeAlias = OpenEntry | CaptureEntry | AbandonedEntry | StatusEntry | KeyEntry | OriginEntry
 
 
 def open_commitment(salt: bytes, capture_id: str) -> str:
@@ -169,6 +204,30 @@ def format_status_entry(entry: StatusEntry) -> bytes:
     return _format("status", entry, members)
 
 
+def format_key_entry(entry: KeyEntry) -> bytes:
+    """Write the entry of a key that is used no more.
+
+    Raises:
+        UsageError: a field is not of its form.
+    """
+    members: dict[str, JsonValue] = {
+        "role": entry.role,
+        "status": entry.status.value,
+        "subject": entry.subject,
+        "successor": entry.successor,
+    }
+    return _format("key", entry, members)
+
+
+def format_origin_entry(entry: OriginEntry) -> bytes:
+    """Write the first entry of a log that follows another.
+
+    Raises:
+        UsageError: a field is not of its form.
+    """
+    return _format("origin", entry, {"checkpoint": entry.checkpoint, "status": entry.status.value})
+
+
 def parse_entry(data: bytes) -> Entry:
     """Read an entry of any kind known here.
 
@@ -228,6 +287,29 @@ def _read_status(fields: Fields) -> StatusEntry:
     )
 
 
+def _read_key(fields: Fields) -> KeyEntry:
+    role = fields.text("role", limit=_NUMBER_CHARS)
+    if role not in _ROLES:
+        fields.refuse("role", f"is none of {', '.join(_ROLES)}", f"不属于 {', '.join(_ROLES)}")
+    return KeyEntry(
+        key_id=fields.hex("key_id", 32),
+        role=role,
+        status=fields.choice("status", KeyStatus),
+        subject=fields.hex("subject", 32),
+        successor=fields.hex("successor", 32),
+        time=fields.time("time"),
+    )
+
+
+def _read_origin(fields: Fields) -> OriginEntry:
+    return OriginEntry(
+        key_id=fields.hex("key_id", 32),
+        checkpoint=fields.optional("checkpoint", lambda name: fields.text(name, limit=MAX_ENTRY_BYTES)),
+        status=fields.choice("status", KeyStatus),
+        time=fields.time("time"),
+    )
+
+
 _READERS: Final[Mapping[str, Callable[[Fields], Entry]]] = MappingProxyType(
     {
         "open": _read_open,
@@ -235,6 +317,8 @@ _READERS: Final[Mapping[str, Callable[[Fields], Entry]]] = MappingProxyType(
         DEPOSIT: _read_capture,
         "abandoned": _read_abandoned,
         "status": _read_status,
+        "key": _read_key,
+        "origin": _read_origin,
     }
 )
 

@@ -128,6 +128,21 @@ def create_tsa_identity(
     return _create(_TSA, directory, common_name=common_name, now=now, passphrase=passphrase)
 
 
+def import_sealing_identity(directory: Path, signer: KeySigner, *, passphrase: bytes | None = None) -> Identity:
+    """Write a key that came from elsewhere, with its certificate and chain, as the sealing identity.
+
+    Raises:
+        SigningError: there is such an identity already.
+        StorageError: the files cannot be written.
+    """
+    create_key_directory(directory)
+    key_file, certificate_file = _files(_SEALING, directory)
+    create_secret_file(key_file, signer.private_pem(passphrase))
+    chain = (signer.certificate, *signer.chain)
+    create_public_file(certificate_file, b"".join(each.public_bytes(Encoding.PEM) for each in chain))
+    return Identity(key_file=key_file, certificate_file=certificate_file, signer=signer)
+
+
 def load_sealing_identity(directory: Path, *, now: datetime, passphrase: Callable[[], bytes] | None = None) -> Identity:
     """Load the sealing identity.
 

@@ -16,7 +16,14 @@ from cryptography import x509
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, padding, rsa
-from cryptography.hazmat.primitives.serialization import load_pem_private_key
+from cryptography.hazmat.primitives.serialization import (
+    BestAvailableEncryption,
+    Encoding,
+    NoEncryption,
+    PrivateFormat,
+    load_pem_private_key,
+)
+from cryptography.hazmat.primitives.serialization.pkcs12 import load_key_and_certificates
 
 from evidencekit.errors import SigningError
 from evidencekit.signing.keyfile import read_public_file, read_secret_file
@@ -153,6 +160,11 @@ class KeySigner:
             case _:
                 return self._key.sign(data)
 
+    def private_pem(self, passphrase: bytes | None = None) -> bytes:
+        """Give the key as PKCS#8 PEM, encrypted when there is a passphrase; whoever gets this can sign."""
+        encryption = BestAvailableEncryption(passphrase) if passphrase else NoEncryption()
+        return self._key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, encryption)
+
     def _hash(self) -> hashes.HashAlgorithm:
         return _HASHES[self.algorithm.hash_name or "sha256"]
 
@@ -181,6 +193,40 @@ def load_signer(
     key = load_private_key(read_secret_file(key_file, check_permissions=check_permissions), key_file, passphrase)
     certificates = load_certificates(read_public_file(cert_file), cert_file)
     return KeySigner(key, certificates[0], certificates[1:], algorithm=algorithm)
+
+
+def load_pkcs12(data: bytes, source: Path, passphrase: bytes | None) -> KeySigner:
+    """Read a signer from PKCS#12 (RFC 7292), as certification authorities hand them out (.p12, .pfx).
+
+    Raises:
+        SigningError: it cannot be opened, or holds no key with its certificate, or a key that is refused.
+    """
+    try:
+        key, certificate, others = load_key_and_certificates(data, passphrase)
+    except (ValueError, TypeError, UnsupportedAlgorithm) as error:
+        raise SigningError(
+            f"{source} cannot be opened ({error}); give a PKCS#12 file and its passphrase.",
+            f"无法打开 {source}({error})；请提供 PKCS#12 文件及其口令。",
+        ) from error
+    if key is None or certificate is None:
+        raise SigningError(
+            f"{source} does not hold a key with its certificate; export both together.",
+            f"{source} 中没有私钥及其证书；请将二者一并导出。",
+        )
+    return KeySigner(accept_key(key)[0], certificate, _ordered(certificate, others))
+
+
+def _ordered(leaf: x509.Certificate, others: Sequence[x509.Certificate]) -> list[x509.Certificate]:
+    """Order issuing certificates nearest first; what issued nothing of them is left out."""
+    chain: list[x509.Certificate] = []
+    at = leaf
+    while at.issuer != at.subject:
+        issuer = next((each for each in others if each.subject == at.issuer and each not in chain), None)
+        if issuer is None:
+            break
+        chain.append(issuer)
+        at = issuer
+    return chain
 
 
 def load_private_key(pem: bytes, source: Path, passphrase: Callable[[], bytes] | None = None) -> SigningKey:
