@@ -186,7 +186,11 @@ class _Run:
             kept = await asyncio.to_thread(log.keep_private)
             self.desk.staging.keep_private_file(FILE_NAME, kept)
         self.desk.journal.border(
-            "network.log", events=log.reader.events, only_here=len(log.only_here), handshakes=files.handshakes
+            "network.log",
+            events=log.reader.events,
+            only_here=len(log.only_here),
+            handshakes=files.handshakes,
+            missing=list(log.reader.missing),
         )
         return replace(
             recording,

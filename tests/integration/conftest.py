@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shutil
+import subprocess
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -14,6 +16,7 @@ from evidencekit.capture.launcher import find_browser
 from evidencekit.capture.request import Mode
 from evidencekit.errors import BrowserError
 from tests.support.preserved import Preserved, Shop, open_shop, preserve_shop
+from tests.support.replay import fetch_replayer
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -27,6 +30,17 @@ def shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shop]:
         pytest.skip("no Chromium is installed, so nothing can be captured")
     with open_shop(tmp_path_factory.mktemp("shop")) as opened:
         yield opened
+
+
+@pytest.fixture(scope="session")
+def replayer(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    npm = shutil.which("npm")
+    if npm is None:
+        pytest.skip("npm is not installed, so ReplayWeb.page cannot judge")
+    try:
+        return fetch_replayer(npm, tmp_path_factory.mktemp("replayer"))
+    except subprocess.CalledProcessError as error:
+        pytest.skip(f"npm gives no ReplayWeb.page: {error.stderr[-200:]!r}")
 
 
 @pytest.fixture(scope="session")

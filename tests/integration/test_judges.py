@@ -8,26 +8,16 @@ import re
 import shutil
 import subprocess
 import sys
-import threading
 import zipfile
-from contextlib import contextmanager, suppress
-from functools import partial
-from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import pytest
-from playwright.sync_api import Error as PlaywrightError
-from playwright.sync_api import Page, sync_playwright
 
 from evidencekit.bundle import paths
 from evidencekit.bundle.writer import write_zip
-from evidencekit.capture.launcher import find_browser
 from evidencekit.model import Outcome
 from tests.support.preserved import LAZY, WORDS, Preserved
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
+from tests.support.replay import replaying
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
@@ -192,76 +182,15 @@ def test_both_origins_and_the_lazy_images_are_in_the_archive(preserved: Preserve
     assert len({url.split("/")[2] for url in recorded}) == 2
 
 
-@pytest.fixture(scope="session")
-def replayer(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """ReplayWeb.page as npm has it."""
-    folder = tmp_path_factory.mktemp("replayer")
-    command = [tool("npm"), "pack", "--silent", "replaywebpage@2"]
-    process = subprocess.run(command, cwd=folder, capture_output=True, encoding="utf-8", timeout=300, check=False)
-    if process.returncode:
-        pytest.skip(f"npm gives no ReplayWeb.page: {process.stderr.strip()[-200:]}")
-    shutil.unpack_archive(next(folder.glob("*.tgz")), folder, filter="data")
-    return folder / "package"
-
-
-@contextmanager
-def served(folder: Path) -> Iterator[str]:
-    class Handler(SimpleHTTPRequestHandler):
-        def log_message(self, *_: object) -> None:
-            """Stay silent."""
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), partial(Handler, directory=str(folder)))
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
-    thread.start()
-    try:
-        yield f"http://127.0.0.1:{server.server_address[1]}"
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join()
-
-
-def shown(page: Page, words: str) -> bool:
-    """Wait until a frame of the replay shows the words."""
-    for _ in range(PATIENCE_MS // 250):
-        page.wait_for_timeout(250)
-        for frame in page.frames[1:]:
-            with suppress(PlaywrightError):  # the frame went on to its next document meanwhile
-                body = frame.query_selector("body")
-                if body is not None and words in body.inner_text():
-                    return True
-    return False
-
-
 @pytest.mark.parametrize("mode", ["preserved", "forensic"])
 def test_replaywebpage_shows_the_page_offline(
     mode: str, request: pytest.FixtureRequest, replayer: Path, tmp_path: Path
 ) -> None:
     preserved: Preserved = request.getfixturevalue(mode)
     address = json.loads(preserved.members[paths.MANIFEST])["pages"][0]["final_url"]
-    (tmp_path / "replay").mkdir()
-    for source, name in (("ui.js", "ui.js"), ("ui.js", "replay/ui.js"), ("sw.js", "replay/sw.js")):
-        shutil.copyfile(replayer / source, tmp_path / name)
-    (tmp_path / "page.wacz").write_bytes(preserved.members[paths.ARCHIVE])
-    (tmp_path / "embed.html").write_text(
-        f'<!doctype html><script src="ui.js"></script><replay-web-page source="/page.wacz" url="{address}" '
-        'replayBase="/replay/" embed="replayonly" deepLink style="height:100vh;display:block"></replay-web-page>',
-        encoding="utf-8",
-    )
-    offline = ["--no-sandbox", "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1"]
-    with served(tmp_path) as origin, sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=str(find_browser().path), args=offline)
-        try:
-            # On a busy machine the replayer's page may wait for ever for its own service worker: load it again.
-            page = browser.new_page()
-            for _ in range(ATTEMPTS):
-                page.goto(f"{origin}/embed.html")
-                if shown(page, WORDS):
-                    break
-            assert shown(page, WORDS), [frame.url for frame in page.frames]
-            assert shown(page, "¥128")
-        finally:
-            browser.close()
+    with replaying(preserved.members[paths.ARCHIVE], address, replayer, tmp_path) as find:
+        assert find(WORDS)
+        assert find("¥128")
 
 
 # --- ledger ------------------------------------------------------------------------------------

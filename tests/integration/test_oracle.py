@@ -27,6 +27,7 @@ from evidencekit.x509.handshake import check_handshake
 from evidencekit.x509.handshakefile import parse_handshake
 from tests.support.oracle.servers import Served, serving
 from tests.support.preserved import trusted_context
+from tests.support.replay import replaying
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -245,6 +246,21 @@ def test_the_two_accounts_agree(kind: str, told: dict[tuple[str, Mode], Told]) -
         assert network["only_here"] == []
         assert network["missing_events"] == []
         assert network["complete"]
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_replay_shows_what_was_coded_in_every_way(
+    mode: Mode, told: dict[tuple[str, Mode], Told], replayer: Path, tmp_path: Path
+) -> None:
+    found = told["h2", mode]
+    address = str(found.records[0].line["url"])
+    with replaying((found.folder / "capture/page.wacz").read_bytes(), address, replayer, tmp_path) as find:
+        frame = find("明前龙井")  # the page itself is coded with br
+        assert frame is not None
+        frame.wait_for_function("window.ran_br && window.ran_zstd", timeout=30_000)
+        # Its style sheet is coded with gzip; its pictures are not coded.
+        assert frame.evaluate("getComputedStyle(document.querySelector('h1')).color") == "rgb(34, 102, 51)"
+        frame.wait_for_function("[...document.images].every((image) => image.naturalWidth > 0)", timeout=30_000)
 
 
 # --- the table ---------------------------------------------------------------------------------

@@ -178,14 +178,13 @@ def answer(method: str, path: str, fields: Fields, body: bytes, *, sockets: bool
     return _static(name, text)
 
 
-def _static(name: str, text: str) -> Answer:  # noqa: C901 (a list of pages)
+def _static(name: str, text: str) -> Answer:
     script, plain = "text/javascript; charset=utf-8", b"void 0; // \xe8\x8c\xb6\n" * 200
     if name == "/gzip.css":
         return whole(200, "text/css", b"h1 { color: #263 }\n" * 50, coding="gzip")
-    if name == "/br.js":
-        return whole(200, script, plain, coding="br")
-    if name == "/zstd.js":
-        return whole(200, script, plain, coding="zstd")
+    if name in {"/br.js", "/zstd.js"}:
+        coding = name[1:].removesuffix(".js")
+        return whole(200, script, b"window.ran_%s = true;\n%s" % (coding.encode(), plain), coding=coding)
     if name == "/pixel.png":
         return whole(200, "image/png", _PIXEL, extra=[("cache-control", "no-store")])
     if name == "/frame.html":

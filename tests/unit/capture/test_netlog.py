@@ -12,11 +12,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from evidencekit.capture.exchanges import Body, Exchange, ExchangeOutcome, ResponseHead
-from evidencekit.capture.joining import Matcher, Sources, enrich, is_settled
+from evidencekit.capture.joining import ONLY_IN_LOG, Matcher, Sources, enrich, is_settled
 from evidencekit.capture.netlog import NetLogReader, copy_without
 from evidencekit.capture.netlogconnections import addresses_in, fields_of
 from evidencekit.capture.netlogindex import NetLogIndex
 from evidencekit.capture.networklog import NetworkLog
+from evidencekit.capture.networkreport import network_files
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -275,3 +276,33 @@ def test_the_log_of_a_browser_that_keeps_none_is_named(tmp_path: Path) -> None:
     (gap,) = log.gaps()
     assert "no network log" in gap.en
     assert log.join(exchange()) == exchange()
+
+
+def test_what_only_the_log_knows_is_named_and_the_browsers_own_is_not(tmp_path: Path) -> None:
+    log = NetworkLog(tmp_path / "log.json", "IncludeSensitive", tmp_path, 1 << 20)
+    writer = Writer(tmp_path / "log.json")
+    writer.request(7)
+    writer.request(8, "https://shop.test/beacon", status=204)
+    writer.event("URL_REQUEST_START_JOB", 9, 1, 10, url="https://update.test/x?secret=1", method="POST")
+    writer.event("HTTP_TRANSACTION_SEND_REQUEST_HEADERS", 9, headers=["Host: update.test"])
+    told = exchange(1)
+    log.read([told])
+    (found,) = log.unreported(5)
+    assert (found.id, found.url, found.page, found.target) == ("000005", "https://shop.test/beacon", None, "unknown")
+    assert found.reason == ONLY_IN_LOG
+    assert (found.outcome, found.response is not None) == (ExchangeOutcome.RECORDED, True)
+    report = json.loads(network_files(log, [told, found], "0" * 32).report)
+    assert report["only_here"] == ["000005"]
+    assert report["browser"] == [{"error": None, "host": "update.test", "requests": 1}]
+    assert "secret" not in json.dumps(report)
+    assert [each["exchange"] for each in report["requests"]] == ["000001", "000005"]
+
+
+def test_an_exchange_that_the_log_does_not_know_is_named(tmp_path: Path) -> None:
+    log = NetworkLog(tmp_path / "log.json", "IncludeSensitive", tmp_path, 1 << 20)
+    Writer(tmp_path / "log.json")
+    told = [exchange(1), exchange(2, from_cache=True), exchange(3, remote_address=None)]
+    log.read(told)
+    report = json.loads(network_files(log, told, "0" * 32).report)
+    assert report["unmatched"] == ["000001"]
+    assert report["complete"] is False

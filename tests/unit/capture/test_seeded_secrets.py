@@ -18,6 +18,7 @@ import threading
 import urllib.parse
 import zipfile
 import zlib
+from contextlib import suppress
 from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING
@@ -25,7 +26,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from evidencekit.bundle.warc import read_blocks
-from evidencekit.capture.request import CaptureRequest
+from evidencekit.capture.request import CaptureRequest, Mode
 from evidencekit.capture.session import capture_session
 from evidencekit.hashing.chainlog import ChainWriter
 
@@ -97,12 +98,13 @@ class _Login(BaseHTTPRequestHandler):
         self._send("text/plain", b"welcome " + self.rfile.read(size))
 
 
-def _capture(tmp_path: Path, *, include: bool) -> Capture:
+def _capture(tmp_path: Path, *, include: bool, mode: Mode = Mode.STANDARD) -> Capture:
     server = ThreadingHTTPServer(("127.0.0.1", 0), _Login)
     thread = threading.Thread(target=server.serve_forever, daemon=True)
     thread.start()
     request = CaptureRequest(
         urls=(f"http://127.0.0.1:{server.server_port}/",),
+        mode=mode,
         allow_private=True,
         third_party=False,
         include_secrets=include,
@@ -133,11 +135,20 @@ def _everything(name: str, data: bytes) -> Iterator[tuple[str, bytes]]:
             for member in archive.namelist():
                 yield from _everything(f"{name}!{member}", archive.read(member))
     if data.startswith(b"\x1f\x8b"):
-        yield f"{name}!gunzip", gzip.decompress(data)
+        plain = gzip.decompress(data)
+        yield f"{name}!gunzip", plain
+        yield from _coded(f"{name}!gunzip", plain)
     if name.endswith(".mhtml"):
         yield from _parts(name, data)
     if data.startswith(b"%PDF"):
         yield from _objects(name, data)
+
+
+def _coded(name: str, data: bytes) -> Iterator[tuple[str, bytes]]:
+    """Bodies that an archive keeps as coded on the wire."""
+    for match in re.finditer(rb"\x1f\x8b\x08", data):
+        with suppress(zlib.error):
+            yield f"{name}!{match.start()}", zlib.decompressobj(47).decompress(data[match.start() :])
 
 
 def _parts(name: str, data: bytes) -> Iterator[tuple[str, bytes]]:
@@ -192,8 +203,9 @@ def _files(tmp_path: Path, capture: Capture) -> dict[str, bytes]:
     return files
 
 
-def test_no_secret_leaves_home(tmp_path: Path) -> None:
-    capture = _capture(tmp_path, include=False)
+@pytest.mark.parametrize("mode", [Mode.STANDARD, Mode.FORENSIC])
+def test_no_secret_leaves_home(mode: Mode, tmp_path: Path) -> None:
+    capture = _capture(tmp_path, include=False, mode=mode)
     files = _files(tmp_path, capture)
     assert _leaks(files) == set()
     assert set(capture.withheld) >= {"cookie", "password", "token"}
@@ -212,8 +224,12 @@ def test_no_secret_leaves_home(tmp_path: Path) -> None:
     assert capture.finished_at <= datetime.now(UTC)
 
 
-def test_included_secrets_are_there(tmp_path: Path) -> None:
-    capture = _capture(tmp_path, include=True)
-    found = {value for _, value in _leaks(_files(tmp_path, capture))}
+@pytest.mark.parametrize("mode", [Mode.STANDARD, Mode.FORENSIC])
+def test_included_secrets_are_there(mode: Mode, tmp_path: Path) -> None:
+    capture = _capture(tmp_path, include=True, mode=mode)
+    leaks = _leaks(_files(tmp_path, capture))
+    found = {value for _, value in leaks}
+    in_coded = {value for place, value in leaks if "data.warc.gz!gunzip!" in place}
+    assert in_coded == (set() if mode is Mode.STANDARD else {_COOKIE, _PASSWORD, _QUERY, _BEARER, _STORED})
     assert found == set(_ALL), "the search of the other test finds what it looks for"
     assert capture.withheld == {}
