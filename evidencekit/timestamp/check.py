@@ -180,7 +180,7 @@ def _open(data: bytes) -> _Opened:
     if token_der is None or (response is not None and not response.granted):
         return _Opened(checks=steps)
     try:
-        token = parse_token(token_der)
+        token = parse_token(token_der, normalised=response is not None)
     except FormatError as error:
         return _Opened(checks=(*steps, checks.failed("structure", f"malformed: {error.en}", error.zh)))
     sound = checks.passed("structure", "a SignedData over a TSTInfo, nothing after it", "结构完整，无多余字节")

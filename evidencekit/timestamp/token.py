@@ -109,15 +109,19 @@ def parse_response(data: bytes) -> TimeStampResponse:
     )
 
 
-def parse_token(data: bytes) -> Token:
+def parse_token(data: bytes, *, normalised: bool = False) -> Token:
     """Read a TimeStampToken, BER or DER.
+
+    Args:
+        data: The token.
+        normalised: Whether it is what `parse_response` gave.
 
     Raises:
         FormatError: Not a SignedData over a TSTInfo, bytes after it, or over 256 KiB.
     """
     if len(data) > MAX_TOKEN_BYTES:
         raise FormatError(f"time-stamp token is {len(data)} bytes, the limit is {MAX_TOKEN_BYTES}")
-    signed = parse_signed_data(data)
+    signed = parse_signed_data(data, normalised=normalised)
     if signed.content_type != oids.TST_INFO or signed.content is None:
         raise FormatError(f"content of the SignedData is {signed.content_type}, not an embedded TSTInfo")
     cursor = der.Cursor(der.parse(ber.normalise(signed.content)), "TSTInfo")

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING, Final, TypeVar
 
 from cryptography import x509
@@ -99,6 +100,7 @@ def public_key_of(certificate: x509.Certificate) -> CertificatePublicKeyTypes | 
         return None
 
 
+@lru_cache(maxsize=256)
 def encoded_parts(certificate: x509.Certificate) -> EncodedParts:
     """Cut the encoded names, key and algorithm out of a certificate.
 

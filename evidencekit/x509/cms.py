@@ -72,13 +72,17 @@ class SignedData:
     """Whether the input was DER as far as lengths and pieces go."""
 
 
-def parse_signed_data(data: bytes) -> SignedData:
+def parse_signed_data(data: bytes, *, normalised: bool = False) -> SignedData:
     """Read a ContentInfo that holds a SignedData, BER or DER, of at most 1 MiB.
+
+    Args:
+        data: The encoded value.
+        normalised: Whether it came out of `ber.normalise`, so that it need not go through it again.
 
     Raises:
         FormatError: Another structure, bytes after it, or over the limits.
     """
-    encoded = ber.normalise(data)
+    encoded = data if normalised else ber.normalise(data)
     outer = der.Cursor(der.parse(encoded), "ContentInfo")
     kind = der.read_oid(outer.take())
     if kind not in {oids.SIGNED_DATA, oids.GM_SIGNED_DATA}:
