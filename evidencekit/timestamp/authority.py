@@ -15,6 +15,7 @@ from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Final, TypeAlias
 
+from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, padding, rsa
 
@@ -108,7 +109,15 @@ class Authority:
         refusal = self._refusal(request)
         if refusal is not None:
             return _reject(*refusal)
-        return der.sequence(der.sequence(der.integer(GRANTED)), self._issue(request))
+        try:
+            now = self._clock()
+        except Exception as error:  # noqa: BLE001 - a caller's clock may raise anything; no token without time
+            return _reject("timeNotAvailable", f"the clock fails: {type(error).__name__}")
+        try:
+            token = self._issue(request, now)
+        except (UnsupportedAlgorithm, ValueError, OverflowError) as error:
+            return _reject("systemFailure", f"the key fails: {type(error).__name__}")
+        return der.sequence(der.sequence(der.integer(GRANTED)), token)
 
     def _refusal(self, request: Query) -> tuple[str, str] | None:
         if request.version != 1:
@@ -124,8 +133,7 @@ class Authority:
             return "unacceptedPolicy", f"the policy is {self._policy}"
         return None
 
-    def _issue(self, request: Query) -> bytes:
-        now = self._clock()
+    def _issue(self, request: Query, now: datetime) -> bytes:
         content = self._info(request, now)
         template = cms.SignatureTemplate(
             content_type=oids.TST_INFO,

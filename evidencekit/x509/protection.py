@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from evidencekit.model import Outcome, Text
 from evidencekit.x509 import oids
-from evidencekit.x509.certificate import name_of, names_as_issuer, to_der
+from evidencekit.x509.certificate import encoded_parts, name_of, names_as_issuer, to_der
 from evidencekit.x509.signature import certificate_signed_by
 
 if TYPE_CHECKING:
@@ -45,6 +45,7 @@ def unaccounted(signed: SignedData, signer: SignerCheck, *, known: Sequence[x509
         found.append(Text(en="signers beyond the first", zh="多余的签名者"))
     else:
         found += _loose_labels(signed, signed.signers[0])
+        found += _loose_name(signed.signers[0], signer.certificate)
     found += _loose_certificates(signed, signer, known)
     if signed.crls:
         found.append(Text(en=f"{len(signed.crls)} revocation lists", zh=f"{len(signed.crls)} 个吊销列表"))
@@ -66,6 +67,13 @@ def _loose_labels(signed: SignedData, signer: SignerInfo) -> list[Text]:
         for attribute in signer.unsigned_attributes
     ]
     return found
+
+
+def _loose_name(signer: SignerInfo, certificate: x509.Certificate | None) -> list[Text]:
+    """Names are compared as RFC 5280 §7.1 says, so case and string type of the issuer's are nobody's word."""
+    if certificate is None or signer.issuer in {None, encoded_parts(certificate).issuer}:
+        return []
+    return [Text(en="the issuer's name in other letters than the certificate's", zh="签发者名称的写法与证书不同")]
 
 
 def _loose_certificates(signed: SignedData, signer: SignerCheck, known: Sequence[x509.Certificate]) -> list[Text]:

@@ -14,6 +14,7 @@ from evidencekit.errors import FormatError
 from evidencekit.x509 import checks, der, oids
 from evidencekit.x509.certificate import encoded_parts, load_certificate, name_of, subject_key_identifier, to_der
 from evidencekit.x509.digests import digest
+from evidencekit.x509.names import same_name
 from evidencekit.x509.signature import AlgorithmIdentifier, check_signature, parse_algorithm
 
 if TYPE_CHECKING:
@@ -107,7 +108,9 @@ def is_named(signer: SignerInfo, certificate: x509.Certificate) -> bool:
     """Return whether the signer identifier names this certificate."""
     if signer.key_identifier is not None:
         return signer.key_identifier == subject_key_identifier(certificate)
-    return signer.serial == certificate.serial_number and signer.issuer == encoded_parts(certificate).issuer
+    if signer.serial != certificate.serial_number or signer.issuer is None:
+        return False
+    return same_name(signer.issuer, encoded_parts(certificate).issuer)
 
 
 def _check_named(named: Sequence[x509.Certificate]) -> Check:
@@ -229,7 +232,9 @@ def _matches(identifier: _EssIdentifier, certificate: x509.Certificate) -> bool:
         return False
     if identifier.serial is None:
         return True
-    return identifier.serial == certificate.serial_number and identifier.issuer == encoded_parts(certificate).issuer
+    if identifier.serial != certificate.serial_number or identifier.issuer is None:
+        return False
+    return same_name(identifier.issuer, encoded_parts(certificate).issuer)
 
 
 def _check_protection(signer: SignerInfo) -> Check:

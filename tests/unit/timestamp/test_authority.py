@@ -251,3 +251,28 @@ def test_a_token_that_names_another_tsa_is_refused_as_openssl_does(tsa_identitie
             *("-CAfile", identity.anchor_file),
         )
         assert (shown.returncode == 0) == accepted, shown.stderr
+
+
+def test_without_time_or_key_it_says_so(tsa_identities: Identities) -> None:
+    identity = tsa_identities("p256")
+
+    def broken_clock() -> datetime:
+        raise OSError("no clock")
+
+    without_time = Authority(identity.key, identity.certificate, clock=broken_clock)
+    assert parse_response(without_time.reply(build_query(bytes(32)))).failure == ("timeNotAvailable",)
+
+    class LostKey:
+        """A key in a token that was pulled out."""
+
+        key_size = 256
+
+        def public_key(self) -> Any:
+            return identity.key.public_key()
+
+        def sign(self, *_: Any) -> bytes:
+            raise ValueError("the token is gone")
+
+    ec.EllipticCurvePrivateKey.register(LostKey)
+    lost = Authority(LostKey(), identity.certificate)  # type: ignore[arg-type]
+    assert parse_response(lost.reply(build_query(bytes(32)))).failure == ("systemFailure",)
