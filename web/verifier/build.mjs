@@ -12,11 +12,13 @@ const here = (path) => fileURLToPath(new URL(path, import.meta.url));
 const read = (path) => readFileSync(here(path), 'utf8');
 const hash = (text) => `sha256-${createHash('sha256').update(text).digest('base64')}`;
 
+const NOTICE = `/*! Offline verifier of evidencekit, Apache-2.0. Contains @noble/curves and @noble/hashes, MIT, (c) Paul Miller; and pako, MIT and Zlib,
+(c) Vitaly Puzrin, Andrei Tuputcyn, Jean-loup Gailly and Mark Adler. The MIT and Zlib licences: https://spdx.org/licenses/ */`;
 const registry = JSON.parse(readFileSync(0, 'utf8'));
 const [template, style] = [read('index.html'), read('src/page.css')];
 const result = await build({
   absWorkingDir: here('.'), entryPoints: ['src/page.ts'], bundle: true, write: false, format: 'iife', target: 'es2022', charset: 'utf8',
-  minifyWhitespace: true, minifySyntax: true, legalComments: 'none', lineLimit: 400, treeShaking: true, logLevel: 'error',
+  minifyWhitespace: true, minifySyntax: true, legalComments: 'inline', banner: { js: NOTICE }, lineLimit: 400, treeShaking: true, logLevel: 'error',
   define: { __REGISTRY__: JSON.stringify(registry), __TEMPLATE__: JSON.stringify(template), __STYLE__: JSON.stringify(style) },
 });
 // Neither may end the element that holds it.

@@ -29,11 +29,16 @@ def registry() -> dict[str, object]:
             "id": kind.id,
             "layer": kind.layer.value,
             "required": kind.required.value,
-            "name": {"en": CHECKS[kind.id].name.en, "zh": CHECKS[kind.id].name.zh},
+            "name": _name(kind.id),
         }
         for kind in REGISTRY
     ]
     return {"kinds": kinds, "layers": layers}
+
+
+def _name(identifier: str) -> dict[str, str]:
+    named = CHECKS.get(identifier)
+    return {"en": identifier, "zh": identifier} if named is None else {"en": named.name.en, "zh": named.name.zh}
 
 
 def _texts(layer: object) -> list[tuple[str, object]]:

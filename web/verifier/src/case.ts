@@ -1,9 +1,10 @@
 // One bundle under verification: every member read and hashed once; a document that cannot be read fails its own check alone.
 
 import { concat, FormatError, fromHex, Text, UnknownVersionError } from './bytes';
-import { Digests, DualHasher } from './digest';
+import { digestBy, Digests, DualHasher } from './digest';
 import { InputMissing } from './findings';
 import { Manifest, MAX_MANIFEST_BYTES, MAX_RECORDS_BYTES, parseManifest, parseRecords, Records } from './manifest';
+import { STRONG } from './oids';
 import { PATH } from './paths';
 import { RandomFile } from './randomfile';
 import { merged, ownTrust, Trust } from './trust';
@@ -15,8 +16,9 @@ const PEEK_BYTES = 64 << 10;
 const KEPT_TOTAL = 640 << 20;
 /** What checks read whole, and how long it may be; the rest is only hashed. */
 const KEPT: readonly [RegExp, number][] = [
-  [/^manifest\.json$/, MAX_MANIFEST_BYTES], [/^(?:SHA256SUMS|SM3SUMS)$|^META-INF\//, 64 << 20], [/^capture\/(?:records|exchanges)\.jsonl$/, MAX_RECORDS_BYTES],
-  [/^(?:capture\/worklog|proof\/custody)\.jsonl$/, 64 << 20], [/^(?:seal|proof|trust)\/|^mimetype$|^capture\/environment\.json$/, SMALL_BYTES],
+  [/^manifest\.json$/, MAX_MANIFEST_BYTES], [/^(?:SHA256SUMS|SM3SUMS)$|^META-INF\//, 64 << 20], [/^capture\/(?:records|exchanges(?:\.redacted)?)\.jsonl$/, MAX_RECORDS_BYTES],
+  [/^(?:capture\/worklog|proof\/custody)\.jsonl$/, 64 << 20], [/^(?:seal|proof|trust)\/|^mimetype$|^redaction\.json$|^capture\/environment\.json$/, SMALL_BYTES],
+  [/^capture\/network\.json$/, 64 << 20], [/^capture\/tls\/.+\.handshake\.json$/, 4 << 20],
   [/^(?:certificate\.html|capture\/pages\/\d+\/screenshot(?:-initial)?\.png)$/, 64 << 20],
 ];
 
@@ -78,6 +80,25 @@ export class Case {
     return Object.assign(Object.create(Case.prototype) as Case, this, { trust });
   }
 
+  /** The web archive that is there: that of a redacted edition, or the original. */
+  get archive(): string {
+    return this.names.includes(PATH.archiveEdition) ? PATH.archiveEdition : PATH.archive;
+  }
+
+  /** The list of exchanges that is there, likewise. */
+  get exchanges(): string {
+    return this.names.includes(PATH.exchangesEdition) ? PATH.exchangesEdition : PATH.exchanges;
+  }
+
+  /** The digest of a member by the hash function's name, null for unknown functions. */
+  content(name: string): (hash: string) => Uint8Array | null {
+    const known = this.digestOf(name);
+    return (hash) => {
+      if (hash === 'sha256' || hash === 'sm3') return fromHex(known[hash]);
+      return STRONG.has(hash) ? digestBy(hash, this.data(name, 64 << 20)) : null;
+    };
+  }
+
   withOwnAnchors(): Case {
     const files = this.names.filter((name) => name.startsWith('trust/') && this.kept.has(name)).map((name) => [name, this.kept.get(name)!] as const);
     return this.with(merged(this.trust, ownTrust(new Map(files))));
@@ -116,8 +137,8 @@ export class Case {
   }
 
   openWacz(): Promise<Wacz> {
-    if (!this.has(PATH.archive)) this.missing(PATH.archive);
-    const entry = this.zip.members.get(PATH.archive)!;
+    if (!this.has(this.archive)) this.missing(this.archive);
+    const entry = this.zip.members.get(this.archive)!;
     const blob = this.inflated ?? this.zip.file.blob.slice(entry.dataStart, entry.dataStart + entry.packed);
     this.wacz ??= Wacz.open(blob);
     return this.wacz;
@@ -169,7 +190,7 @@ export class Case {
     const limit = KEPT.find(([form]) => form.test(name))?.[1] ?? 0;
     const keep = entry.size <= limit && this.keptTotal + entry.size <= KEPT_TOTAL;
     const peek = /\.jsonl?$/.test(name) ? (name.endsWith('.json') ? SMALL_BYTES : PEEK_BYTES) : 0;
-    const collect = name === PATH.archive && entry.method === 8;
+    const collect = name === this.archive && entry.method === 8;
     const [parts, blobs]: [Uint8Array[], Blob[]] = [[], []];
     let peeked = 0;
     try {
@@ -198,6 +219,9 @@ export class Case {
   private missing(name: string): never {
     const error = this.broken.get(name);
     if (error) throw new InputMissing('FAILED', { en: `${name} cannot be read: ${error.en}`, zh: `无法读取 ${name}：${error.zh}` });
+    const records = name === PATH.records ? null : this.attemptRecords();
+    const withheld = records && 'value' in records ? records.value.artifacts.find((line) => line.name === name)?.withheld ?? [] : [];
+    if (withheld.length) throw new InputMissing('NOT_PERFORMED', { en: `WITHHELD(${withheld.join(', ')}): ${name}`, zh: `不公开（WITHHELD：${withheld.join(', ')}）：${name}` });
     throw new InputMissing('NOT_PERFORMED', { en: `${name} is not there`, zh: `缺少 ${name}` });
   }
 }

@@ -38,7 +38,8 @@ export function checkMembers(kase: Case): Finding {
 function namedByManifest(kase: Case, tally: Tally): Set<string> {
   try {
     const { tOpen, tCapture, artifacts } = kase.manifest;
-    return new Set([tOpen.document, ...tOpen.tokens.map((one) => one.path), ...tCapture.map((one) => one.document), ...artifacts.map((one) => one.path)]);
+    const edition = kase.has(PATH.redaction) ? [PATH.redaction, PATH.archiveEdition, PATH.exchangesEdition] : [];
+    return new Set<string>([...edition, tOpen.document, ...tOpen.tokens.map((one) => one.path), ...tCapture.map((one) => one.document), ...artifacts.map((one) => one.path)]);
   } catch (error) {
     if (!(error instanceof FormatError || error instanceof InputMissing)) throw error;
     tally.skip('without a readable manifest nobody knows what may be there', '清单不可读，无法判断应有哪些成员');

@@ -22,7 +22,7 @@ export const REGISTRY = __REGISTRY__.kinds;
 export const LAYERS = __REGISTRY__.layers;
 
 /** Ids that a report holds only when the caller asked for them. */
-const ON_REQUEST = new Set(['policy.signatures', 'trust.self']);
+const ON_REQUEST = new Set(['policy.signatures', 'redaction.edition', 'trust.self']);
 
 export interface Finding {
   readonly id: string;
@@ -91,18 +91,21 @@ const OF_PAGES = ['archive.', 'devtools.', 'environment.', 'exchanges.', 'manife
 /** Whether an id is about the other kind of record: a deposit has no pages, a capture no deposited files. */
 export const foreign = (id: string, deposit: boolean): boolean => (deposit ? OF_PAGES.some((start) => id.startsWith(start)) : id.startsWith('deposit.'));
 
+/** What this page does not check might have FAILED, so it caps the verdict, required or not. */
+const NOT_HERE: Text = { en: 'this page does not check it; use evidencekit verify', zh: '本页面不核验此项，请使用 evidencekit verify' };
+
 /** Every registered id once, in the registry's order; what this page does not check is NOT_PERFORMED by name. */
 export function complete(found: readonly Finding[], deposit = false): Finding[] {
   return REGISTRY.flatMap(({ id }) => {
     const own = found.filter((one) => one.id === id);
     if (own.length || ON_REQUEST.has(id) || foreign(id, deposit)) return own;
-    return [finding(id, 'NOT_PERFORMED', { en: 'this page does not check it; use evidencekit verify', zh: '本页面不核验此项，请使用 evidencekit verify' })];
+    return [finding(id, 'NOT_PERFORMED', NOT_HERE)];
   });
 }
 
 export function overall(found: readonly Finding[]): Outcome {
   if (found.some((one) => one.outcome === 'FAILED')) return 'FAILED';
-  if (found.some((one) => one.id === 'trust.self')) return 'INDETERMINATE';
+  if (found.some((one) => one.id === 'trust.self' || one.reason === NOT_HERE)) return 'INDETERMINATE';
   const asked = found.some((one) => one.id === 'policy.signatures');
   const deposit = found.some((one) => one.id.startsWith('deposit.'));
   const wanted = REGISTRY.filter((kind) => !foreign(kind.id, deposit)).filter((kind) => kind.required === 'yes' || (kind.required !== 'no' && asked));

@@ -5,6 +5,7 @@ import { FormatError } from './bytes';
 
 const STEP = 1 << 17;
 export const RAW = -15;
+export const ZLIB = 15;
 export const GZIP = 31;
 
 /** One deflate stream, fed piece by piece. */

@@ -23,11 +23,11 @@ export class LedgerChecks {
 
   /** With the user's keys, or with the manifest's own when none of theirs is the log's. */
   private proofOf(proof: string, entry: string): Judged {
-    const { logs } = this.kase.trust;
+    const { logs, policies } = this.kase.trust;
     const [data, body] = [this.kase.data(proof), this.kase.data(entry)];
-    const byUser = checkProof(data, body, logs);
+    const byUser = checkProof(data, body, logs, policies);
     if (logs.some((key) => key.name === byUser.checkpoint.origin)) return { proof: byUser, given: true };
-    return { proof: checkProof(data, body, [...logs, this.ownKey()]), given: false };
+    return { proof: checkProof(data, body, [...logs, this.ownKey()], policies), given: false };
   }
 
   checkEntry(): Finding {
@@ -88,10 +88,12 @@ export class LedgerChecks {
   checkIndependent(outer: readonly Stamp[]): Finding {
     const tally = new Tally('ledger.independent', PATH.entryProof);
     const { proof } = this.entered();
+    // By the user's policies, whose quorum must be met, else by the user's keys.
+    const witnesses = this.kase.trust.policies.length ? proof.quorums.flat() : proof.witnesses;
     // The outer time-stamp is over a manifest that lists the proof, checkpoint included.
     const stamped = outer.some((stamp) => stamp.trusted && !stamp.check.selfIssued);
     if (!proof.logSigned) tally.fail('the checkpoint is not signed by its log', '检查点没有其日志的签名');
-    else if (!proof.witnesses.length && !stamped) {
+    else if (!witnesses.length && !stamped) {
       tally.doubt("no witness or third-party stamp that you trust vouches for the checkpoint: it proves nothing against the log's own operator", '没有您信任的见证人或第三方时间戳为检查点作证：对日志运营者自身不构成证明');
     }
     return tally.close('a third party vouches for the checkpoint', '有第三方为检查点作证');

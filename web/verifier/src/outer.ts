@@ -25,7 +25,7 @@ export class OuterChecks {
   });
 
   readonly signatures = once((): OuterSignature[] => this.manifests().filter((one) => one.type === SIGNATURE_TYPE).map((one) => (
-    { path: one.reference, over: one.path, check: checkDetached(this.kase.data(one.reference), this.kase.sha256(one.path), this.kase.trust.signers) }
+    { path: one.reference, over: one.path, check: checkDetached(this.kase.data(one.reference), this.kase.content(one.path), this.kase.trust.signers) }
   )));
 
   readonly stamps = once((): Stamp[] => this.manifests().filter((one) => one.type === TIMESTAMP_TYPE).map((one) => this.times.stampOf(one.reference, this.kase.sha256(one.path))));
@@ -66,6 +66,11 @@ export class OuterChecks {
     const outer = this.signatures()[0]?.check.certificate;
     const inner = seals.inner().certificate;
     if (!outer || !inner) throw new InputMissing('INDETERMINATE', { en: 'one of the seals does not tell whose it is', zh: '有签名未指明签署人' });
+    if (this.kase.names.includes(PATH.redaction)) {
+      // A redacted edition may be made by somebody else than the record; then only he answers for its form.
+      if (outer.fingerprint !== this.kase.namedSigner) tally.doubt(`the redacted edition was sealed by ${outer.name}, not by the signer of the record`, `遮盖版由 ${outer.name} 封缄，并非记录的签署人`);
+      return tally.close(`signed by ${outer.name}, as the record is`, `由 ${outer.name} 签署，与记录一致`);
+    }
     if (outer.fingerprint !== inner.fingerprint) tally.fail('the outer signer is not the inner signer', '外层签署人与内层签署人不同');
     const named = this.kase.namedSigner;
     if (named === null) tally.doubt('the manifest does not tell who should have signed', '清单不可读，无法得知应由谁签署');

@@ -4,7 +4,8 @@ export const PATH = {
   mimetype: 'mimetype', verifyEn: 'VERIFY.md', verifyZh: 'VERIFY.zh-CN.md', certificatePdf: 'certificate.pdf', certificateHtml: 'certificate.html',
   reportHtml: 'report.html', verifyHtml: 'verify.html', sha256Sums: 'SHA256SUMS', sm3Sums: 'SM3SUMS', manifest: 'manifest.json', seal: 'seal/manifest.p7s',
   open: 'seal/open.json', records: 'capture/records.jsonl', exchanges: 'capture/exchanges.jsonl', worklog: 'capture/worklog.jsonl',
-  environment: 'capture/environment.json', archive: 'capture/page.wacz', entry: 'proof/entry.json', entryProof: 'proof/entry.tlog-proof',
+  environment: 'capture/environment.json', network: 'capture/network.json', items: 'deposit/items.jsonl',
+  archiveEdition: 'capture/page.redacted.wacz', exchangesEdition: 'capture/exchanges.redacted.jsonl', redaction: 'redaction.json', archive: 'capture/page.wacz', entry: 'proof/entry.json', entryProof: 'proof/entry.tlog-proof',
   openEntry: 'proof/open.json', openProof: 'proof/open.tlog-proof', policy: 'proof/policy.txt', custody: 'proof/custody.jsonl',
   trustSigner: 'trust/signer.pem', trustTsa: 'trust/tsa.pem', trustLedger: 'trust/ledger.vkey', metaInf: 'META-INF/',
 } as const;

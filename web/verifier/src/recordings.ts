@@ -21,7 +21,7 @@ const OUTCOMES: Record<string, Outcome> = { PASS: 'PASSED', WARN: 'INDETERMINATE
 
 /** The blocks of the archive and the opened records are the same, each once. */
 export async function checkArchiveRecords(kase: Case): Promise<Finding> {
-  const tally = new Tally('archive.records', PATH.archive);
+  const tally = new Tally('archive.records', kase.archive);
   const opened = new Map(kase.records.records.filter((line) => line.opened).map((line) => [line.name, line]));
   const wacz = await kase.openWacz();
   let blocks = 0;
@@ -54,7 +54,7 @@ async function takeBlocks(wacz: Wacz, name: string, opened: Map<string, Opening>
 }
 
 export async function checkArchiveWacz(kase: Case): Promise<Finding> {
-  const tally = new Tally('archive.wacz', PATH.archive);
+  const tally = new Tally('archive.wacz', kase.archive);
   const { problems, signed } = await checkPackage(await kase.openWacz());
   for (const problem of problems) tally.fail(problem, `WACZ 不自洽：${problem}`);
   if (signed && !isWaczSigned(signed)) tally.fail("the WACZ's own signature is wrong", 'WACZ 自带的签名不正确');
@@ -94,15 +94,16 @@ class Seen {
 
 /** Every request of the session ends in exactly one line (docs/spec/exchanges.md). */
 export function checkExchanges(kase: Case): Finding {
-  const tally = new Tally('exchanges.complete', PATH.exchanges);
+  const tally = new Tally('exchanges.complete', kase.exchanges);
   const seen = new Seen();
+  if (kase.exchanges !== PATH.exchanges) tally.doubt('the list is that of a redacted edition: the list that was committed is WITHHELD(redacted)', '该列表属于遮盖版：所承诺的原列表不公开（WITHHELD：redacted）');
   let stated = 0;
   let number = 0;
-  const data = kase.data(PATH.exchanges, MAX_EXCHANGES_BYTES);
-  if (data.length && data[data.length - 1] !== 10) throw new FormatError(`${PATH.exchanges}: the last line is torn`, `${PATH.exchanges}：最后一行不完整`);
+  const data = kase.data(kase.exchanges, MAX_EXCHANGES_BYTES);
+  if (data.length && data[data.length - 1] !== 10) throw new FormatError(`${kase.exchanges}: the last line is torn`, `${kase.exchanges}：最后一行不完整`);
   for (const line of splitLines(data)) {
-    if (number > MAX_LINES) throw new FormatError(`${PATH.exchanges} has over ${MAX_LINES} lines`, `${PATH.exchanges} 行数超过上限`);
-    const what = `${PATH.exchanges} line ${number}`;
+    if (number > MAX_LINES) throw new FormatError(`${kase.exchanges} has over ${MAX_LINES} lines`, `${kase.exchanges} 行数超过上限`);
+    const what = `${kase.exchanges} line ${number}`;
     const row = new Fields(parseCanonical(line, MAX_LINE_BYTES, what), what);
     if (number) seen.add(row);
     else {

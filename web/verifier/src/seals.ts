@@ -13,7 +13,7 @@ import { shownTime } from './time';
 import type { Stamp, TimeChecks } from './times';
 
 export class SealChecks {
-  readonly inner = once(() => checkDetached(this.kase.data(PATH.seal), this.kase.sha256(PATH.manifest), this.kase.trust.signers));
+  readonly inner = once(() => checkDetached(this.kase.data(PATH.seal), this.kase.content(PATH.manifest), this.kase.trust.signers));
 
   private readonly path = once(() => {
     const certificate = this.certificate();
@@ -74,7 +74,7 @@ export class SealChecks {
   checkRevocation(): Finding {
     const { chain } = this.path();
     const tally = new Tally('seal.revocation', this.certificate().name);
-    const step = checkRevocation(chain, this.moment().at, 'sealing', this.kase.trust.crls, this.inner().embedded);
+    const step = checkRevocation(chain, this.moment().at, 'sealing', [...this.kase.trust.crls, ...this.inner().crls], this.inner().embedded);
     if (step.outcome !== 'PASSED') tally.note(step.outcome, step.reason);
     return tally.close(step.reason.en, step.reason.zh);
   }

@@ -104,6 +104,31 @@ export function checkSignature(signer: Certificate, algorithm: Algorithm, digest
   }
 }
 
+/** Schemes of TLS 1.3 (RFC 8446 §4.2.3): hash, and the curve or kind of key. */
+const TLS_SCHEMES = new Map<number, readonly [string, string]>([
+  [0x0403, ['sha256', '1.2.840.10045.3.1.7']], [0x0503, ['sha384', '1.3.132.0.34']], [0x0603, ['sha512', '1.3.132.0.35']],
+  [0x0804, ['sha256', 'pss']], [0x0805, ['sha384', 'pss']], [0x0806, ['sha512', 'pss']],
+  [0x0809, ['sha256', 'pss']], [0x080a, ['sha384', 'pss']], [0x080b, ['sha512', 'pss']], [0x0807, ['', 'ed25519']],
+]);
+
+/** A server's CertificateVerify; null when this page does not know the scheme. */
+export function checkTlsSignature(leaf: Certificate, scheme: number, signature: Uint8Array, data: Uint8Array): boolean | null {
+  const found = TLS_SCHEMES.get(scheme);
+  if (!found) return null;
+  const [hash, kind] = found;
+  const key = readKey(leaf.publicKey);
+  if (kind === 'ed25519') return key.kind === OID.ed25519 && verifyEd25519(key.bits, signature, data);
+  const digest = digestBy(hash, data);
+  if (kind === 'pss') {
+    // An id-RSASSA-PSS key holds the same numbers; its salt is as long as the hash.
+    if (key.kind !== OID.rsa && key.kind !== OID.pss) return false;
+    const rsa = readRsaKey(key.bits);
+    return rsa.bits >= MIN_RSA_BITS && verifyPss(rsa, hash, hash, digest.length, digest, signature);
+  }
+  const curve = curveOf(kind)!;
+  return key.kind === OID.ecPublicKey && key.curve === kind && verifyEcdsa(curve, key.bits, digest, signature);
+}
+
 const cache = new Map<string, boolean>();
 
 /** Whether the issuer's key signed the certificate, whatever the names say. */

@@ -4,6 +4,7 @@ import { concat, FormatError, fromBase64, same, toAscii, toHex, toText, utf8, vi
 import { sha256 } from './digest';
 import { EMPTY_ROOT, isIncluded, leafHash } from './merkle';
 import { verifyEd25519 } from './publickeys';
+import { quorumOf, WitnessPolicy } from './witnesspolicy';
 
 const MAX_NOTE_BYTES = 1_000_000;
 const MAX_SIGNATURES = 100;
@@ -39,6 +40,8 @@ export interface ProofCheck {
   readonly logSigned: boolean;
   readonly witnesses: readonly string[];
   readonly extra: boolean;
+  /** Names by which each of several witness policies is met. */
+  readonly quorums: readonly (readonly string[])[];
 }
 
 const isKeyName = (name: string): boolean => name !== '' && !/[+\s\u0000-\u0020\ud800-\udfff\u001c-\u001f\u0085]/.test(name);
@@ -82,20 +85,23 @@ function parseSignature(row: string): Signature {
 }
 
 /** Sorts a note's signatures by whether the given keys know and confirm them; of one key's lines the first counts. */
-function openNote(data: Uint8Array, keys: readonly VerifierKey[]): { text: Uint8Array; verified: string[]; invalid: string[] } {
+function openNote(data: Uint8Array, keys: readonly VerifierKey[]): { text: Uint8Array; verified: string[]; invalid: string[]; labels: Set<string> } {
   const { text, signatures } = splitNote(data);
   const known = new Map(keys.map((key) => [`${key.name} ${key.id}`, key]));
   const seen = new Set<string>();
   const verified: string[] = [];
+  const labels = new Set<string>();
   const invalid: string[] = [];
   for (const signature of signatures) {
     const label = `${signature.name} ${signature.id}`;
     const key = known.get(label);
     if (!key || seen.has(label)) continue;
     seen.add(label);
-    (isSignatureOf(key, text, signature.value) ? verified : invalid).push(signature.name);
+    const valid = isSignatureOf(key, text, signature.value);
+    (valid ? verified : invalid).push(signature.name);
+    if (valid) labels.add(label);
   }
-  return { text, verified, invalid };
+  return { text, verified, invalid, labels };
 }
 
 function parseDecimal(text: string): bigint {
@@ -127,7 +133,7 @@ function parseProof(data: Uint8Array): { index: bigint; path: Uint8Array[]; extr
 }
 
 /** Checks a proof file for the bytes of an entry against keys; a proof that does not hold is a result. */
-export function checkProof(proof: Uint8Array, entry: Uint8Array, keys: readonly VerifierKey[]): ProofCheck {
+export function checkProof(proof: Uint8Array, entry: Uint8Array, keys: readonly VerifierKey[], policies: readonly WitnessPolicy[] = []): ProofCheck {
   const { index, path, extra, note } = parseProof(proof);
   const opened = openNote(note, keys);
   const checkpoint = parseCheckpoint(opened.text);
@@ -136,5 +142,9 @@ export function checkProof(proof: Uint8Array, entry: Uint8Array, keys: readonly 
     checkpoint, index, leaf, extra, included: isIncluded(leaf, index, checkpoint.size, path, checkpoint.root),
     logSigned: opened.verified.includes(checkpoint.origin) && !opened.invalid.length,
     witnesses: opened.verified.filter((name) => name !== checkpoint.origin),
+    quorums: policies.map((policy) => {
+      const byPolicy = openNote(note, [...policy.logs, ...policy.witnesses.map((one) => one.key)]);
+      return quorumOf(policy, (key) => byPolicy.labels.has(`${key.name} ${key.id}`), checkpoint.origin, byPolicy.invalid.length > 0);
+    }),
   };
 }

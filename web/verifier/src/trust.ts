@@ -4,6 +4,7 @@ import { FormatError, toAscii, toText } from './bytes';
 import { Certificate, parseCertificate, pemBlocks, unique } from './certificate';
 import { parseCrl } from './revocation';
 import { parseVkey, VerifierKey } from './tlog';
+import { parseWitnessPolicy, WitnessPolicy } from './witnesspolicy';
 
 const MAX_ANCHORS = 200;
 
@@ -12,12 +13,14 @@ export interface Trust {
   readonly tsas: readonly Certificate[];
   readonly logs: readonly VerifierKey[];
   readonly crls: readonly Uint8Array[];
+  /** Who must have cosigned a checkpoint before it counts as witnessed. */
+  readonly policies: readonly WitnessPolicy[];
   /** SHA-256 fingerprints by which a certificate found in the bundle becomes an anchor. */
   readonly signerPrints: readonly string[];
   readonly tsaPrints: readonly string[];
 }
 
-export const STRANGER: Trust = { signers: [], tsas: [], logs: [], crls: [], signerPrints: [], tsaPrints: [] };
+export const STRANGER: Trust = { signers: [], tsas: [], logs: [], crls: [], policies: [], signerPrints: [], tsaPrints: [] };
 
 const printsOf = (text: string): string[] => text.replace(/-----BEGIN[\s\S]*?-----END[^-]*-----/g, '\n').split('\n')
   .map((line) => line.replace(/^(?:SHA-?256|sha256)?[\s:=]*/i, '').replace(/[\s:]/g, '').toLowerCase()).filter(Boolean);
@@ -30,8 +33,11 @@ export function readTrust(signers: string, tsas: string, logs: string): Trust {
   const [signerPrints, tsaPrints] = [printsOf(signers), printsOf(tsas)];
   const strange = [...signerPrints, ...tsaPrints].find((one) => !/^[0-9a-f]{64}$/.test(one));
   if (strange) throw new FormatError('An anchor is neither a PEM block nor a SHA-256 fingerprint of 64 hexadecimal digits.', '有信任锚既不是 PEM，也不是 64 位十六进制的 SHA-256 指纹。');
-  const keys = linesOf(logs).map(parseVkey);
-  const trust = { signers: unique(certificates(signers)), tsas: unique(certificates(tsas)), logs: keys, crls, signerPrints, tsaPrints };
+  // A box with a `quorum` line holds a witness policy, whose logs are trusted as well.
+  const policy = /^[ \t]*quorum[ \t]/m.test(logs) ? parseWitnessPolicy(logs) : null;
+  const keys = policy ? policy.logs : linesOf(logs).map(parseVkey);
+  const policies = policy && policy.quorum !== 'none' ? [policy] : [];
+  const trust = { policies, signers: unique(certificates(signers)), tsas: unique(certificates(tsas)), logs: keys, crls, signerPrints, tsaPrints };
   if (trust.signers.length + trust.tsas.length + keys.length + signerPrints.length + tsaPrints.length > MAX_ANCHORS) throw new FormatError(`More than ${MAX_ANCHORS} anchors.`, `信任锚超过 ${MAX_ANCHORS} 个。`);
   return trust;
 }

@@ -7,12 +7,16 @@ import { checkForm, checkMembers, checkSha256Sums, checkSm3Sums, checkVersions }
 import { complete, Finding, finding, foreign, overall, run } from './findings';
 import { checkLasting } from './lasting';
 import { LedgerChecks } from './ledger';
+import { checkNetwork } from './network';
 import { OuterChecks } from './outer';
 import { checkPolicy, Policy } from './policy';
 import { checkArtifacts, checkManifestForm, checkMinimum, checkRecords } from './record';
 import { checkArchiveRecords, checkArchiveWacz, checkCustody, checkDevtools, checkEnvironment, checkExchanges, checkWorklog } from './recordings';
 import { SealChecks } from './seals';
 import type { Outcome } from './steps';
+import { PATH } from './paths';
+import { checkRedaction } from './redaction';
+import { checkTls } from './tls';
 import { TimeChecks } from './times';
 import { merged, Trust } from './trust';
 
@@ -63,8 +67,9 @@ class Checks {
       ['outer.manifest', () => this.outer.checkManifest()], ['manifest.form', () => checkManifestForm(kase)], ['manifest.artifacts', () => checkArtifacts(kase)],
       ['manifest.records', () => checkRecords(kase)], ['manifest.minimum', () => checkMinimum(kase)],
       ['archive.records', () => checkArchiveRecords(kase)], ['archive.wacz', () => checkArchiveWacz(kase)], ['exchanges.complete', () => checkExchanges(kase)],
-      ['worklog.chain', () => checkWorklog(kase)], ['custody.chain', () => checkCustody(kase)],
-      ['environment.report', () => checkEnvironment(kase)], ['devtools.exclusive', () => checkDevtools(kase)],
+      ['exchanges.corroborated', () => checkNetwork(kase)], ['worklog.chain', () => checkWorklog(kase)], ['custody.chain', () => checkCustody(kase)],
+      ['environment.report', () => checkEnvironment(kase)], ...(kase.names.includes(PATH.redaction) ? [['redaction.edition', () => checkRedaction(kase)] as const] : []),
+      ['devtools.exclusive', () => checkDevtools(kase)], ['tls.handshake', () => checkTls(kase)],
     ];
   }
 

@@ -8,7 +8,8 @@ import { shownTime } from './time';
 import type { Language, Words } from './words';
 
 const MAX_CERTIFICATE_CHARS = 200_000;
-const BLOCKS = new Set(['H1', 'H2', 'H3', 'H4', 'P', 'LI', 'TR', 'DT', 'DD', 'CAPTION', 'FIGCAPTION']);
+const SILENT = new Set(['STYLE', 'SCRIPT', 'TEMPLATE', 'NOSCRIPT', 'TITLE', 'IFRAME', 'OBJECT', 'WBR', 'svg']);
+const INLINE = new Set(['SPAN', 'B', 'I', 'STRONG', 'EM', 'CODE', 'A', 'SMALL', 'ABBR', 'BDI', 'SUB', 'SUP', 'TIME', 'MARK']);
 
 export function element<K extends keyof HTMLElementTagNameMap>(tag: K, text?: string, css?: string): HTMLElementTagNameMap[K] {
   const made = document.createElement(tag);
@@ -91,29 +92,43 @@ function screenshot(report: Report, words: Words): HTMLElement[] {
   });
 }
 
+/** Lines of text, cut where a block begins or ends; cells of a row are kept apart by a bar. */
+class Lines {
+  readonly found: { heading: boolean; text: string }[] = [];
+  private text = '';
+  private left = MAX_CERTIFICATE_CHARS;
+
+  walk(node: Node, heading: boolean): void {
+    if (this.left <= 0) return;
+    if (node.nodeType === Node.TEXT_NODE) this.text += node.textContent ?? '';
+    if (!(node instanceof Element) || SILENT.has(node.tagName)) return;
+    const inline = INLINE.has(node.tagName);
+    const cell = node.tagName === 'TD' || node.tagName === 'TH';
+    const isHeading = /^H[1-6]$/.test(node.tagName);
+    if (!inline && !cell) this.cut(heading);
+    for (const child of node.childNodes) this.walk(child, isHeading);
+    if (cell) this.text += ' | ';
+    else if (inline) this.text += ' ';
+    else this.cut(isHeading);
+  }
+
+  private cut(heading: boolean): void {
+    const text = this.text.replace(/\s+/g, ' ').replace(/^[ |]+|[ |]+$/g, '');
+    this.text = '';
+    this.left -= text.length;
+    if (text) this.found.push({ heading, text });
+  }
+}
+
 /** The words of certificate.html, block by block; its markup, styles, pictures and scripts stay behind. */
 function certificate(report: Report, words: Words): HTMLElement[] {
   const bytes = report.kase.keptData('certificate.html');
   if (!bytes) return [];
   const parsed = new DOMParser().parseFromString(new TextDecoder().decode(bytes.subarray(0, 4 << 20)), 'text/html');
-  parsed.querySelectorAll('style, script, svg, template, noscript, title').forEach((one) => one.remove());
-  const lines: string[] = [];
-  const walk = parsed.createTreeWalker(parsed.body, NodeFilter.SHOW_ELEMENT);
-  while (walk.nextNode()) {
-    const node = walk.currentNode as Element;
-    if (!BLOCKS.has(node.tagName) || node.parentElement?.closest('TR, LI, P, DD, DT')) continue;
-    const cells = node.tagName === 'TR' ? [...node.children].map((cell) => cell.textContent) : [node.textContent];
-    const text = cells.map((cell) => (cell ?? '').trim().replace(/\s+/g, ' ')).filter(Boolean).join(' | ');
-    if (text) lines.push(`${/^H[1-4]$/.test(node.tagName) ? '# ' : ''}${text}`);
-  }
-  if (!lines.length) lines.push((parsed.body.textContent ?? '').trim());
+  const lines = new Lines();
+  lines.walk(parsed.body, false);
   const box = element('div', undefined, 'certificate');
-  let left = MAX_CERTIFICATE_CHARS;
-  for (const line of lines) {
-    if (left <= 0) break;
-    left -= line.length;
-    box.append(line.startsWith('# ') ? element('h3', visible(line.slice(2), 2000)) : element('p', visible(line, 4000)));
-  }
+  box.append(...lines.found.map(({ heading, text }) => element(heading ? 'h3' : 'p', visible(text, 4000))));
   return [element('h2', words.certificate), box];
 }
 
