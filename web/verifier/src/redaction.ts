@@ -7,7 +7,7 @@ import { Finding, Tally } from './findings';
 import type { Opening } from './manifest';
 import { PATH } from './paths';
 
-const LIMIT = 16 << 20;
+const LIMIT = 64 << 20;
 
 const redacted = (lines: readonly Opening[]): string[] => lines.filter((line) => line.withheld.includes('redacted')).map((line) => line.name).sort();
 const agree = (left: readonly string[], right: readonly string[]): boolean => left.length === right.length && left.every((one, at) => one === right[at]);
