@@ -41,6 +41,7 @@ COMMANDS = (
     "identity backup",
     "identity restore",
     "identity rotate",
+    "environment",
     "doctor",
     "config",
     "config show",

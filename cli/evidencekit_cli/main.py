@@ -82,6 +82,12 @@ _MEMBERS = (
         zh="查看、证明、检查、公布与监看账本。",
     ),
     Member(
+        "environment",
+        "evidencekit_cli.commands.environment:environment",
+        en="Look for signs of forgery on this machine.",
+        zh="检查本机有无伪造迹象。",
+    ),
+    Member(
         "doctor",
         "evidencekit_cli.commands.doctor:doctor",
         en="Say what is missing on this machine.",

@@ -18,7 +18,9 @@ from evidencekit.capture.environment.probe import (
     warned,
 )
 from evidencekit.capture.environment.run import EnvironmentReport, run_probes
+from evidencekit.capture.launcher import find_browser
 from evidencekit.capture.tlschain import chain_path, tls_origins
+from evidencekit.errors import BrowserError
 from evidencekit.model import Text
 
 if TYPE_CHECKING:
@@ -37,19 +39,24 @@ _METHOD = Text(
 )
 
 
+def browser_facts(binary: BrowserBinary | None = None, arguments: tuple[str, ...] = ()) -> BrowserFacts | None:
+    """Say which browser would run, `binary` or the one that is found; None when there is none."""
+    if binary is None:
+        try:
+            binary = find_browser()
+        except BrowserError:
+            return None
+    return BrowserFacts(
+        path=binary.path, name=binary.name, version=binary.version, sha256=binary.sha256, arguments=arguments
+    )
+
+
 def probe_surroundings(
     request: CaptureRequest, binary: BrowserBinary, launch: Launch, home: Path | None, profile: Path
 ) -> EnvironmentReport:
     """Run all probes; they bound themselves. Blocks: run it in a thread."""
-    facts = BrowserFacts(
-        path=binary.path,
-        name=binary.name,
-        version=binary.version,
-        sha256=binary.sha256,
-        arguments=launch.arguments,
-    )
     where = ProbeOptions(
-        browser=facts,
+        browser=browser_facts(binary, launch.arguments),
         profile=profile,
         profile_ready_at=datetime.fromtimestamp(profile.stat().st_ctime, UTC),
         home=home or Path.home(),

@@ -116,6 +116,11 @@ def format_environment(report: EnvironmentReport, *, capture_id: str) -> bytes:
     Raises:
         FormatError: a value cannot be written as canonical JSON.
     """
+    return canonical_bytes(environment_value(report, capture_id=capture_id))
+
+
+def environment_value(report: EnvironmentReport, *, capture_id: str) -> dict[str, JsonValue]:
+    """Give the report as JSON (docs/spec/environment.md); `capture_id` is empty when nothing was captured."""
     counts = report.counts
     facts = {check.id: dict(check.observation.observed) for check in report.checks}
     document: dict[str, JsonValue] = {
@@ -132,7 +137,7 @@ def format_environment(report: EnvironmentReport, *, capture_id: str) -> bytes:
         "connection": dict(report.connection),
         "overrides": list(report.overrides),
     }
-    return canonical_bytes(_whole(document))
+    return {name: _whole(value) for name, value in document.items()}
 
 
 def summarise(report: EnvironmentReport) -> Text:
