@@ -39,6 +39,7 @@ class Connection:
     received: tuple[str, ...] = ()
     certificate_job: int | None = None
     is_quic: bool = False
+    secure: bool = False
     cipher: str | None = None
 
 
@@ -128,6 +129,7 @@ class ConnectionIndex:
             self._connection(event).address = address
 
     def _on_tls(self, event: NetLogEvent) -> None:
+        self._connection(event).secure = True
         if event.phase == END and text_of(event.params, "version"):
             connection = self._connection(event)
             connection.tls = event.params

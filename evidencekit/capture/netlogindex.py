@@ -70,7 +70,7 @@ class BodySink(Protocol):
         """A request went out over HTTP/1.x."""
 
     def received(self, socket: int, data: str) -> None:
-        """Plaintext that came over a TLS socket."""
+        """Plaintext that came over a socket, with or without TLS."""
 
 
 class NetLogIndex:
@@ -103,6 +103,7 @@ class NetLogIndex:
         }
         if self._sink is not None:
             wanted["SSL_SOCKET_BYTES_RECEIVED"] = self._on_received
+            wanted["SOCKET_BYTES_RECEIVED"] = self._on_plain
         return wanted
 
     def connection_of(self, hop: Hop) -> Connection | None:
@@ -200,6 +201,11 @@ class NetLogIndex:
             hop = self._current.pop(event.source, None)
             if hop is not None:
                 _close(hop, event.time_ms)
+
+    def _on_plain(self, event: NetLogEvent) -> None:
+        connection = self.wires.connections.get(event.source)
+        if connection is not None and not connection.secure:
+            self._on_received(event)
 
     def _on_received(self, event: NetLogEvent) -> None:
         data = text_of(event.params, "bytes")

@@ -34,7 +34,7 @@ class _Spool:
 
 
 class WireStore:
-    """Takes body bytes of hops, and what came over TLS sockets, whose messages and frames it reads.
+    """Takes body bytes of hops, and what came over sockets, whose messages and frames it reads.
 
     Attributes:
         failed: the disk refused; `take` says so.
@@ -59,11 +59,11 @@ class WireStore:
     def sent(self, hop: Hop) -> None:
         """A request went out; over HTTP/1.x its answer is the next but those still owed."""
         connection = None if self.index is None else self.index.connection_of(hop)
-        if connection is not None and connection.tls and connection.alpn in {None, "http/1.1"}:
+        if connection is not None and not connection.is_quic and connection.alpn in {None, "http/1.1"}:
             self._http1(connection.source).expect(hop.number, hop.method)
 
     def received(self, socket: int, data: str) -> None:
-        """Plaintext that came over a TLS socket."""
+        """Plaintext that came over a socket."""
         connection = None if self.index is None else self.index.wires.connections.get(socket)
         if connection is not None:
             wire = self._http2(socket) if connection.alpn == "h2" else self._http1(socket)

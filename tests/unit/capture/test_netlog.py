@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import tracemalloc
 from dataclasses import replace
@@ -34,6 +35,7 @@ class Writer:
 
     def __init__(self, path: Path, types: dict[str, int] | None = None) -> None:
         self.path = path
+        self.types = types or TYPES
         self.index = NetLogIndex()
         self.reader = NetLogReader(path, self.index.handlers())
         constants = {
@@ -49,7 +51,7 @@ class Writer:
 
     def event(self, name: str, source: int, phase: int = 0, time: int = 1, **params: Any) -> None:
         event = {"params": params, "phase": phase, "source": {"id": source, "type": 1}, "time": str(time)}
-        self.write(json.dumps({**event, "type": TYPES[name]}, separators=(",", ":")) + ",\n")
+        self.write(json.dumps({**event, "type": self.types[name]}, separators=(",", ":")) + ",\n")
 
     def request(
         self, source: int, url: str = URL, *, status: int = 200, job: int = 50, headers: tuple[str, ...] = ()
@@ -306,3 +308,39 @@ def test_an_exchange_that_the_log_does_not_know_is_named(tmp_path: Path) -> None
     report = json.loads(network_files(log, told, "0" * 32).report)
     assert report["unmatched"] == ["000001"]
     assert report["complete"] is False
+
+
+def plain_redirect(folder: Path, *, encrypted: bool) -> Exchange:
+    """A redirect that forensic mode reads from the bytes of its socket."""
+    log = NetworkLog(folder / "log.json", "Everything", folder, 1 << 20)
+    types = {name: number for number, name in enumerate((*log.index.handlers(), "NOISE"))}
+    writer = Writer(folder / "log.json", types)
+    writer.event("TCP_CONNECT", 90, 2, remote_address="192.0.2.1:80")
+    if encrypted:
+        writer.event("SSL_CONNECT", 90, 1)
+    writer.event("SOCKET_POOL_BOUND_TO_SOCKET", 50, source_dependency={"id": 90})
+    writer.request(7, status=302, job=50)
+    answer = base64.b64encode(b"HTTP/1.1 302 Found\r\nContent-Length: 5\r\n\r\nmoved").decode()
+    writer.event("SOCKET_BYTES_RECEIVED", 90, bytes=answer, byte_count=44)
+    writer.request(7, "https://shop.test/b", job=51)
+    writer.end(7)
+    told = exchange(
+        response=ResponseHead(status=302, status_text="", headers=(), mime_type=""),
+        outcome=ExchangeOutcome.NOT_RETRIEVABLE,
+        reason="the browser does not give bodies of redirects",
+    )
+    assert log.read([told])
+    return log.join(told)
+
+
+def test_the_body_of_a_redirect_without_tls_is_read_from_the_socket(tmp_path: Path) -> None:
+    found = plain_redirect(tmp_path, encrypted=False)
+    assert found.response_body is not None
+    assert found.response_body.file.read_bytes() == b"moved"
+    assert (found.outcome, found.reason) == (ExchangeOutcome.RECORDED, None)
+
+
+def test_ciphertext_is_not_taken_for_an_answer(tmp_path: Path) -> None:
+    found = plain_redirect(tmp_path, encrypted=True)
+    assert found.response_body is None
+    assert found.outcome is ExchangeOutcome.NOT_RETRIEVABLE
