@@ -34,6 +34,7 @@ COMMANDS = (
     "ledger witness",
     "ledger witness serve",
     "ledger witness key",
+    "sign",
     "identity",
     "identity show",
     "identity create",

@@ -8,23 +8,27 @@ from typing import TYPE_CHECKING
 
 import click
 
-from evidencekit import identities, keybackup
+from evidencekit import countersigning, identities, keybackup
 from evidencekit.errors import UsageError
 from evidencekit.hashing.canonical import format_time
 from evidencekit.identities import Role
 from evidencekit.ledger.entry import KeyStatus
+from evidencekit.office import embedded_tsa
 from evidencekit.signing.keyfile import read_public_file
 from evidencekit.signing.signer import load_pkcs12
+from evidencekit_cli.authorities import authorities_named
 from evidencekit_cli.exit_codes import ExitCode
 from evidencekit_cli.homes import open_home
 from evidencekit_cli.output import Sentence, inert, table
-from evidencekit_cli.signers import secret_from
+from evidencekit_cli.signers import secret_from, signer_chosen
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from evidencekit.identities import KeyFacts, Rotation
     from evidencekit.model import JsonValue
+    from evidencekit.signing.signer import Signer
     from evidencekit_cli.output import Session
 
 _ROLES = {
@@ -89,6 +93,57 @@ def adopt(session: Session, file: Path, passphrase_file: Path | None) -> ExitCod
     if rotation is not None and not session.json:
         _say(session, rotation)
     return show(session)
+
+
+def signer_from(pkcs12: Path | None, passphrase_file: Path | None) -> Signer | None:
+    """Give the signer in a PKCS#12 file, None when no file is named."""
+    if pkcs12 is None:
+        return None
+    data = read_public_file(pkcs12)
+    return load_pkcs12(data, pkcs12, _passphrase(passphrase_file, new=False).encode() or None)
+
+
+def countersign(
+    session: Session,
+    bundle: Path,
+    role: str,
+    named: Callable[[], Signer | None],
+    tsas: tuple[str, ...],
+    folder: Path | None,
+) -> ExitCode:
+    """Sign a bundle in a role, and tell where the new file is."""
+    home, settings = open_home()
+    now = datetime.now(UTC)
+    signer = named() or signer_chosen(settings)
+    keys = home.keys(now)
+    others = authorities_named(tsas or settings.texts("capture.tsa"))
+    asked = (*others, embedded_tsa(keys.tsa))
+    made = countersigning.countersign(
+        bundle, signer or keys.seal.signer, countersigning.SignerRole(role), asked, at=now, folder=folder
+    )
+    home.remember(made.number, made.bundle)
+    if session.json:
+        session.print_json(
+            {
+                "format": "evidencekit/countersigned",
+                "version": 1,
+                "number": made.number,
+                "role": made.role.value,
+                "made": str(made.bundle),
+                "tsa": made.tsa,
+                "self_issued": made.self_issued,
+            }
+        )
+    else:
+        session.say(
+            Sentence(
+                f"{made.bundle}  signed as {made.role.value}, stamped by {inert(made.tsa)}"
+                + (", which is our own and not independent" if made.self_issued else ""),
+                f"{made.bundle}  已以 {made.role.value} 身份签名,时间戳由 {inert(made.tsa)} 签发"
+                + (",为自有时间戳,不具独立性" if made.self_issued else ""),
+            )
+        )
+    return ExitCode.UNDECIDED if made.self_issued and others else ExitCode.OK
 
 
 def backup(session: Session, file: Path, passphrase_file: Path | None) -> ExitCode:

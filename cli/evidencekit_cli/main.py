@@ -94,6 +94,12 @@ _MEMBERS = (
         zh="检查本机还缺什么。",
     ),
     Member(
+        "sign",
+        "evidencekit_cli.commands.sign:sign",
+        en="Sign a bundle as assistant, notary or witness.",
+        zh="以助理、公证员或见证人身份签名。",
+    ),
+    Member(
         "identity",
         "evidencekit_cli.commands.identity:identity",
         en="Show, make, import, back up and replace the keys.",

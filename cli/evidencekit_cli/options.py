@@ -14,6 +14,7 @@ from evidencekit_cli.output import Session
 MODES = ("standard", "fast", "forensic")
 RELATIONSHIPS = ("party", "counsel", "notary", "third_party")
 ENVIRONMENT_CONTROLS = ("party_host", "notary_host", "notary_cloud", "third_party_cloud")
+SIGNER_ROLES = ("operator", "assistant", "notary", "witness")
 SIGNER_KINDS = ("home", "file", "pkcs11", "command")
 SIGNATURE_ALGORITHMS = (
     "",

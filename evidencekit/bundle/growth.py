@@ -77,16 +77,20 @@ class Growth:
 
     def add_signature(self, sign: Prove) -> str:
         """Add a manifest and a signature over it; gives the signature's name."""
+        return self._add(SIGNATURE_TYPE, paths.asic_manifest, paths.asic_signature, _over_digest(sign))
+
+    def add_seal(self, sign: Callable[[bytes], bytes]) -> str:
+        """Add a manifest and a signature by what is given the manifest itself, for hashes other than SHA-256."""
         return self._add(SIGNATURE_TYPE, paths.asic_manifest, paths.asic_signature, sign)
 
     def add_timestamp(self, stamp: Prove) -> str:
         """Add a manifest and a time-stamp over it; gives the token's name."""
-        return self._add(TIMESTAMP_TYPE, paths.asic_manifest, paths.asic_timestamp, stamp)
+        return self._add(TIMESTAMP_TYPE, paths.asic_manifest, paths.asic_timestamp, _over_digest(stamp))
 
     def add_record(self, record: bytes) -> str:
         """Add an evidence record over `digests` as they were before, and its manifest; gives the record's name."""
         return self._add(
-            EVIDENCE_RECORD_TYPE, paths.evidence_record_manifest, paths.evidence_record, lambda _digest: record
+            EVIDENCE_RECORD_TYPE, paths.evidence_record_manifest, paths.evidence_record, lambda _data: record
         )
 
     def write(self, out: Path) -> None:
@@ -97,14 +101,16 @@ class Growth:
         """
         write_bundle(self._sources, out)
 
-    def _add(self, kind: str, manifest: Callable[[int], str], proof: Callable[[int], str], prove: Prove) -> str:
+    def _add(
+        self, kind: str, manifest: Callable[[int], str], proof: Callable[[int], str], prove: Callable[[bytes], bytes]
+    ) -> str:
         first, second = self._free(manifest), self._free(proof)
         listed = [
             AsicReference(uri=name, media_type=paths.media_type(name), sha256=digest)
             for name, digest in self.digests.items()
         ]
         data = format_asic_manifest(second, kind, listed)
-        proved = prove(hashlib.sha256(data).digest())
+        proved = prove(data)
         for name, member in ((first, data), (second, proved)):
             self._sources[name], self._digests[name] = member, hashlib.sha256(member).digest()
         return second
@@ -142,6 +148,10 @@ def latest(bundle: Path) -> Path:
     while (after := grown_path(bundle)).is_file():
         bundle = after
     return bundle
+
+
+def _over_digest(prove: Prove) -> Callable[[bytes], bytes]:
+    return lambda data: prove(hashlib.sha256(data).digest())
 
 
 def _check_listed(members: Sequence[AsicReference], digests: dict[str, bytes]) -> None:

@@ -161,6 +161,12 @@ REGISTRY: tuple[FindingKind, ...] = (
         _NO,
         "a witness or third-party stamp vouches for the checkpoint; else it proves nothing against its operator",
     ),
+    _kind(
+        "outer.roles",
+        Layer.SIGNATURE,
+        _NO,
+        "who signed after the issuer, in which claimed role: intact, and by certificates that lead to an anchor",
+    ),
     _kind("policy.signatures", Layer.SIGNATURE, Required.BY_POLICY, "the role signatures that the policy demands"),
     _kind(
         "redaction.edition",
@@ -190,7 +196,7 @@ ONLY_CAPTURE = frozenset(kind.id for kind in REGISTRY if kind.id.startswith(_OF_
 """Ids about web pages, which a deposit does not have."""
 ONLY_DEPOSIT = frozenset({"deposit.items", "deposit.statement", "deposit.links"})
 """Ids that only the report of a deposit holds."""
-_ONLY_SOMETIMES = frozenset({"policy.signatures", "redaction.edition", "trust.self"})
+_ONLY_SOMETIMES = frozenset({"outer.roles", "policy.signatures", "redaction.edition", "trust.self"})
 ALWAYS = tuple(kind.id for kind in REGISTRY if kind.id not in _ONLY_SOMETIMES | ONLY_DEPOSIT)
 """The ids that the report of every capture holds, whatever the arguments."""
 STATUS_ID = "status.current"

@@ -246,6 +246,20 @@ class OuterChecks:
         times = [stamp.check.gen_time for stamp in self.readable_stamps if stamp.trusted and stamp.check.gen_time]
         return min(times, default=self._case.at)
 
+    def moment_of(self, signature: OuterSignature) -> datetime:
+        """When this signature provably existed: the earliest trusted stamp over it, else the time of verification."""
+        over = {
+            manifest.content.sig_reference
+            for manifest in self.manifests
+            if any(member.uri == signature.path for member in manifest.content.members)
+        }
+        times = [
+            stamp.check.gen_time
+            for stamp in self.readable_stamps
+            if stamp.path in over and stamp.trusted and stamp.check.gen_time
+        ]
+        return min(times, default=self._case.at)
+
     def _covered(self, name: str) -> bool:
         """Tell whether an intact time-stamp is over a manifest that lists `name`."""
         intact = {stamp.path for stamp in self.proofs if stamp.check.intact}

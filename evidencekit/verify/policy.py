@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Final
 from evidencekit.errors import ConfigError, FormatError, UsageError
 from evidencekit.hashing.fields import Fields, check_version
 from evidencekit.model import Outcome
+from evidencekit.verify.roles import ROLES
 from evidencekit.verify.tally import Tally
 from evidencekit.x509.certificate import fingerprint, name_of
 from evidencekit.x509.path import Purpose, build_path
@@ -33,15 +34,19 @@ _HEX_CHARS: Final = 64
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Policy:
-    """`signers` different certificates, among them `certificates` (SHA-256 in hex); demands nothing by default."""
+    """`signers` different certificates, among them `certificates` (SHA-256 in hex), and one signature for each role.
+
+    Demands nothing by default.
+    """
 
     signers: int = 0
     certificates: tuple[str, ...] = ()
+    roles: tuple[str, ...] = ()
 
     @property
     def asks(self) -> bool:
         """Whether it demands anything."""
-        return self.signers > 0 or bool(self.certificates)
+        return self.signers > 0 or bool(self.certificates) or bool(self.roles)
 
 
 def load_policy(path: Path) -> Policy:
@@ -86,29 +91,48 @@ def parse_policy(data: bytes) -> Policy:
                 "含有非小写十六进制 SHA-256 的内容",
             )
     signers = fields.integer("signers", 0, _MAX_SIGNERS) if fields.has("signers") else 0
-    return Policy(signers=signers, certificates=tuple(certificates))
+    roles = fields.texts("roles") if fields.has("roles") else ()
+    for role in roles:
+        if role not in ROLES:
+            fields.refuse("roles", f"holds {role[:40]!r}; known are {', '.join(ROLES)}", "含未知角色")
+    return Policy(signers=signers, certificates=tuple(certificates), roles=tuple(roles))
 
 
 def check_policy(case: Case, outer: OuterChecks, policy: Policy) -> Finding:
     """`policy.signatures`: enough different certificates signed, and the demanded ones are among them."""
     tally = Tally("policy.signatures", "META-INF/signature*.p7s")
-    counted: dict[str, str] = {}
-    for signature in outer.signatures:
-        certificate = signature.check.certificate
-        if certificate is None or not signature.check.intact:
-            continue
-        path = build_path(
-            certificate, signature.check.embedded, case.trust.signers, at=outer.moment, purpose=Purpose.SEALING
-        )
-        if path.outcome is Outcome.PASSED:
-            counted[fingerprint(certificate)] = name_of(certificate)
+    counted, claimed = _counted(case, outer)
     tally.details["signers"] = dict(counted)
     if len(counted) < policy.signers:
         tally.doubt(
             f"{len(counted)} signers you trust, {policy.signers} are demanded",
             f"您信任的签署人有 {len(counted)} 个，要求 {policy.signers} 个",
         )
+    for role in policy.roles:
+        if role not in claimed:
+            tally.doubt(f"nobody you trust signed as {role}", f"没有您信任的人以 {role} 身份签名")
     for wanted in policy.certificates:
         if wanted not in counted:
             tally.doubt(f"no counted signature by {wanted}", f"没有 {wanted} 的有效签名")
     return tally.close(f"{len(counted)} signers, as demanded", f"{len(counted)} 个签署人，符合要求")
+
+
+def _counted(case: Case, outer: OuterChecks) -> tuple[dict[str, str], set[str]]:
+    """Name the signers that count, by certificate, and the roles that their signatures claim."""
+    counted: dict[str, str] = {}
+    claimed: set[str] = set()
+    for signature in outer.signatures:
+        certificate = signature.check.certificate
+        if certificate is None or not signature.check.intact:
+            continue
+        path = build_path(
+            certificate,
+            signature.check.embedded,
+            case.trust.signers,
+            at=outer.moment_of(signature),
+            purpose=Purpose.SEALING,
+        )
+        if path.outcome is Outcome.PASSED:
+            counted[fingerprint(certificate)] = name_of(certificate)
+            claimed |= set(signature.check.roles)
+    return counted, claimed

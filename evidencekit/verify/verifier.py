@@ -25,6 +25,7 @@ from evidencekit.verify.outcome import ONLY_CAPTURE, ONLY_DEPOSIT, overall
 from evidencekit.verify.outer import OuterChecks
 from evidencekit.verify.policy import Policy, check_policy
 from evidencekit.verify.redaction import check_redaction
+from evidencekit.verify.roles import check_roles, has_roles
 from evidencekit.verify.seals import SealChecks
 from evidencekit.verify.status import check_status
 from evidencekit.verify.tally import InputMissingError, finding
@@ -133,6 +134,7 @@ def _all_checks(case: Case, policy: Policy, standing: Standing | None) -> tuple[
         ("ledger.checkpoint", ledger.check_checkpoint),
         ("ledger.open", ledger.check_open),
         ("ledger.independent", lambda: ledger.check_independent(outer.readable_stamps)),
+        *((("outer.roles", lambda: check_roles(case, outer)),) if has_roles(case) else ()),
         *((("policy.signatures", lambda: check_policy(case, outer, policy)),) if policy.asks else ()),
         *((("redaction.edition", lambda: check_redaction(case)),) if paths.REDACTION in case.names else ()),
         *((("trust.self", _trust_self),) if case.trust.self_bundle else ()),

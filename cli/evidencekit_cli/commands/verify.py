@@ -58,6 +58,13 @@ if TYPE_CHECKING:
     en="Newer copy of the log: was it corrected or revoked since?",
     zh="更新的日志:核查其后是否被更正或撤销。",
 )
+@option(
+    "--policy",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    en="Signatures to demand (docs/spec/policy.md).",
+    zh="要求具备的签名(docs/spec/policy.md)。",
+)
 @option("-v", "--verbose", is_flag=True, en="Show findings that passed, too.", zh="同时列出已通过的事项。")
 @json_option
 @language_option
@@ -70,11 +77,13 @@ def verify(  # noqa: PLR0913 (one argument an option)
     at: str | None,
     report: Path | None,
     newer: str | None,
+    policy: Path | None,
     verbose: bool,
 ) -> ExitCode:
     """Run the command."""
     from evidencekit.report.machine import report_json
     from evidencekit.report.terminal import render_text
+    from evidencekit.verify.policy import load_policy
     from evidencekit.verify.trust import load_trust
     from evidencekit.verify.verifier import verify_bundle
 
@@ -86,7 +95,8 @@ def verify(  # noqa: PLR0913 (one argument an option)
         from evidencekit_cli.watching import source_of
 
         standing = standing_of(bundle, source_of(newer), anchors.logs)
-    verdict = verify_bundle(bundle, trust=anchors, at=moment, standing=standing)
+    demanded = load_policy(policy) if policy is not None else None
+    verdict = verify_bundle(bundle, trust=anchors, at=moment, policy=demanded, standing=standing)
     if session.json:
         session.print_json(report_json(verdict))
     else:
