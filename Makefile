@@ -18,7 +18,7 @@ ifneq ($(value URL),)
 export EVIDENCEKIT_URL := $(value URL)
 endif
 
-.PHONY: help capture doctor test check lint types contracts fix dist clean
+.PHONY: help capture doctor test check fuzz lint types contracts fix dist clean
 .DEFAULT_GOAL := help
 
 help:
@@ -26,6 +26,7 @@ help:
 	@echo 'make doctor                            say what is missing on this machine'
 	@echo 'make test [ARGS=…]                     run the tests, WORKERS=2 at a time'
 	@echo 'make check                             lint, types, contracts and tests'
+	@echo 'make fuzz [ARGS=…]                     damage what every parser reads, for ten minutes'
 	@echo 'make fix                               format, and repair what can be repaired'
 	@echo 'make dist                              build sdist and wheel into dist/'
 	@echo 'make clean                             remove .venv and what the tools left'
@@ -40,6 +41,10 @@ doctor: $(INSTALLED)
 test: $(VENV)/.editable
 	@sh scripts/ensure-browser $(BIN)/python
 	@$(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup $(ARGS)
+
+# `make fuzz ARGS='x509.cms --seconds 60 --seed 7'`: anything but its own error that leaves a parser is a bug.
+fuzz: $(VENV)/.editable
+	@$(BIN)/python -m tests.fuzz.runner $(ARGS)
 
 # Continuous integration has just run `make test`, and says so: TESTED=yes.
 check: lint types contracts $(if $(TESTED),,test)

@@ -1,0 +1,1 @@
+"""Fuzzing: one harness a parser of foreign bytes, one runner for all."""
