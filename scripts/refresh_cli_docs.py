@@ -30,6 +30,7 @@ COMMANDS = (
     "ledger prove",
     "ledger fsck",
     "ledger publish",
+    "ledger anchor",
     "ledger monitor",
     "ledger witness",
     "ledger witness serve",

@@ -84,12 +84,12 @@ WORKS: Final = frozenset({DepositKind.ORIGINAL_WORK, *LIFECYCLE})
 REQUIRED: Final[Mapping[DepositKind, tuple[str, ...]]] = MappingProxyType(
     {
         DepositKind.FILE: (),
-        DepositKind.ORIGINAL_WORK: ("completed", "creator", "right_type", "warranty"),
-        DepositKind.LICENCE: ("grantee", "grantor"),
-        DepositKind.TRANSFER: ("grantee", "grantor"),
-        DepositKind.PLEDGE: ("grantee", "grantor"),
-        DepositKind.FORENSIC: ("cleanliness", "device", "medium"),
-        DepositKind.OBJECT: ("custodian", "order_number"),
+        DepositKind.ORIGINAL_WORK: ("creator", "right_type", "completed", "warranty"),
+        DepositKind.LICENCE: ("grantor", "grantee"),
+        DepositKind.TRANSFER: ("grantor", "grantee"),
+        DepositKind.PLEDGE: ("grantor", "grantee"),
+        DepositKind.FORENSIC: ("medium", "device", "cleanliness"),
+        DepositKind.OBJECT: ("order_number", "custodian"),
     }
 )
 OPTIONAL: Final[Mapping[DepositKind, tuple[str, ...]]] = MappingProxyType(

@@ -53,8 +53,6 @@ _LABELS = {
     "first_published": text("First published on (claimed)", "首次发表日期（自述）"),
     "right_type": text("Right", "权利类型"),
     "warranty": text("Warranty", "真实性与原创性保证"),
-    "grantor": text("Grantor", "许可人/转让人/出质人"),
-    "grantee": text("Grantee", "被许可人/受让人/质权人"),
     "scope": text("Scope", "范围"),
     "medium": text("Medium", "取证方式"),
     "device": text("Device", "设备"),
@@ -64,6 +62,11 @@ _LABELS = {
     "waybill": text("Waybill", "运单号"),
     "seal_number": text("Seal no. of the package", "封签编号"),
     "custodian": text("Custodian", "保管人"),
+}
+_PARTIES = {
+    DepositKind.LICENCE: (text("Licensor", "许可人"), text("Licensee", "被许可人")),
+    DepositKind.TRANSFER: (text("Transferor", "转让人"), text("Transferee", "受让人")),
+    DepositKind.PLEDGE: (text("Pledgor", "出质人"), text("Pledgee", "质权人")),
 }
 SAID = text(
     "stated by the depositor, not observed and not verified",
@@ -125,13 +128,15 @@ def _statement(facts: Deposit) -> list[Row]:
         "right_type": {kind.value: said for kind, said in _RIGHTS.items()},
         "medium": {kind.value: said for kind, said in _MEDIA.items()},
     }
+    parties = _PARTIES.get(facts.kind)
+    labels = _LABELS if parties is None else _LABELS | dict(zip(("grantor", "grantee"), parties, strict=True))
     first = [name for name in ("title", *REQUIRED[facts.kind]) if name in facts.statement]
     names = [*first, *sorted(set(facts.statement) - set(first))]
     rows: list[Row] = []
     for name in names:
         value = facts.statement[name]
         said = words.get(name, {}).get(value)
-        rows.append((_LABELS.get(name, text(name, name)), both(said) if said else escape(value, limit=2000)))
+        rows.append((labels.get(name, text(name, name)), both(said) if said else escape(value, limit=2000)))
     return rows
 
 
@@ -169,7 +174,7 @@ def _items(data: CertificateData) -> Html:
     rows = [_item_row(item) for item in data.session.items[:ITEM_ROWS]]
     left = (data.session.deposit.files if data.session.deposit else 0) - len(rows)
     more = text(f"{left} more: see deposit/items.jsonl", f"另有 {left} 个，见 deposit/items.jsonl")
-    return join([grid(heads, rows, css="artifacts"), *([paragraph(more)] if left > 0 else [])])
+    return join([grid(heads, rows, css="items"), *([paragraph(more)] if left > 0 else [])])
 
 
 def _item_row(item: Item) -> tuple[Html, ...]:

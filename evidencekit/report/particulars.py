@@ -46,6 +46,7 @@ _MODES = {
     "forensic": text("forensic", "司法取证"),
 }
 _UNNAMED = Operator().name
+_PLACE = {True: "取证IP/地点", False: "存证IP/地点"}
 _WORDS = {
     _UNNAMED: text("not named", "未具名"),
     Operator().role: text("operator", "取证操作人"),
@@ -132,7 +133,7 @@ def persons(data: CertificateData) -> Html:
         (text("Relationship to the matter", "与当事人关系"), both(_RELATIONSHIPS[operator.relationship])),
         (text("Environment control", "环境类型"), both(_CONTROLS[operator.environment_control])),
         (text("Witness or notary", "见证人/公证员"), _person(data, issue.witness)),
-        (text("Egress address, place", "取证IP/地点"), or_absent(issue.egress)),
+        (text("Egress address, place", _PLACE[data.session.deposit is None]), or_absent(issue.egress)),
     ]
     return section(text("Persons and place", "人员与地点"), field_table(rows))
 

@@ -73,9 +73,12 @@ def times(data: CertificateData) -> Html:
     session = data.session
     stamped = [token.gen_time for token in data.tokens]
     interval = join([moment(min(stamped)), moment(max(stamped))], " – ") if stamped else missing(NOT_PERFORMED)
+    started, finished = text("Capture started", "取证开始"), text("Capture finished", "取证结束")
+    if session.deposit is not None:
+        started, finished = text("Deposit started", "存证开始"), text("Deposit finished", "存证结束")
     rows: list[Row] = [
-        (text("Capture started", "取证开始"), moment(session.started_at)),
-        (text("Capture finished", "取证结束"), moment(session.finished_at)),
+        (started, moment(session.started_at)),
+        (finished, moment(session.finished_at)),
         (text("Source of these times", "上述时间来源"), escape(session.time_source)),
         (text("Interval between time-stamps", "时间戳区间"), interval),
     ]

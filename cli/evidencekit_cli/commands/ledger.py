@@ -139,6 +139,40 @@ def publish(session: Session, *, directory: Path, collect: bool) -> ExitCode:
 
 
 @command(
+    "anchor",
+    en="""Have others vouch for the newest checkpoint, and ask what became of pending receipts.
+
+    Only digests are sent. Receipts are kept in the data folder. A pending anchor is no anchor: status 3
+    unless every receipt is confirmed.
+    """,
+    zh="""请他方为最新检查点作证,并查询待定回执的结果。
+
+    只发送摘要,回执保存在数据目录。待定的锚定不是锚定:并非全部确认时退出状态 3。
+    """,
+)
+@option(
+    "--tsa", "tsas", multiple=True, metavar="URL", en="RFC 3161 authority; may be repeated.", zh="时间戳机构,可重复。"
+)
+@option(
+    "--api",
+    "apis",
+    multiple=True,
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    en="Description of a deposit API (docs/spec/anchor.md); may be repeated.",
+    zh="存证接口描述文件(docs/spec/anchor.md),可重复。",
+)
+@json_option
+@language_option
+@click.pass_obj
+def anchor(session: Session, *, tsas: tuple[str, ...], apis: tuple[Path, ...]) -> ExitCode:
+    """Run the command."""
+    from evidencekit_cli import anchoring
+
+    return anchoring.anchor(session, tsas, apis)
+
+
+@command(
     "monitor",
     en="""Watch a published log, anybody's: does it only grow?
 
@@ -256,6 +290,7 @@ ledger = BilingualGroup(
         Member("prove", f"{_PLACE}prove", en="Print the proof of an entry.", zh="输出条目的包含证明。"),
         Member("fsck", f"{_PLACE}fsck", en="Rebuild the ledger and compare.", zh="重建账本并比对。"),
         Member("publish", f"{_PLACE}publish", en="Publish into a directory.", zh="公布到目录。"),
+        Member("anchor", f"{_PLACE}anchor", en="Have others vouch for a checkpoint.", zh="请他方为检查点作证。"),
         Member("monitor", f"{_PLACE}monitor", en="Watch a published log.", zh="监看已公布的日志。"),
         Member("witness", f"{_PLACE}witness", en="Witness other logs.", zh="为其他日志作见证。"),
     ),

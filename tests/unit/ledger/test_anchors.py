@@ -263,6 +263,44 @@ def test_a_receipt_says_nothing_between(office: Office, checkpoint: bytes) -> No
             parse_receipt(json.dumps(good | change, separators=(",", ":"), sort_keys=True).encode())
 
 
+def test_the_command_keeps_receipts_and_polls_them(
+    office: Office, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    import jsonschema
+
+    from evidencekit.home import Home
+    from evidencekit_cli.main import main
+    from tests.unit.cli.test_docs import ROOT
+
+    monkeypatch.setenv("EVIDENCEKIT_HOME", str(tmp_path / "home"))
+    home = Home.open()
+    with home.ledger(home.keys().ledger) as ledger:
+        ledger.append(b"one")
+    url = f"http://127.0.0.1:{office.server.server_port}"
+    api = tmp_path / "office.toml"
+    api.write_text(
+        f'name = "office"\nsubmit_url = "{url}/submit"\nquery_url = "{url}/query"\nheaders_file = "secret"\n'
+        '[fields]\nhash = "fileHash"\nnumber = "data.ano"\ntransaction = "data.blockchainHash"\n'
+        'state = "data.status"\necho = "data.fileHash"\n[states]\n1 = "pending"\n3 = "confirmed"\n'
+    )
+    (tmp_path / "secret").write_text(f"Authorization: {TOKEN}\n")
+    (tmp_path / "secret").chmod(0o644)
+    arguments = ["ledger", "anchor", "--api", str(api), "--json"]
+    assert main(arguments) == 2
+    assert TOKEN not in "".join(capsys.readouterr())
+    (tmp_path / "secret").chmod(0o600)
+    schema = json.loads((ROOT / "docs" / "spec" / "command-output.schema.json").read_text(encoding="utf-8"))
+    for state, status, word in (("1", 3, "pending"), ("3", 0, "confirmed"), ("3", 0, "confirmed")):
+        office.state = state
+        assert main(arguments) == status
+        value = json.loads(capsys.readouterr().out)
+        jsonschema.validate(value, {**schema, "oneOf": [{"$ref": "#/$defs/ledger-anchors"}]})
+        assert [(one["anchor"], one["size"], one["state"]) for one in value["receipts"]] == [("office", 1, word)]
+    assert len(office.held) == 1
+    assert main([*arguments[:2], "--tsa", "http://127.0.0.1:9/", "--json"]) == 3
+    assert json.loads(capsys.readouterr().out)["receipts"][1]["state"] == "failed"
+
+
 # --- RFC 3161 ----------------------------------------------------------------------------------
 
 
