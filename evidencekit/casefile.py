@@ -39,7 +39,10 @@ class Order:
 
 @dataclass(slots=True, kw_only=True)
 class CaseFile:
-    """One session under way: what is known so far, and the files in `folder`, which mirrors the bundle."""
+    """One session under way: what is known so far, and the files in `folder`, which mirrors the bundle.
+
+    `pending` is all that is still to come; `owed` is what of it third-party time-stamps are.
+    """
 
     order: Order
     office: Office
@@ -48,6 +51,7 @@ class CaseFile:
     capture_folder: Path
     sealed: bool = False
     pending: list[Text] = field(default_factory=list)
+    owed: list[Text] = field(default_factory=list)
     captured: dict[str, tuple[bytes, Future[Stamped]]] = field(default_factory=dict)
 
     @property
@@ -75,10 +79,15 @@ class CaseFile:
 
     def keep(self, stamped: Stamped, name: Callable[[int], str], moment: Text) -> None:
         """Write the replies for one document and note what is owed."""
-        if stamped.owing:
-            self.pending.append(owed_sentence(moment, stamped))
+        self.note_owed(stamped, moment)
         for n, reply in enumerate(stamped.replies, 1):
             self.write(name(n), reply.response)
+
+    def note_owed(self, stamped: Stamped, moment: Text) -> None:
+        """Note a time-stamp that is owed, if it is."""
+        if stamped.owing:
+            self.owed.append(owed_sentence(moment, stamped))
+            self.pending.append(self.owed[-1])
 
 
 def owed_sentence(moment: Text, stamped: Stamped) -> Text:

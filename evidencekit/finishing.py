@@ -35,8 +35,8 @@ _PRIVATE_LIST_BYTES = 64 << 20
 class Finishing:
     """What remains of a session: `folder` mirrors the bundle, `out` is the ZIP to be, `private` what it withholds.
 
-    `resumed` says that a killed run may have published the private archive already; it is whole then. `pending` says
-    which time-stamps are owed; the outer one is added when it is owed, too.
+    `resumed` says that a killed run may have published the private archive already; it is whole then. `pending` is
+    all that is still to come and `owed` the time-stamps of it; the outer one is added to both when it is owed, too.
     """
 
     office: Office
@@ -49,6 +49,7 @@ class Finishing:
     browser: BrowserOptions
     resumed: bool = False
     pending: list[Text] = field(default_factory=list)
+    owed: list[Text] = field(default_factory=list)
 
 
 def write_private_list(workspace: Path, private: Mapping[str, Path]) -> None:
@@ -106,10 +107,10 @@ def finish(work: Finishing) -> Path | None:
     )
     write_documents(work.folder, setting, at=office.clock())
     private, made = _private(work)
-    if work.resumed and not work.pending:
-        work.pending.extend(_still_owed(work.folder))
-    if work.pending:
-        office.owe(work.number, work.out, work.pending)
+    if work.resumed:
+        work.owed.extend(_still_owed(work.folder))
+    if work.owed:
+        office.owe(work.number, work.out, work.owed)
     try:
         stamped = seal_container(work.folder, work.out, office.signer, office.stamper, at=office.clock())
     except BaseException:
@@ -117,8 +118,9 @@ def finish(work: Finishing) -> Path | None:
             private.unlink(missing_ok=True)
         raise
     if stamped.owing:
-        work.pending.append(owed_sentence(Text(en="the outer time-stamp", zh="外层时间戳"), stamped))
-        office.owe(work.number, work.out, work.pending)
+        work.owed.append(owed_sentence(Text(en="the outer time-stamp", zh="外层时间戳"), stamped))
+        work.pending.append(work.owed[-1])
+        office.owe(work.number, work.out, work.owed)
     office.remember(work.number, work.out)
     return private
 

@@ -302,6 +302,7 @@ def finish_case(case: CaseFile, manifest: Manifest, capture: Capture) -> Evidenc
             private=capture.private_files,
             browser=case.order.browser,
             pending=case.pending,
+            owed=case.owed,
         )
     )
     return Evidence(

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from evidencekit.bundle import paths
-from evidencekit.casefile import owed_sentence
 from evidencekit.finishing import write_private_list
 from evidencekit.hashing.assembly import Circumstances, build_manifest
 from evidencekit.hashing.canonical import canonical_bytes
@@ -31,6 +30,7 @@ from evidencekit.ledger.entry import CaptureEntry, format_capture_entry
 from evidencekit.ledger.policy import format_policy, parse_policy
 from evidencekit.ledger.witnessing import gather_cosignatures, with_log
 from evidencekit.model import Text
+from evidencekit.revocationlists import fetch_revocation_lists
 from evidencekit.signing.cades import content_of, sign_detached
 from evidencekit.signing.identity import key_id
 from evidencekit.timestamp.roles import Role
@@ -76,8 +76,7 @@ def stamp_opening(case: CaseFile, request: Mapping[str, JsonValue]) -> tuple[Ope
         }
     )
     stamped = case.office.stamper.stamp(hashlib.sha256(document).digest(), Role.OPEN)
-    if stamped.owing:
-        case.pending.append(owed_sentence(Text(en="T_open", zh="T_open(开始)"), stamped))
+    case.note_owed(stamped, Text(en="T_open", zh="T_open(开始)"))
     named = {paths.open_token(n): reply for n, reply in enumerate(stamped.replies, 1)}
     opened = OpenStamp(
         document=paths.OPEN_DOCUMENT,
@@ -158,6 +157,9 @@ def _seal(case: CaseFile, custody: ChainWriter) -> None:
     stamped = case.office.stamper.stamp(hashlib.sha256(seal).digest())
     case.keep(stamped, paths.seal_token, Text(en="T_seal", zh="T_seal(封存)"))
     custody.append("stamped", object=paths.SEAL, detail={"tokens": len(stamped.replies), "owing": list(stamped.owing)})
+    if case.order.request is None or case.order.request.third_party:
+        for name, crl in fetch_revocation_lists(sorted((case.folder / "seal").glob("*.tsr"))).items():
+            case.write(name, crl)
 
 
 def _enter(case: CaseFile, capture: Capture, manifest: Manifest, custody: ChainWriter) -> None:

@@ -35,6 +35,8 @@ if TYPE_CHECKING:
 
 SMALL_BYTES: Final = 16 << 20
 _KEPT_BYTES: Final = 1 << 20
+_KEPT_CRLS: Final = "proof/tsa/"
+_MAX_KEPT_CRLS: Final = 16
 _KEPT_TOTAL: Final = 64 << 20
 _SPOOL_BYTES: Final = 32 << 20
 """The web archive is a ZIP of its own and needs random access: up to this size in memory, on disk beyond it."""
@@ -60,7 +62,7 @@ class Case:
         for member in self.names:
             self._hash_member(member)
         self.trust = self._with_own(trust)
-        self.crls = self.trust.crls_der
+        self.crls = (*self.trust.crls_der, *self._kept_crls())
 
     def close(self) -> None:
         """Let the copy of the web archive go."""
@@ -283,6 +285,11 @@ class Case:
         if name == paths.RECORDS or isinstance(self._records, Exception):
             return ()
         return next((line.withheld for line in self._records.artifacts if line.path == name), ())
+
+    def _kept_crls(self) -> list[bytes]:
+        """The revocation lists fetched when the tokens were made; each is believed for its signature alone."""
+        names = [name for name in self.digests if name.startswith(_KEPT_CRLS) and name.endswith(".crl")]
+        return [self.data(name) for name in sorted(names)[:_MAX_KEPT_CRLS] if self.sizes[name] <= SMALL_BYTES]
 
     def _with_own(self, trust: Trust) -> Trust:
         if not trust.self_bundle:

@@ -16,6 +16,7 @@ import { checkToken, TokenCheck } from './token';
 
 const CLOCK_TOLERANCE = 5 * MINUTE;
 const MAX_DOCUMENT = 1 << 20;
+const MAX_KEPT_CRLS = 16;
 
 export interface Stamp {
   readonly path: string;
@@ -53,11 +54,17 @@ export class TimeChecks {
 
   stampOf(path: string, digest: Uint8Array): Stamp {
     const { trust, at } = this.kase;
-    const check = checkToken(this.kase.data(path), { digest, anchors: trust.tsas, crls: trust.crls, at });
+    const check = checkToken(this.kase.data(path), { digest, anchors: trust.tsas, crls: [...trust.crls, ...this.keptCrls()], at });
     const intact = check.integrity === 'PASSED';
     const spread = check.accuracy ?? SECOND;
     return { path, check, intact, trusted: intact && check.trusted === 'PASSED', earliest: (check.genTime ?? 0) - spread, latest: (check.genTime ?? 0) + spread };
   }
+
+  /** The revocation lists fetched when the tokens were made; each is believed for its signature alone. */
+  private readonly keptCrls = once((): Uint8Array[] => {
+    const names = this.kase.names.filter((name) => name.startsWith('proof/tsa/') && name.endsWith('.crl') && this.kase.has(name));
+    return names.sort().slice(0, MAX_KEPT_CRLS).map((name) => this.kase.data(name));
+  });
 
   /** The earliest time at which a trusted token proves the signature, or null. */
   provedSealTime(): number | null {

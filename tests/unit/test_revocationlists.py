@@ -1,0 +1,139 @@
+"""Revocation lists are fetched when tokens are made, kept with them, and believed for their signatures alone."""
+
+from __future__ import annotations
+
+import threading
+from contextlib import contextmanager
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import TYPE_CHECKING
+
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding
+from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
+
+from evidencekit.model import Outcome
+from evidencekit.revocationlists import fetch_revocation_lists
+from evidencekit.timestamp.authority import SELF_ISSUED_POLICY, Authority
+from evidencekit.timestamp.check import check_token
+from evidencekit.timestamp.query import build_query
+from evidencekit.verify.verifier import verify_bundle
+from tests.support.assembly import AT, FOREIGN_POLICY, NOW, Plan, make_keys, make_members, pack, reseal
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+ROOT_KEY, TSA_KEY = ec.generate_private_key(ec.SECP256R1()), ec.generate_private_key(ec.SECP256R1())
+
+
+def certificate(name: str, key: ec.EllipticCurvePrivateKey, url: str | None) -> x509.Certificate:
+    """The root, or with a URL the TSA below it that names its revocation list there."""
+    builder = (
+        x509.CertificateBuilder()
+        .subject_name(x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)]))
+        .issuer_name(x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "Root")]))
+        .public_key(key.public_key())
+        .serial_number(7)
+        .not_valid_before(NOW - timedelta(days=5))
+        .not_valid_after(NOW + timedelta(days=7000))
+        .add_extension(x509.BasicConstraints(ca=url is None, path_length=None), critical=True)
+    )
+    if url is not None:
+        point = x509.DistributionPoint([x509.UniformResourceIdentifier(url)], None, None, None)
+        builder = builder.add_extension(x509.CRLDistributionPoints([point]), critical=False)
+        builder = builder.add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.TIME_STAMPING]), critical=True)
+    return builder.sign(ROOT_KEY, hashes.SHA256())
+
+
+def revocation_list(*, revoked: bool, by: ec.EllipticCurvePrivateKey = ROOT_KEY, name: str = "Root") -> bytes:
+    now = datetime.now(UTC)
+    builder = (
+        x509.CertificateRevocationListBuilder()
+        .issuer_name(x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)]))
+        .last_update(now - timedelta(hours=1))
+        .next_update(now + timedelta(days=9))
+    )
+    if revoked:
+        entry = x509.RevokedCertificateBuilder().serial_number(7).revocation_date(now)
+        reason = x509.CRLReason(x509.ReasonFlags.key_compromise)
+        builder = builder.add_revoked_certificate(entry.add_extension(reason, critical=False).build())
+    return builder.sign(by, hashes.SHA256()).public_bytes(Encoding.DER)
+
+
+@contextmanager
+def served(body: bytes) -> Iterator[str]:
+    class Handler(BaseHTTPRequestHandler):
+        timeout = 5
+
+        def do_GET(self) -> None:
+            self.send_response(200)
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True).start()
+    try:
+        yield f"http://127.0.0.1:{server.server_port}/tsa.crl"
+    finally:
+        server.shutdown()
+        server.server_close()
+
+
+def stamped(folder: Path, url: str, policy: str = FOREIGN_POLICY) -> Path:
+    authority = Authority(TSA_KEY, certificate("TSA", TSA_KEY, url), policy=policy)
+    file = folder / "seal-1.tsr"
+    file.write_bytes(authority.reply(build_query(bytes(32))))
+    return file
+
+
+@pytest.mark.parametrize("revoked", [False, True])
+def test_a_list_is_kept_and_decides(tmp_path: Path, revoked: bool) -> None:
+    body = revocation_list(revoked=revoked)
+    with served(body) as url:
+        reply = stamped(tmp_path, url)
+        found = fetch_revocation_lists([reply], allow_private=True)
+    assert list(found.values()) == [body]
+    assert all(name.startswith("proof/tsa/") and name.endswith(".crl") for name in found)
+    root = certificate("Root", ROOT_KEY, None)
+    check = check_token(
+        reply.read_bytes(), digest=bytes(32), anchors=[root], at=datetime.now(UTC), crls=tuple(found.values())
+    )
+    assert check.trusted is (Outcome.FAILED if revoked else Outcome.PASSED), check.reason
+
+
+def test_what_is_no_list_or_stands_on_a_private_host_is_left_out(tmp_path: Path) -> None:
+    with served(b"<html>") as url:
+        assert fetch_revocation_lists([stamped(tmp_path, url)], allow_private=True) == {}
+    with served(revocation_list(revoked=False)) as url:
+        assert fetch_revocation_lists([stamped(tmp_path, url)]) == {}, "sent into our own network"
+        own = stamped(tmp_path, url, SELF_ISSUED_POLICY)
+        assert fetch_revocation_lists([own], allow_private=True) == {}
+    (tmp_path / "broken.tsr").write_bytes(b"nonsense")
+    assert fetch_revocation_lists([tmp_path / "broken.tsr"]) == {}
+
+
+@pytest.mark.parametrize(("signer", "expected"), [(ROOT_KEY, Outcome.FAILED), (TSA_KEY, Outcome.PASSED)])
+def test_a_list_in_a_bundle_is_believed_for_its_signature_alone(
+    tmp_path: Path, signer: ec.EllipticCurvePrivateKey, expected: Outcome
+) -> None:
+    tsa = certificate("TSA", TSA_KEY, "http://tsa.test/tsa.crl")
+    keys = replace(make_keys(tmp_path / "keys"), tsa_certificate=tsa, tsa_key=TSA_KEY)
+    trust = replace(keys.trust, tsas=(certificate("Root", ROOT_KEY, None),))
+    members = make_members(Plan(keys=keys), tmp_path)
+    path = tmp_path / "bundle.zip"
+    crl = revocation_list(revoked=True, by=signer)
+    path.write_bytes(pack(reseal(members | {"proof/tsa/1.crl": crl}, keys)))
+    report = verify_bundle(path, trust=trust, at=AT)
+    found = {finding.id: finding for finding in report.findings}
+    assert found["container.members"].outcome is Outcome.PASSED
+    assert found["time.seal"].outcome is expected, found["time.seal"].reason.en
+    assert expected is Outcome.PASSED or "revoked" in found["time.seal"].reason.en
