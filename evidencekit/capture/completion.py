@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from evidencekit.capture.cdp import OwnClient, Params
+    from evidencekit.capture.downloads import Downloads
     from evidencekit.capture.flight import Flight
 
 STREAM_ABOVE = 1 << 20
@@ -29,7 +30,8 @@ Judgement = tuple[Body | None, ExchangeOutcome, str | None]
 class BodyCollector:
     """Bodies of requests and responses of one browser, spooled under `folder`."""
 
-    def __init__(self, client: OwnClient, folder: Path, limit: int) -> None:
+    def __init__(self, client: OwnClient, folder: Path, limit: int, downloads: Downloads) -> None:
+        self._downloads = downloads
         self._client = client
         self._folder = folder
         self._limit = limit
@@ -96,16 +98,27 @@ class BodyCollector:
         Raises:
             StorageError: the disk does not take a body.
         """
-        async with self._slots:
-            await self._request_body(flight)
-            if flight.response is None:
-                return None, ExchangeOutcome.FAILED, flight.error or "no response"
-            if flight.is_redirect_hop:
-                return self._redirect(flight)
-            if flight.has_no_body:
-                return None, ExchangeOutcome.RECORDED, None
-            body, missing = await self._response_body(flight)
-            return _judge(flight, body, missing, self._limit)
+        try:
+            taken = await self._downloads.take(flight)
+            if taken is not None:
+                return _taken(flight, *taken)
+            async with self._slots:
+                return await self._collect(flight)
+        finally:
+            if flight.spool is not None:
+                flight.spool.discard()
+                flight.spool = None
+
+    async def _collect(self, flight: Flight) -> Judgement:
+        await self._request_body(flight)
+        if flight.response is None:
+            return None, ExchangeOutcome.FAILED, flight.error or "no response"
+        if flight.is_redirect_hop:
+            return self._redirect(flight)
+        if flight.has_no_body:
+            return None, ExchangeOutcome.RECORDED, None
+        body, missing = await self._response_body(flight)
+        return _judge(flight, body, missing, self._limit)
 
     async def _request_body(self, flight: Flight) -> None:
         asked = self._posts.pop(flight.id, None)
@@ -128,7 +141,7 @@ class BodyCollector:
     async def _response_body(self, flight: Flight) -> tuple[Body | None, str | None]:
         """The body, or None and why; a streamed body that has all bytes, or whatever of it there is."""
         streamed = await self._streamed(flight)
-        if streamed is not None and (streamed.size >= flight.received or flight.received > self._limit):
+        if streamed is not None and (_is_whole(flight, streamed.size) or flight.received > self._limit):
             return streamed, None
         if flight.received > self._limit:
             return streamed, "longer than the limit"
@@ -159,6 +172,23 @@ class BodyCollector:
         return self._folder / f"{flight.id}.{part}"
 
 
+def _taken(flight: Flight, body: Body | None, reason: str) -> Judgement:
+    """A flight that became a download."""
+    if body is None:
+        return None, ExchangeOutcome.NOT_RETRIEVABLE, reason
+    flight.received = body.size
+    return body, ExchangeOutcome.RECORDED, None
+
+
+def _is_whole(flight: Flight, size: int) -> bool:
+    """Whether `size` bytes are all that a stream should have given.
+
+    What a page reads as a blob goes past the renderer: the browser then counts no data at all (observed on
+    Chromium 156), so nothing streamed is believed only where nothing was announced.
+    """
+    return size >= flight.received and size >= (flight.declared_length or 0) and (size > 0 or not flight.encoded_size)
+
+
 def _judge(flight: Flight, body: Body | None, missing: str | None, limit: int) -> Judgement:
     """Compare what was kept with what was announced and counted."""
     size = 0 if body is None else body.size
@@ -169,10 +199,12 @@ def _judge(flight: Flight, body: Body | None, missing: str | None, limit: int) -
         return None, ExchangeOutcome.NOT_RETRIEVABLE, why
     if flight.cut or (size == limit and flight.received > limit):
         return body, ExchangeOutcome.PARTIAL, "cut at the body limit"
-    if size == 0 and flight.received:
-        return None, ExchangeOutcome.NOT_RETRIEVABLE, "the browser gave none of the bytes that it counted"
+    if size == 0 and (flight.received or (flight.declared_length and not flight.error)):
+        return None, ExchangeOutcome.NOT_RETRIEVABLE, "the browser gave none of the bytes that came"
     if flight.received and size != flight.received:
         return body, ExchangeOutcome.PARTIAL, "fewer bytes than the browser counted"
+    if not flight.error and size < (flight.declared_length or 0):
+        return body, ExchangeOutcome.PARTIAL, "fewer bytes than the server announced"
     if flight.error and flight.declared_length != size:
         return body, ExchangeOutcome.PARTIAL, flight.error
     return body, ExchangeOutcome.RECORDED, None

@@ -125,6 +125,8 @@ def _summary(method: str, params: Mapping[str, JsonValue]) -> str | None:
         return f"script of {len(data)} bytes, sha256 {hashlib.sha256(data).hexdigest()}" + (
             f", isolated world {world}" if world else ""
         )
+    if method == "Browser.setDownloadBehavior":
+        return f'"behavior": {json.dumps(params.get("behavior"))}'  # the folder is nobody's business
     if method.startswith(_SETTINGS):
         return json.dumps(params, sort_keys=True, ensure_ascii=False)
     return "" if method.startswith(_NAMED_ONLY) else None

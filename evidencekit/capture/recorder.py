@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 
 from evidencekit.capture.cdp import OwnClient, Params, flag_of, integer_of, mapping_of, number_of, text_of
 from evidencekit.capture.completion import BodyCollector
+from evidencekit.capture.downloads import Downloads
 from evidencekit.capture.exchanges import ExchangeOutcome
 from evidencekit.capture.extraheaders import ExtraHeaders
 from evidencekit.capture.flight import RECORDED_SCHEMES, Flight, build_exchange
@@ -75,7 +76,8 @@ class Recorder:
         self._client = client
         self._callbacks = callbacks
         self._guard = TrafficGuard(client, self.targets, limits, callbacks, allow_private=allow_private)
-        self._collector = BodyCollector(client, bodies, limits.body_bytes)
+        self.downloads = Downloads(client, bodies / "downloads", limits.body_bytes, self._guard.count_bytes)
+        self._collector = BodyCollector(client, bodies, limits.body_bytes, self.downloads)
         self._flights: dict[str, Flight] = {}
         self._extras = ExtraHeaders()
         self._tasks: set[asyncio.Task[None]] = set()
@@ -103,6 +105,7 @@ class Recorder:
         """
         attached = await self._client.call("Target.attachToBrowserTarget")
         self.session = text_of(attached, "sessionId")
+        await self.downloads.start(self.session)
         await self._client.call("Target.setAutoAttach", _AUTO_ATTACH, self.session)
 
     @property
@@ -155,6 +158,9 @@ class Recorder:
                 self._on_attached(session, params)
             elif method == "Target.detachedFromTarget":
                 self._on_detached(text_of(params, "sessionId"))
+            elif method.startswith("Browser.download"):
+                self._last_activity = asyncio.get_running_loop().time()
+                self.downloads.event(method, params)
             else:
                 target = self.targets.of_session(session)
                 handler = self._handlers.get(method)
@@ -251,6 +257,7 @@ class Recorder:
         flight.has_extra = flag_of(params, "hasExtraInfo")
         flight.resource_type = text_of(params, "type") or flight.resource_type
         self._guard.check_peer(flight)
+        self.downloads.expect(flight)
         self._collector.response_began(flight)
 
     def _on_cached(self, target: WatchedTarget, params: Params) -> None:
@@ -358,6 +365,10 @@ class Recorder:
                 self._abandon(flight, "still open when recording ended")
         for exchange in self.sockets.finish(self._rooted):
             self._keep(exchange)
+        if self.settlement.log is None:
+            for exchange in self.downloads.refused_exchanges(self._count + 1, self._page):
+                self._count += 1
+                self._keep(exchange)
         deadline = asyncio.get_running_loop().time() + timeout_s
         while self._tasks and asyncio.get_running_loop().time() < deadline:
             await asyncio.wait(tuple(self._tasks), timeout=0.2)

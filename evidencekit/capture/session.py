@@ -208,9 +208,14 @@ class _Run:
             visits.append(await self.supervisor.run(visit.run(self.take_root)))
             await self.supervisor.run(_add_chains(studio, chains))
         recorder = studio.recorder
-        drained = await self.supervisor.run(recorder.drain(timeout_s=_DRAIN_S))
+        # A long download may take the whole time of a page; everything else has come by now.
+        patience = self.request.limits.page_s if recorder.downloads.running else _DRAIN_S
+        drained = await self.supervisor.run(recorder.drain(timeout_s=patience))
         self.desk.journal.border("browser.drained", complete=drained, exchanges=len(recorder.exchanges))
         partial = [_LIMITS[name] for name in studio.limits_reached]
+        if recorder.downloads.refused:
+            self.desk.journal.warn("page.downloads", "", reason=bare_url(recorder.downloads.refused[0][0]))
+            partial.append(_refused_downloads(len(recorder.downloads.refused)))
         if not drained:
             partial.append(
                 Text(en="some bodies did not arrive in time and are missing", zh="部分正文未及时到达，已缺失")
@@ -227,6 +232,14 @@ class _Run:
             transformations=transformations_of(studio.log),
             partial=tuple(partial),
         )
+
+
+def _refused_downloads(count: int) -> Text:
+    return Text(
+        en=f"{count} downloads that a page started were cancelled: DevTools does not report them, so their servers' "
+        "addresses are unknown",
+        zh=f"网页发起的 {count} 个下载已取消：DevTools 不报告此类下载，无法得知其服务器地址",
+    )
 
 
 def _given_up(request: CaptureRequest) -> tuple[Text, ...]:

@@ -116,7 +116,6 @@ async def open_studio(
         mux.root = client
         version = text_of(await _first_answer(client, staging.root), "product")
         await recorder.start()
-        await client.call("Browser.setDownloadBehavior", {"behavior": "deny"}, recorder.session)
         gate = await stack.enter_async_context(Gate(mux))
         driver = await stack.enter_async_context(drive(gate.url))
         yield Studio(

@@ -17,7 +17,7 @@ _MEANINGS = {
     "Page.createIsolatedWorld": ("isolated script world created", "建立隔离的脚本环境"),
     "Runtime.evaluate": ("script run in the page", "在网页中运行脚本"),
     "Runtime.callFunctionOn": ("script run in the page", "在网页中运行脚本"),
-    "Browser.setDownloadBehavior": ("downloads refused", "禁止下载"),
+    "Browser.setDownloadBehavior": ("downloads sent to a folder of the recorder", "下载文件存入记录器的目录"),
     "Browser.setContentsSize": ("window size set", "设置窗口尺寸"),
     "Page.handleJavaScriptDialog": ("dialog answered", "回应对话框"),
     "Emulation.setScriptExecutionDisabled": ("scripts stopped after a limit was reached", "达到上限后停止脚本"),

@@ -37,11 +37,12 @@ pytestmark = pytest.mark.browser
 
 PAGE = b"""<!doctype html><title>t</title>
 <link rel=stylesheet href=/style.css><script src=/gbk.js></script><img src=/picture.png>
-<iframe src=/frame.html></iframe>
+<iframe src=/frame.html></iframe><iframe src=/file.bin></iframe><a id=saved download=s.bin href=/saved.bin>s</a>
 <script>
 const drop = r => r.arrayBuffer().catch(() => 0);
 for (const path of ["/bom", "/binary", "/chunked", "/big", "/redirect", "/cut", "/empty", "/duplicates"])
   fetch(path).then(drop).catch(() => 0);
+fetch("/blob").then(r => r.blob()); saved.click();
 fetch("/none204"); fetch("/head", {method: "HEAD"});
 fetch("/post", {method: "POST", body: "name=\xe5\xbc\xa0", headers: {"X-Asked": "yes"}}).then(drop);
 const stop = new AbortController();
@@ -68,6 +69,8 @@ BODIES = {
     "/binary": bytes(range(256)) * 10,
     "/chunked": b"0123456789" * 5000,
     "/big": b"\x00\xffevidence" * 500_000,
+    "/blob": b"read as a blob, past the renderer" * 90_000,
+    "/file.bin": b"a file for the download manager" * 50_000,
     "/empty": b"",
     "/duplicates": b"two of them",
     "/worker.js": b"/*\xff*/ fetch('/from-worker')",
@@ -108,7 +111,7 @@ class _Shop(BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         self.served.append(self.path)
-        special = getattr(self, "_get" + self.path.replace("/", "_"), None)
+        special = getattr(self, "_get" + self.path.replace("/", "_").replace(".", "_"), None)
         if special is not None:
             special()
         else:
@@ -146,6 +149,9 @@ class _Shop(BaseHTTPRequestHandler):
 
     def _get_duplicates(self) -> None:
         self._send(BODIES[self.path], ("Set-Cookie", "a=1"), ("X-Twice", "1"), ("x-twice", "2"), ("Set-Cookie", "b=2"))
+
+    def _get_file_bin(self) -> None:
+        self._send(BODIES[self.path], ("Content-Disposition", "attachment"))
 
     def _get_chunked(self) -> None:
         packed = gzip.compress(BODIES[self.path], mtime=0)
@@ -290,6 +296,8 @@ def recorded(shop: tuple[int, list[str]], tmp_path_factory: pytest.TempPathFacto
         "/binary",
         "/chunked",
         "/big",
+        "/blob",
+        "/file.bin",
         "/duplicates",
         "/worker.js",
         "/shared.js",
@@ -317,6 +325,12 @@ def test_every_request_the_server_saw_is_in_the_ledger_and_ends_once(recorded: R
     ids = sorted(each.id for each in recorded.recorder.exchanges)
     assert ids == [f"{number:06d}" for number in range(1, len(ids) + 1)]
     assert not recorded.failures
+
+
+def test_a_download_that_devtools_does_not_report_is_refused_by_name(recorded: Recorded) -> None:
+    saved = recorded.one("/saved.bin")
+    assert saved.outcome is ExchangeOutcome.NOT_RETRIEVABLE
+    assert "download" in (saved.reason or "")
 
 
 def test_a_request_that_never_left_the_process_is_counted_but_not_an_exchange(recorded: Recorded) -> None:

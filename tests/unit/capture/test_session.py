@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import json
 import os
 import signal
@@ -52,6 +53,7 @@ PIXEL = bytes.fromhex(
     "6a0000000049454e44ae426082"
 )
 
+ARCHIVE = b"PK and so on " * 9999
 PAGES: dict[str, str] = {
     "/": "<!doctype html><title>店铺 Shop</title><h1>正品保证</h1><img src=/pixel.png><a href=/other>next</a>",
     "/other": "<!doctype html><title>second</title><p>second page</p>",
@@ -75,6 +77,8 @@ PAGES: dict[str, str] = {
     "<script>setTimeout(() => { while (true); }, 300)</script>",
     "/hang": "<!doctype html><title>hang</title><p>shown</p><img src=/never.png>",
     "/socket": "<!doctype html><title>w</title><script>new WebSocket('ws://' + location.host + '/ws')</script>",
+    "/downloads": "<!doctype html><title>d</title><p>files</p><iframe src=/taken.zip></iframe>"
+    "<a id=a download href=/saved.zip>s</a><script>a.click()</script>",
     "/missing": "<!doctype html><title>404</title><p>not here</p>",
 }
 
@@ -87,7 +91,9 @@ class _Site(BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         path = self.path.partition("?")[0]
-        if path == "/never.png":
+        if path in {"/taken.zip", "/saved.zip"}:
+            self._answer(200, ARCHIVE, ("Content-Type", "application/zip"), ("Content-Disposition", "attachment"))
+        elif path == "/never.png":
             time.sleep(8)
         elif path == "/jump":
             self._answer(302, b"", ("Location", "/"))
@@ -403,6 +409,22 @@ def test_a_load_that_never_ends_is_partial_and_the_open_request_named(site: int,
 def test_popups_are_recorded_and_do_not_disturb(site: int, tmp_path: Path) -> None:
     capture = run_session(tmp_path, local(site, "/popups")).capture
     assert capture.pages[0].title == "p"
+
+
+def test_a_file_that_a_page_loads_is_taken_through_the_download_manager(site: int, tmp_path: Path) -> None:
+    session = run_session(tmp_path, local(site, "/downloads"))
+    lines = [json.loads(line) for line in session.read("capture/exchanges.jsonl").splitlines()[1:]]
+    (taken,) = [line for line in lines if line["url"].endswith("/taken.zip")]
+    assert (taken["outcome"], taken["response"]["body_size"]) == ("recorded", len(ARCHIVE))
+    assert taken["response"]["sha256"] == hashlib.sha256(ARCHIVE).hexdigest()
+    # What DevTools does not report is cancelled, named on page 1, and a line all the same: the network log tells of it.
+    assert any("downloads" in text.en for text in session.capture.partial)
+    assert [line["outcome"] for line in lines if line["url"].endswith("/saved.zip")] != []
+    behaviour = [
+        each.detail.en for each in session.capture.transformations if each.kind == "Browser.setDownloadBehavior"
+    ]
+    assert behaviour
+    assert str(tmp_path) not in behaviour[0]
 
 
 @pytest.mark.parametrize(
