@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
-from evidencekit.errors import EvidenceError
+from evidencekit.errors import BrowserError, EvidenceError
 from evidencekit_cli.exit_codes import ExitCode, exit_code_for
 from evidencekit_cli.output import Sentence
 
@@ -121,6 +121,24 @@ def check_browser() -> Diagnosis:
             f"{found};以 root 运行时不启用沙箱,请尽量使用普通用户",
         )
     return passed("browser", found, found)
+
+
+def check_interfaces() -> Diagnosis:
+    """Start the browser and ask for the experimental interfaces that the recorder uses."""
+    from evidencekit.capture.interfaces import INTERFACES, name_missing, probe_browser
+
+    try:
+        missing = name_missing(probe_browser())
+    except BrowserError as error:
+        # Whether there is a browser at all is the check above.
+        return Diagnosis(id="interfaces", condition=Condition.NOT_PERFORMED, sentence=error)
+    if missing:
+        return warned("interfaces", "; ".join(text.en for text in missing), "；".join(text.zh for text in missing))
+    return passed(
+        "interfaces",
+        f"the browser has all {len(INTERFACES)} experimental interfaces that the recorder uses",
+        f"浏览器支持记录器所用的全部 {len(INTERFACES)} 个实验性接口",
+    )
 
 
 def check_fonts() -> Diagnosis:

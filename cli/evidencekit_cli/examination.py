@@ -38,6 +38,7 @@ def all_checks(*, third_party: bool) -> list[Check]:
     return [
         Check(id="python", look=diagnosis.check_python),
         Check(id="browser", look=diagnosis.check_browser),
+        Check(id="interfaces", look=diagnosis.check_interfaces),
         Check(id="fonts", look=diagnosis.check_fonts),
         Check(id="sm3", look=diagnosis.check_sm3),
         Check(id="environment", look=diagnosis.check_environment),

@@ -115,7 +115,9 @@ class Gate:
         try:
             self._mux.send(client, message)
         except BrowserError as error:
-            client.deliver({"id": message.get("id"), "error": {"code": -32000, "message": error.en}})
+            # To Playwright -32001 is a message to a session that has just closed; anything else ends its driver.
+            code = -32001 if "sessionId" in message else -32000
+            client.deliver({"id": message.get("id"), "error": {"code": code, "message": error.en}})
 
 
 class _SocketClient:

@@ -54,6 +54,7 @@ class Recorder:
         settlement: finished exchanges and their commitments in order of completion.
         targets: what is watched.
         ignored: number of requests that never leave the process (`data:`, `blob:`, …), by scheme.
+        local_network: what Chromium says it does about requests from public pages to private addresses.
         main_documents: (exchange id, URL) of main-document hops by page, in order.
     """
 
@@ -70,6 +71,7 @@ class Recorder:
         self.settlement = Settlement(log)
         self.targets = TargetRegister()
         self.ignored: Counter[str] = Counter()
+        self.local_network: set[str] = set()
         self.main_documents: dict[str, list[tuple[str, str]]] = {}
         self.sockets = SocketRecorder(bodies.parent / "websockets.jsonl", limits.body_bytes)
         self.session = ""
@@ -242,6 +244,9 @@ class Recorder:
 
     def _on_request_extra(self, target: WatchedTarget, params: Params) -> None:
         del target
+        policy = text_of(params, "clientSecurityState", "localNetworkAccessRequestPolicy")
+        if policy:
+            self.local_network.add(policy)
         self._extras.add_request(params)
 
     def _on_response_extra(self, target: WatchedTarget, params: Params) -> None:

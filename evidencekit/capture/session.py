@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, TypeVar
 from evidencekit.capture.assembly import Recording, assemble
 from evidencekit.capture.captureroot import root_document
 from evidencekit.capture.environment.run import format_environment
+from evidencekit.capture.interfaces import INTERFACES, name_missing
 from evidencekit.capture.journal import Journal, bare_url
 from evidencekit.capture.launcher import BrowserOptions, find_browser, prepare_launch
 from evidencekit.capture.networklog import FILE_NAME, network_log
@@ -158,6 +159,8 @@ class _Run:
         )
         async with open_studio(request, binary, launch, staging, self.supervisor, log) as studio:
             journal.border("browser.start", binary.name, version=studio.version, sha256=binary.sha256)
+            lacking = [each.method for each in studio.missing]
+            journal.border("browser.interfaces", asked=len(INTERFACES), missing=lacking)
             report = await self.supervisor.run(_result_of(probing))
             journal.border("environment.probes", counts={name.value: count for name, count in report.counts.items()})
             recording = await self._visit_all(studio)
@@ -199,6 +202,10 @@ class _Run:
             not_performed=(*recording.not_performed, *log.gaps()),
         )
 
+    def _not_performed(self, studio: Studio) -> tuple[Text, ...]:
+        unguarded = _unguarded(self.request, studio.recorder)
+        return (*_given_up(self.request), *name_missing(studio.missing), *unguarded)
+
     async def _visit_all(self, studio: Studio) -> Recording:
         """Visit every page, fetch what only the running browser can give, and drain."""
         visits: list[VisitNotes] = []
@@ -226,12 +233,26 @@ class _Run:
             records=tuple(recorder.records),
             chains=chains,
             environment=b"",
-            not_performed=_given_up(self.request),
+            not_performed=self._not_performed(studio),
             network=None,
             websockets=recorder.sockets.path if recorder.sockets.frames else None,
             transformations=transformations_of(studio.log),
             partial=tuple(partial),
         )
+
+
+def _unguarded(request: CaptureRequest, recorder: Recorder) -> tuple[Text, ...]:
+    """Says so when the browser did not hold public pages off private addresses (its local-network checks)."""
+    if request.allow_private or all("Block" in policy for policy in recorder.local_network):
+        return ()
+    return (
+        Text(
+            en="the browser's own local-network checks were not on: names, literals and peer addresses were checked, "
+            "so one GET may have reached a private server before the page was given up",
+            zh="浏览器自身的本地网络访问检查未启用：仅核对了域名、IP 字面值与对端地址，"
+            "放弃页面之前可能已有一次 GET 到达内网服务器",
+        ),
+    )
 
 
 def _refused_downloads(count: int) -> Text:

@@ -14,6 +14,7 @@ from evidencekit.capture.cdp import CdpSession, OwnClient, Params, integer_of, t
 from evidencekit.capture.devtools import PipeMultiplexer
 from evidencekit.capture.gate import Gate
 from evidencekit.capture.guard import RecorderCallbacks
+from evidencekit.capture.interfaces import missing_interfaces
 from evidencekit.capture.methodlog import MethodLog
 from evidencekit.capture.recorder import Recorder
 from evidencekit.capture.url_policy import host_resolver_rules
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
     from pathlib import Path
 
+    from evidencekit.capture.interfaces import Interface
     from evidencekit.capture.launcher import BrowserBinary, Launch
     from evidencekit.capture.networklog import NetworkLog
     from evidencekit.capture.request import CaptureRequest
@@ -38,6 +40,7 @@ class Studio:
 
     Attributes:
         version: `Browser.getVersion` product and the protocol's version.
+        missing: experimental interfaces that this browser lacks.
         limits_reached: names of the limits reached, in order.
     """
 
@@ -49,6 +52,7 @@ class Studio:
     recorder: Recorder
     driver: Driver
     version: str
+    missing: tuple[Interface, ...] = ()
     limits_reached: list[str] = field(default_factory=list)
 
     def session_of(self, session_id: str) -> CdpSession:
@@ -127,9 +131,16 @@ async def open_studio(
             recorder=recorder,
             driver=driver,
             version=version,
+            missing=await _missing(client, recorder),
             limits_reached=limits,
         )
         client.on_disconnect = None
+
+
+async def _missing(client: OwnClient, recorder: Recorder) -> tuple[Interface, ...]:
+    """Ask on the empty first tab; a browser that opened none is asked nothing."""
+    pages = recorder.targets.pages()
+    return await missing_interfaces(client, pages[0].session) if pages else ()
 
 
 async def _first_answer(client: OwnClient, root: Path) -> Params:
