@@ -17,6 +17,7 @@ from evidencekit.hashing.digest import MultiHasher
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
+    from concurrent.futures import Executor
 
     from evidencekit.model import Digests
 
@@ -26,7 +27,7 @@ HEAD_BYTES = 4 << 20
 LIMIT_BYTES = 16 << 30
 LIMIT_RECORDS = 1 << 21
 
-_PIECE = 1 << 16
+_PIECE = 1 << 18
 _GZIP_WINDOW = 31
 _GZIP_HEAD = b"\x1f\x8b\x08\x00\x00\x00\x00\x00"  # RFC 1952 §2.3: deflate, no flags, no time
 _END = b"\r\n\r\n"
@@ -61,7 +62,11 @@ class WarcBlock:
 
 
 def read_blocks(
-    stream: BinaryIO, *, limit_bytes: int = LIMIT_BYTES, limit_records: int = LIMIT_RECORDS
+    stream: BinaryIO,
+    *,
+    limit_bytes: int = LIMIT_BYTES,
+    limit_records: int = LIMIT_RECORDS,
+    pool: Executor | None = None,
 ) -> Iterator[WarcBlock]:
     """Give every record in file order; the first is `warcinfo`, ids do not repeat.
 
@@ -69,6 +74,7 @@ def read_blocks(
         stream: the `.warc.gz`, from its first byte.
         limit_bytes: of all records together, unpacked.
         limit_records: how many records are read.
+        pool: one thread that shares the hashing.
 
     Raises:
         FormatError: the file is not such an archive, or passes a limit.
@@ -82,7 +88,7 @@ def read_blocks(
             return
         if count == limit_records:
             raise FormatError(f"the archive has more than {limit_records} records; it is not read further")
-        block = _read_block(source)
+        block = _read_block(source, pool)
         if (block.kind == "warcinfo") != (count == 0):
             raise FormatError(f"record {count} of the archive is of the type {block.kind!r}, which may not stand there")
         if block.warc_id in seen or block.record_id in seen:
@@ -178,13 +184,13 @@ def _ended(member: zlib._Decompress) -> bool:
     return member.eof
 
 
-def _read_block(source: _Source) -> WarcBlock:
+def _read_block(source: _Source, pool: Executor | None) -> WarcBlock:
     fields = _parse_head(source.head(), source.offset)
     kind = fields.get("warc-type", "")
     if kind not in _TYPES:
         raise FormatError(f"the record at byte {source.offset} of the archive has the unknown type {kind[:40]!r}")
     size = int(_field(fields, "content-length", _LENGTH, source.offset))
-    hasher = MultiHasher()
+    hasher = MultiHasher(pool)
     for piece in source.take(size):
         hasher.update(piece)
     source.finish()

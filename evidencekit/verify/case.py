@@ -6,12 +6,13 @@ fails its own check alone: the checks that merely need it are not performed, wit
 
 from __future__ import annotations
 
+import hashlib
 import json
 import re
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from functools import cached_property
-from tempfile import SpooledTemporaryFile
-from typing import IO, TYPE_CHECKING, Final, TypeVar, cast
+from typing import TYPE_CHECKING, Final, TypeVar
 
 from evidencekit.bundle import paths
 from evidencekit.errors import FormatError, UnknownVersionError, UsageError
@@ -19,6 +20,7 @@ from evidencekit.hashing.digest import MultiHasher
 from evidencekit.hashing.manifest import MAX_MANIFEST_BYTES, parse_manifest
 from evidencekit.hashing.records import MAX_FILE_BYTES, parse_records
 from evidencekit.model import Digests, Outcome, Text
+from evidencekit.verify.spool import Spool
 from evidencekit.verify.tally import InputMissingError
 from evidencekit.verify.trust import Trust, trust_from_files
 from evidencekit.verify.wacz import Wacz
@@ -38,8 +40,6 @@ _KEPT_BYTES: Final = 1 << 20
 _KEPT_CRLS: Final = "proof/tsa/"
 _MAX_KEPT_CRLS: Final = 16
 _KEPT_TOTAL: Final = 64 << 20
-_SPOOL_BYTES: Final = 32 << 20
-"""The web archive is a ZIP of its own and needs random access: up to this size in memory, on disk beyond it."""
 _MAX_VERSION_PEEK: Final = 64 << 10
 _T = TypeVar("_T")
 
@@ -53,20 +53,41 @@ class Case:
         self.at = at
         self.names = bundle.names()
         self.sizes: dict[str, int] = {}
-        self.digests: dict[str, Digests] = {}
+        self.pool = ThreadPoolExecutor(1, thread_name_prefix="sm3")
+        """One thread that shares the hashing."""
+        self._digests: dict[str, Digests] = {}
+        self._archive_sha256: str | None = None
         self.broken: dict[str, FormatError] = {}
         self._others: dict[tuple[str, str], bytes] = {}
         self._kept: dict[str, bytes] = {}
         self._kept_total = 0
-        self._spool: SpooledTemporaryFile[bytes] = SpooledTemporaryFile(max_size=_SPOOL_BYTES)  # noqa: SIM115 - closed by `close`
-        for member in self.names:
-            self._hash_member(member)
+        self._wacz_digests: dict[str, tuple[int, str]] = {}
+        self._spool = Spool(bundle.size(self.archive) if self.archive in bundle else 0)
+        try:
+            for member in self.names:
+                self._hash_member(member)
+        except BaseException:
+            self.close()
+            raise
         self.trust = self._with_own(trust)
         self.crls = (*self.trust.crls_der, *self._kept_crls())
 
     def close(self) -> None:
-        """Let the copy of the web archive go."""
+        """Let the copy of the web archive and the threads go."""
         self._spool.close()
+        self.pool.shutdown(cancel_futures=True)
+
+    @property
+    def digests(self) -> dict[str, Digests]:
+        """The digests of every member that can be read; waits for the last of them.
+
+        Raises:
+            StorageError: the copy of the web archive could not be read.
+        """
+        if self._archive_sha256 is not None:
+            self._digests[self.archive] = Digests(sha256=self._archive_sha256, sm3=self._spool.sm3())
+            self._archive_sha256 = None
+        return self._digests
 
     @property
     def archive(self) -> str:
@@ -80,7 +101,7 @@ class Case:
 
     def has(self, name: str) -> bool:
         """Tell whether there is such a member and it can be read."""
-        return name in self.digests
+        return name in self.sizes
 
     def digest_of(self, name: str) -> Digests:
         """Return the digests of a member.
@@ -88,9 +109,10 @@ class Case:
         Raises:
             InputMissingError: it is missing or cannot be read.
         """
-        if name not in self.digests:
+        found = self._digests.get(name) or self.digests.get(name)
+        if found is None:
             raise self._missing(name)
-        return self.digests[name]
+        return found
 
     def sha256(self, name: str) -> bytes:
         """Return the SHA-256 of a member, 32 bytes.
@@ -130,7 +152,7 @@ class Case:
             FormatError: it is larger.
             InputMissingError: it is missing or cannot be read.
         """
-        if name not in self.digests:
+        if name not in self.sizes:
             raise self._missing(name)
         if self.sizes[name] > limit:
             raise FormatError(
@@ -161,7 +183,7 @@ class Case:
     def numbered(self, stem: str, suffix: str) -> tuple[str, ...]:
         """Name the members `stem-1suffix`, `stem-2suffix`, … in order, gaps passed over."""
         pattern = re.compile(re.escape(stem) + r"-([1-9][0-9]{0,2})" + re.escape(suffix))
-        found = [(int(match[1]), name) for name in self.digests if (match := pattern.fullmatch(name))]
+        found = [(int(match[1]), name) for name in self.sizes if (match := pattern.fullmatch(name))]
         return tuple(name for _, name in sorted(found))
 
     @contextmanager
@@ -174,8 +196,7 @@ class Case:
         """
         if not self.has(self.archive):
             raise self._missing(self.archive)
-        self._spool.seek(0)
-        yield Wacz(cast("IO[bytes]", self._spool))
+        yield Wacz(self._spool.open(), self._wacz_digests)
 
     def read_manifest(self) -> Manifest:
         """Give the manifest, for the check that is about its form.
@@ -246,7 +267,10 @@ class Case:
         return next(iter(self._stream(name)), b"")[:_MAX_VERSION_PEEK].split(b"\n", 1)[0]
 
     def _hash_member(self, name: str) -> None:
-        hasher = MultiHasher()
+        if name == self.archive and self._spool.large:
+            self._hash_archive()
+            return
+        hasher = MultiHasher(self.pool)
         keep = self.bundle.size(name) <= _KEPT_BYTES and self._kept_total < _KEPT_TOTAL
         chunks: list[bytes] = []
         try:
@@ -259,10 +283,25 @@ class Case:
         except FormatError as error:
             self.broken[name] = error
             return
-        self.sizes[name], self.digests[name] = hasher.size, hasher.digests()
+        self.sizes[name], self._digests[name] = hasher.size, hasher.digests()
         if keep:
             self._kept[name] = b"".join(chunks)
             self._kept_total += hasher.size
+
+    def _hash_archive(self) -> None:
+        """Copy a large web archive; its SM3 follows in the spool's own thread."""
+        hasher, size = hashlib.sha256(), 0
+        try:
+            for chunk in self._stream(self.archive):
+                self._spool.write(chunk)
+                hasher.update(chunk)
+                size += len(chunk)
+        except FormatError as error:
+            self.broken[self.archive] = error
+            return
+        finally:
+            self._spool.finish()
+        self.sizes[self.archive], self._archive_sha256 = size, hasher.hexdigest()
 
     def _stream(self, name: str) -> Iterator[bytes]:
         return self.bundle.stream(name)

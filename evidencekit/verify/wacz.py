@@ -14,7 +14,7 @@ import zipfile
 import zlib
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import IO, TYPE_CHECKING, Final
+from typing import IO, TYPE_CHECKING, Final, cast
 
 from evidencekit.errors import FormatError
 from evidencekit.hashing.fields import Fields
@@ -81,6 +81,24 @@ class BoundedFile(io.RawIOBase):
         return self._file.read(size)
 
 
+class _Hashing:
+    """A stream that hashes what is read of it."""
+
+    def __init__(self, stream: IO[bytes]) -> None:
+        self._stream = stream
+        self.sha256 = hashlib.sha256()
+        self.size = 0
+        self.ended = False
+
+    def read(self, size: int = -1) -> bytes:
+        """Read at most `size` bytes."""
+        data = self._stream.read(size)
+        self.sha256.update(data)
+        self.size += len(data)
+        self.ended = not data and size != 0
+        return data
+
+
 class Wacz:
     """An open WACZ.
 
@@ -88,7 +106,9 @@ class Wacz:
         FormatError: not a ZIP, too many members, two of one name, or a compression that WACZ does not use.
     """
 
-    def __init__(self, file: IO[bytes]) -> None:
+    def __init__(self, file: IO[bytes], digests: dict[str, tuple[int, str]] | None = None) -> None:
+        """Read the directory; `digests` keeps size and SHA-256 of members that were read to their end."""
+        self._digests = {} if digests is None else digests
         with _reading("the WACZ"):
             self._zip = zipfile.ZipFile(BoundedFile(file))
         infos = self._zip.infolist()
@@ -110,7 +130,7 @@ class Wacz:
 
     @contextmanager
     def open(self, name: str) -> Generator[IO[bytes]]:
-        """Open a member for reading once, front to back.
+        """Open a member for reading once, front to back; whoever reads it to its end has hashed it, too.
 
         Raises:
             FormatError: it is not there, or its bytes do not fit its directory entry.
@@ -118,7 +138,10 @@ class Wacz:
         if name not in self._infos:
             raise FormatError(f"The WACZ has no member {name!r}.")
         with _reading(f"{name!r} of the WACZ"), self._zip.open(self._infos[name]) as stream:
-            yield stream
+            hashing = _Hashing(stream)
+            yield cast("IO[bytes]", hashing)
+            if hashing.ended:
+                self._digests[name] = hashing.size, hashing.sha256.hexdigest()
 
     def read_small(self, name: str) -> bytes:
         """Return a member of at most `MAX_JSON_BYTES`.
@@ -138,12 +161,11 @@ class Wacz:
         Raises:
             FormatError: as `open`.
         """
-        hasher, size = hashlib.sha256(), 0
-        with self.open(name) as stream:
-            while chunk := stream.read(_CHUNK):
-                hasher.update(chunk)
-                size += len(chunk)
-        return size, hasher.hexdigest()
+        if name not in self._digests:
+            with self.open(name) as stream:
+                while stream.read(_CHUNK):
+                    pass
+        return self._digests[name]
 
     def package(self) -> tuple[bytes, tuple[Resource, ...]]:
         """Return the bytes of `datapackage.json` and its resources.
