@@ -160,6 +160,8 @@ class Plan:
     stamp_capture: bool = True
     stamp_seal: bool = True
     witnessed: bool = True
+    bulk: tuple[bytes, ...] = ()
+    """Bodies of further responses, for large archives."""
 
 
 def make_keys(folder: Path) -> Keys:
@@ -299,7 +301,9 @@ def _blocks(plan: Plan) -> dict[str, bytes]:
     request = b"GET / HTTP/1.1\r\nHost: shop.test\r\n\r\n"
     response = b"HTTP/1.1 200 OK\r\nContent-Type: text/html\r\n\r\n<h1>" + plan.seed.encode() + b"</h1>"
     name = "000001.request.public" if plan.withhold else "000001.request"
-    return {name: request, "000001.response": response}
+    head = b"HTTP/1.1 200 OK\r\nContent-Type: image/jpeg\r\n\r\n"
+    bulk = {f"{number:06d}.response": head + body for number, body in enumerate(plan.bulk, 3)}
+    return {name: request, "000001.response": response, **bulk}
 
 
 def _record(work: _Assembly, name: str, block: bytes) -> Record:
@@ -417,7 +421,7 @@ def _exchanges(work: _Assembly) -> bytes:
     ids = ["000001.request", "000001.response", *(["000001.request.public"] if work.plan.withhold else [])]
     header: JsonValue = {
         "capture_id": work.capture_id,
-        "count": 2,
+        "count": 2 + len(work.plan.bulk),
         "format": "evidencekit/exchanges",
         "version": 1,
     }
@@ -439,6 +443,10 @@ def _exchanges(work: _Assembly) -> bytes:
             "response": {"status": 200},
         },
         common | {"id": "000002", "outcome": "failed", "records": [], "reason": "net::ERR_NAME_NOT_RESOLVED"},
+    ]
+    lines += [
+        common | {"id": f"{number:06d}", "outcome": "recorded", "records": [f"{number:06d}.response"]}
+        for number, _ in enumerate(work.plan.bulk, 3)
     ]
     return b"".join(canonical_bytes(line) + b"\n" for line in lines)
 
@@ -582,8 +590,8 @@ def _capture(
         roots=(root,),
         transformations=(),
         completeness=Completeness(
-            requests=2,
-            recorded=1,
+            requests=2 + len(work.plan.bulk),
+            recorded=1 + len(work.plan.bulk),
             partial=0,
             failed=1,
             withheld=0,
