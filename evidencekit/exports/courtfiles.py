@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 from evidencekit.exports.exhibit import write_file
 from evidencekit.model import Text
+from evidencekit.report.claims import NOT_NOTARIAL
 from evidencekit.report.elements import template
 from evidencekit.report.markup import Html, digest, escape, join, own
 
@@ -34,7 +35,7 @@ _README: Final = """证据材料 / Evidence
 核对 / Check:    sha256sum -c SHA256SUMS        cksum -a sm3 -c SM3SUMS
 核验 / Verify:   evidencekit verify 3-disc/<编号>.zip   （请使用自备的程序与信任锚 / use your own copy and anchors）
 
-本材料不是公证书。 / This is not a notarial certificate.
+{denial_zh} / {denial_en}
 """
 _SLOT: Final = """外文材料的中文译本请放入本文件夹，文件名以证据序号开头，例如 1-3-译文.pdf，并填入证据目录“译文”一栏。
 译文由有资质的翻译机构或当事人提供；本程序不翻译。
@@ -51,7 +52,7 @@ def beijing(moment: datetime) -> str:
 
 def readme(max_bytes: int) -> str:
     """Say what is what, in both languages."""
-    return _README.format(limit=max_bytes >> 20)
+    return _README.format(limit=max_bytes >> 20, denial_zh=NOT_NOTARIAL.zh, denial_en=NOT_NOTARIAL.en)
 
 
 def write_translations(folder: Path) -> None:

@@ -61,9 +61,7 @@ def _declarant() -> tuple[Block, ...]:
         Heading(text=Text(en="Declarant", zh="声明人")),
         Blank(label=Text(en="I, (name)", zh="姓名")),
         Blank(label=Text(en="Employer and position", zh="单位与职务")),
-        Blank(
-            label=Text(en="I am qualified to make this certification because", zh="本人具备作出本声明的资格，理由是")
-        ),
+        Blank(label=Text(en="What qualifies me to make this certification", zh="本人具备作出本声明的资格，理由是")),
         Blank(label=Text(en="My relation to the parties", zh="与各方当事人的关系")),
     )
 

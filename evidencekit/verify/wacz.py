@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import io
 import json
+import struct
 import zipfile
 import zlib
 from contextlib import contextmanager
@@ -112,8 +113,8 @@ class Wacz:
         with _reading("the WACZ"):
             self._zip = zipfile.ZipFile(BoundedFile(file))
         infos = self._zip.infolist()
-        self._infos = {info.filename: info for info in infos if not info.is_dir()}
-        if len(infos) > MAX_MEMBERS or len(self._infos) != sum(not info.is_dir() for info in infos):
+        self._infos = {info.filename: info for info in infos if not _is_folder(info)}
+        if len(infos) > MAX_MEMBERS or len(self._infos) != sum(not _is_folder(info) for info in infos):
             raise FormatError(f"The WACZ has over {MAX_MEMBERS} members or two of one name.")
         if any(info.compress_type not in _STORED_OR_DEFLATED or info.flag_bits & 1 for info in infos):
             raise FormatError("The WACZ holds a member that is encrypted or neither stored nor deflated.")
@@ -227,6 +228,11 @@ def _check_structure(wacz: Wacz) -> Iterator[str]:
         yield "there is no pages/pages.jsonl"
 
 
+def _is_folder(info: zipfile.ZipInfo) -> bool:
+    # `ZipInfo.is_dir` of Python 3.11 raises IndexError for an empty name.
+    return info.filename.endswith("/")
+
+
 def _is_warc(name: str) -> bool:
     return name.startswith("archive/") and name.endswith((".warc", ".warc.gz"))
 
@@ -251,5 +257,5 @@ def _reading(what: str) -> Generator[None]:
         yield
     except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError) as error:
         raise FormatError(f"{what} cannot be read: {error}") from error
-    except (ValueError, OSError, OverflowError, UnicodeError) as error:
+    except (ValueError, OSError, OverflowError, UnicodeError, struct.error) as error:
         raise FormatError(f"{what} cannot be read: {error}") from error

@@ -5,12 +5,14 @@ Checks must not even raise that: malformed input is a step of theirs. To add a p
 
 from __future__ import annotations
 
+import io
 import tempfile
+import zipfile
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, BinaryIO, Final, cast
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
@@ -21,7 +23,10 @@ from evidencekit.bundle import paths
 from evidencekit.bundle.asic import parse_asic_manifest
 from evidencekit.bundle.reader import open_bundle
 from evidencekit.bundle.sums import parse_sha256sums, parse_sm3sums
-from evidencekit.errors import FormatError
+from evidencekit.bundle.warc import read_blocks
+from evidencekit.errors import FormatError, UsageError
+from evidencekit.hashing.canonical import parse_canonical
+from evidencekit.hashing.chainlog import WORKLOG, check_chain, parse_lines
 from evidencekit.hashing.manifest import parse_manifest
 from evidencekit.hashing.records import parse_records
 from evidencekit.ledger.checkpoint import parse_checkpoint
@@ -29,6 +34,7 @@ from evidencekit.ledger.entry import parse_entry
 from evidencekit.ledger.policy import parse_policy
 from evidencekit.ledger.proof import parse_proof
 from evidencekit.ledger.tiles import parse_bundle
+from evidencekit.report.bands import png_size
 from evidencekit.signing.note import open_note, parse_vkey
 from evidencekit.timestamp.authority import Authority
 from evidencekit.timestamp.check import check_token
@@ -36,6 +42,9 @@ from evidencekit.timestamp.query import build_query, parse_query
 from evidencekit.timestamp.record import parse_record
 from evidencekit.timestamp.renewal import RecordTrust, begin_records, check_record
 from evidencekit.timestamp.token import parse_response, parse_token
+from evidencekit.verify.policy import parse_policy as parse_verify_policy
+from evidencekit.verify.trust import trust_from_files
+from evidencekit.verify.wacz import Wacz, check_package
 from evidencekit.x509 import ber, cms, der
 from evidencekit.x509.certificate import load_certificate, load_certificates, to_der
 from evidencekit.x509.crl import ask_crl, load_crl
@@ -175,6 +184,38 @@ def _read_bundle(data: bytes) -> None:
                     pass
 
 
+def _warcs() -> tuple[bytes, ...]:
+    with zipfile.ZipFile(io.BytesIO(world().members[paths.ARCHIVE])) as archive:
+        return (archive.read("archive/data.warc.gz"),)
+
+
+def _read_warc(data: bytes) -> None:
+    for _ in read_blocks(io.BytesIO(data), limit_bytes=_UNPACKED):
+        pass
+
+
+def _read_wacz(data: bytes) -> None:
+    wacz = Wacz(io.BytesIO(data))
+    check_package(wacz)
+    for name in wacz.archives:
+        with wacz.open(name) as stream:
+            for _ in read_blocks(cast("BinaryIO", stream), limit_bytes=_UNPACKED):
+                pass
+
+
+def _read_trust(data: bytes) -> None:
+    name = "signer.pem" if data.startswith(b"-") else "ledger.vkey"
+    trust_from_files([(name, data)])
+
+
+def _read_log(data: bytes) -> None:
+    check_chain(data, format_name=WORKLOG, capture_id="0f" * 16)
+    for _ in parse_lines(data, WORKLOG):
+        pass
+
+
+_UNPACKED: Final = 1 << 24
+_VERIFY_POLICY: Final = b'{"format":"evidencekit/policy","version":1,"signers":2,"certificates":["' + b"0" * 64 + b'"]}'
 _SEAL, _OUTER = _member(paths.SEAL), _member(paths.asic_signature(1))
 _TOKEN = _member(paths.asic_timestamp(1))
 
@@ -218,6 +259,17 @@ HARNESSES: Final[dict[str, Harness]] = {
     "bundle.sha256sums": Harness(run=parse_sha256sums, samples=_member(paths.SHA256SUMS)),
     "bundle.sm3sums": Harness(run=parse_sm3sums, samples=_member(paths.SM3SUMS)),
     "bundle.reader": Harness(run=_read_bundle, samples=lambda: (pack(world().members),)),
+    "bundle.warc": Harness(run=_read_warc, samples=_warcs),
+    "verify.wacz": Harness(run=_read_wacz, samples=_member(paths.ARCHIVE)),
+    "verify.policy": Harness(run=parse_verify_policy, samples=lambda: (_VERIFY_POLICY,)),
+    "verify.trust": Harness(
+        run=_read_trust, samples=_member(paths.TRUST_SIGNER, paths.TRUST_LEDGER), allowed=(FormatError, UsageError)
+    ),
+    "report.png": Harness(run=png_size, samples=lambda: (b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR\0\0\5\0\0\0\3\x20",)),
+    "hashing.canonical": Harness(
+        run=lambda data: parse_canonical(data, limit=1 << 20, what="fuzz"), samples=_member(paths.ENTRY, paths.MANIFEST)
+    ),
+    "hashing.chainlog": Harness(run=_read_log, samples=_member(paths.WORKLOG)),
     "hashing.manifest": Harness(run=parse_manifest, samples=_member(paths.MANIFEST)),
     "hashing.records": Harness(run=parse_records, samples=_member(paths.RECORDS)),
 }

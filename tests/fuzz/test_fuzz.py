@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from pathlib import Path
 
 import pytest
 
@@ -11,6 +12,7 @@ from tests.fuzz.harnesses import HARNESSES, Harness
 from tests.fuzz.runner import inputs, one
 
 ROUNDS = int(os.environ.get("EVIDENCEKIT_FUZZ_ROUNDS", "150"))
+CORPUS = Path(__file__).parent / "corpus"
 FEWER = {"bundle.reader": 4, "timestamp.check": 3, "timestamp.record.check": 3}
 """What costs more runs less often."""
 
@@ -24,6 +26,11 @@ def test_only_its_own_error_leaves_a_parser(name: str) -> None:
         harness.run(sample)
     for _ in range(ROUNDS // FEWER.get(name, 1)):
         one(harness, source, samples)
+
+
+@pytest.mark.parametrize("path", sorted(CORPUS.glob("*/*")), ids=lambda path: f"{path.parent.name}/{path.name}")
+def test_what_was_once_found_stays_mended(path: Path) -> None:
+    HARNESSES[path.parent.name](path.read_bytes())
 
 
 def test_a_parser_that_breaks_is_noticed() -> None:

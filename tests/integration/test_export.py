@@ -260,7 +260,7 @@ def test_nothing_that_a_person_must_declare_is_prefilled(bundles: tuple[Path, ..
     for rule in ("13", "14"):
         document = docx.Document(str(out / f"902-{rule}-{NUMBERS[0]}.docx"))
         lines = [paragraph.text for paragraph in document.paragraphs]
-        for label in ("I, (name)", "I am qualified to make this certification because", "Declaration：", "Signature"):
+        for label in ("I, (name)", "What qualifies me to make this certification", "Declaration：", "Signature"):
             (line,) = (line for line in lines if label in line and "＿" in line)
             assert line.rstrip("＿").endswith("：")
         printed = text_of(out / f"902-{rule}-{NUMBERS[0]}.pdf")
