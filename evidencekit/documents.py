@@ -37,6 +37,7 @@ from evidencekit.verify.wording import headline
 from evidencekit.x509.certificate import public_key_of
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from datetime import datetime
     from pathlib import Path
 
@@ -63,6 +64,7 @@ class Setting:
     attempts: int
     browser: BrowserOptions
     workdir: Path
+    seal_pdf: Callable[[bytes], bytes] | None = None
 
 
 def write_documents(folder: Path, setting: Setting, *, at: datetime) -> None:
@@ -95,6 +97,8 @@ def write_documents(folder: Path, setting: Setting, *, at: datetime) -> None:
         out=folder / paths.CERTIFICATE_PDF,
     )
     asyncio.run(print_document(job, workdir=setting.workdir, options=setting.browser))
+    if setting.seal_pdf is not None:
+        _write(folder, paths.CERTIFICATE_PDF, setting.seal_pdf(_read(folder, paths.CERTIFICATE_PDF)))
     _write(folder, paths.REPORT_HTML, render_report(report).encode())
     _write(folder, paths.VERIFY_HTML, verifier_page())
     facts = VerifyFacts(number=manifest.number, file=f"{manifest.number}.zip", tokens=tuple(_stamped(folder)))

@@ -16,12 +16,14 @@ from evidencekit.bundle.privatearchive import private_path, write_private_archiv
 from evidencekit.casefile import owed_sentence
 from evidencekit.container import seal_container
 from evidencekit.documents import Setting, write_documents
-from evidencekit.errors import FormatError, StorageError
+from evidencekit.errors import FormatError, StorageError, TsaResponseError
 from evidencekit.hashing.manifest import parse_manifest
 from evidencekit.model import Text
+from evidencekit.signing.pades import seal_pdf
+from evidencekit.timestamp.token import parse_response
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
     from pathlib import Path
 
     from evidencekit.capture.launcher import BrowserOptions
@@ -104,6 +106,7 @@ def finish(work: Finishing) -> Path | None:
         attempts=work.attempts,
         browser=work.browser,
         workdir=work.workspace,
+        seal_pdf=_pdf_sealer(work) if office.seal_pdf else None,
     )
     write_documents(work.folder, setting, at=office.clock())
     private, made = _private(work)
@@ -130,6 +133,24 @@ def _still_owed(folder: Path) -> list[Text]:
     owing = parse_manifest((folder / paths.MANIFEST).read_bytes()).t_open.pending
     en, zh = "T_open: no third-party time-stamp yet", "T_open(开始):尚无第三方时间戳"
     return [Text(en=en, zh=zh)] if owing else []
+
+
+def _pdf_sealer(work: Finishing) -> Callable[[bytes], bytes]:
+    """Seal the certificate as the bundle is sealed, with tokens of the authorities that stamped it."""
+    office = work.office
+
+    def stamp(digest: bytes) -> bytes:
+        return _token(office.stamper.stamp(digest).replies[0].response)
+
+    example = _token((work.folder / paths.seal_token(1)).read_bytes())
+    return lambda pdf: seal_pdf(pdf, office.signer, stamp, example)
+
+
+def _token(response: bytes) -> bytes:
+    token = parse_response(response).token
+    if token is None:
+        raise TsaResponseError("the TSA granted no token; try again", "时间戳机构未给出时间戳;请重试")
+    return token
 
 
 def _private(work: Finishing) -> tuple[Path | None, bool]:

@@ -88,6 +88,7 @@ def preserve(  # noqa: PLR0913 (the library's front door: each names one thing t
     cancel: threading.Event | None = None,
     output: Path | None = None,
     browser: BrowserOptions | None = None,
+    seal_pdf: bool = False,
     witnessing: Witnessing | None = None,
 ) -> Evidence:
     """Turn a URL, or several as one session, into a sealed bundle.
@@ -108,6 +109,7 @@ def preserve(  # noqa: PLR0913 (the library's front door: each names one thing t
         cancel: set it to end the capture.
         output: the bundle's file, or an existing folder for `<number>.zip`; None for the home's `captures`.
         browser: how to start the browser.
+        seal_pdf: put a PAdES-LTA signature of the seal's signer into the certificate PDF (extra `[pades]`).
         witnessing: who is asked to cosign the checkpoint; None for what the home says.
 
     Returns:
@@ -129,6 +131,7 @@ def preserve(  # noqa: PLR0913 (the library's front door: each names one thing t
         output=output,
         witnessing=witnessing,
     )
+    office.seal_pdf = seal_pdf
     order = Order(
         request=wanted,
         operator=operator or Operator(),

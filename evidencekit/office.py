@@ -86,6 +86,7 @@ class Office:
     captures_folder: Path
     own_tsa: x509.Certificate | None
     created: bool = False
+    seal_pdf: bool = False
     witnessing: Witnessing | None = None
     _stack: ExitStack = field(default_factory=ExitStack)
 

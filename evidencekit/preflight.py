@@ -11,6 +11,7 @@ from evidencekit.capture.launcher import find_browser
 from evidencekit.errors import BrowserError, StorageError
 from evidencekit.signing.cades import content_of, sign_detached
 from evidencekit.signing.identity import check_validity
+from evidencekit.signing.pades import require_pades
 from evidencekit.signing.signer import KeySigner
 
 if TYPE_CHECKING:
@@ -62,6 +63,8 @@ def _check_signer(office: Office) -> None:
     """A wrong PIN or an expired certificate would otherwise be found when the page is long gone."""
     now = office.clock()
     check_validity(office.signer.certificate, now)
+    if office.seal_pdf:
+        require_pades(office.signer.algorithm)
     if not isinstance(office.signer, KeySigner):
         sign_detached(content_of(b"evidencekit preflight"), office.signer, at=now)
 

@@ -58,6 +58,7 @@ def preserve(session: Session, options: CaptureOptions) -> ExitCode:
                 home=home,
                 request=request,
                 signer=signer_chosen(settings),
+                seal_pdf=settings.flag("pades.seal"),
                 tsas=tsas,
                 operator=operator_of(
                     settings,

@@ -19,6 +19,9 @@ Shape (every key may be absent):
     witness_policy = ""             # C2SP tlog-policy file: who must cosign a checkpoint
     fail_open = false               # true: publish although the witnesses did not answer
 
+    [pades]
+    seal = false                    # true: sign the certificate PDF itself (PAdES-LTA, extra [pades])
+
     [signing]                       # docs/spec/signers.md
     kind = "home"                   # home | file | pkcs11 | command
     algorithm = ""                  # e.g. rsa-sha256; "": by the key
@@ -72,6 +75,7 @@ _DEFAULTS: Mapping[str, SettingValue] = {
     "ledger.head_mirror": "",
     "ledger.witness_policy": "",
     "ledger.fail_open": False,
+    "pades.seal": False,
     "signing.kind": "home",
     "signing.algorithm": "",
     "signing.certificate": "",
