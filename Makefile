@@ -8,7 +8,7 @@ BIN := $(VENV)/bin
 SOURCES := $(shell find evidencekit cli -type f -not -path '*/__pycache__/*' 2>/dev/null)
 # An editable installation follows the sources by itself and must not be replaced by a copy.
 INSTALLED := $(if $(wildcard $(VENV)/.editable),$(VENV)/.editable,$(VENV)/.installed)
-CHECKED := evidencekit cli tests scripts bench
+CHECKED := evidencekit cli tests scripts bench examples
 
 # A URL is data: `?a=$(id)&b='x#y` must arrive as typed. `value` reads it without expanding it, the
 # environment carries it past the shell, and make's own copy is withdrawn, because exporting that
