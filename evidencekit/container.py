@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from evidencekit.bundle import paths
 from evidencekit.bundle.asic import SIGNATURE_TYPE, TIMESTAMP_TYPE, AsicReference, format_asic_manifest
+from evidencekit.bundle.sums import parse_sha256sums
 from evidencekit.bundle.writer import sums, write_bundle
 from evidencekit.errors import TsaResponseError
 from evidencekit.hashing.digest import digest_bytes, digest_file
@@ -43,7 +44,10 @@ def seal_container(folder: Path, out: Path, signer: Signer, stamper: Stamper, *,
     }
     sha256, sm3 = sums(members)
     members |= {paths.SHA256SUMS: sha256, paths.SM3SUMS: sm3}
-    digests = {name: _sha256(source) for name, source in members.items()}
+    listed = parse_sha256sums(sha256)
+    digests = {
+        name: bytes.fromhex(listed[name]) if name in listed else _sha256(source) for name, source in members.items()
+    }
 
     def add(name: str, data: bytes) -> None:
         members[name], digests[name] = data, _sha256(data)

@@ -95,8 +95,9 @@ def _place(descriptor: int, target: Path, case: CaseFile) -> int | None:
     try:
         target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         with suppress(OSError):
-            # By descriptor, so that what is hashed is what is linked, whatever happens to the name.
-            os.link(f"/proc/self/fd/{descriptor}", target, follow_symlinks=True)
+            # By descriptor, so that what is hashed is what is linked, whatever happens to the name. Given a descriptor
+            # of its own, Python calls linkat with AT_SYMLINK_FOLLOW; the path is absolute, so it is not used.
+            os.link(f"/proc/self/fd/{descriptor}", target, src_dir_fd=descriptor, follow_symlinks=True)
             return None
         return os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
     except OSError as error:
