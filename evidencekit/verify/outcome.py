@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from evidencekit.model import Finding, Outcome
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Collection, Iterable
 
 
 class Layer(StrEnum):
@@ -209,12 +209,13 @@ def weakest(outcomes: Iterable[Outcome]) -> Outcome:
     return min(outcomes, key=_SEVERITY.index, default=Outcome.NOT_PERFORMED)
 
 
-def overall(findings: Iterable[Finding], *, policy_asks: bool = False) -> Outcome:
+def overall(findings: Iterable[Finding], *, policy_asks: bool = False, asked: Collection[str] = ()) -> Outcome:
     """Return the verdict, never above the weakest required finding (docs/spec/findings.md).
 
     Args:
         findings: All findings of one verification.
         policy_asks: Whether the caller's policy demands role signatures, which makes `policy.signatures` required.
+        asked: Further ids that the caller's policy makes required.
 
     Returns:
         FAILED when anything failed; PASSED when nothing failed, every required id is there and passed and the anchors
@@ -227,6 +228,7 @@ def overall(findings: Iterable[Finding], *, policy_asks: bool = False) -> Outcom
         return Outcome.FAILED
     absent = absent_ids(by_id)
     wanted = [kind.id for kind in REGISTRY if kind.id not in absent and _is_required(kind, policy_asks=policy_asks)]
+    wanted += asked
     if "trust.self" in by_id or Outcome.INDETERMINATE in by_id.get(STATUS_ID, ()):
         return Outcome.INDETERMINATE
     # An id that is required and absent is as good as not performed.

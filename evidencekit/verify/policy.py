@@ -1,7 +1,8 @@
-"""Which signatures the verifier's user demands over the whole bundle (design §5: assistant, notary, witness).
+"""What the verifier's user demands beyond the required findings: signatures over the whole bundle, further findings.
 
 A policy file is one JSON object, each field optional:
-`{"format":"evidencekit/policy","version":1,"signers":2,"certificates":["<SHA-256 of a certificate>",…]}`. `signers` is
+`{"format":"evidencekit/policy","version":1,"signers":2,"certificates":["<SHA-256 of a certificate>",…],
+"findings":["time.independent",…]}`. `findings` are ids that must be PASSED beside those always required. `signers` is
 how many different certificates must have signed, the issuer's included; `certificates` are those that must be among
 them. A signature counts when it is intact and its certificate leads to an anchor for signers.
 """
@@ -15,6 +16,7 @@ from typing import TYPE_CHECKING, Final
 from evidencekit.errors import ConfigError, FormatError, UsageError
 from evidencekit.hashing.fields import Fields, check_version
 from evidencekit.model import Outcome
+from evidencekit.verify.outcome import KINDS
 from evidencekit.verify.roles import ROLES
 from evidencekit.verify.tally import Tally
 from evidencekit.x509.certificate import fingerprint, name_of
@@ -36,16 +38,18 @@ _HEX_CHARS: Final = 64
 class Policy:
     """`signers` different certificates, among them `certificates` (SHA-256 in hex), and one signature for each role.
 
+    `findings` are ids of docs/spec/findings.md that must be PASSED although a verdict does not need them otherwise.
     Demands nothing by default.
     """
 
     signers: int = 0
     certificates: tuple[str, ...] = ()
     roles: tuple[str, ...] = ()
+    findings: tuple[str, ...] = ()
 
     @property
     def asks(self) -> bool:
-        """Whether it demands anything."""
+        """Whether it demands signatures."""
         return self.signers > 0 or bool(self.certificates) or bool(self.roles)
 
 
@@ -95,7 +99,11 @@ def parse_policy(data: bytes) -> Policy:
     for role in roles:
         if role not in ROLES:
             fields.refuse("roles", f"holds {role[:40]!r}; known are {', '.join(ROLES)}", "含未知角色")
-    return Policy(signers=signers, certificates=tuple(certificates), roles=tuple(roles))
+    findings = fields.texts("findings") if fields.has("findings") else ()
+    for identifier in findings:
+        if identifier not in KINDS:
+            fields.refuse("findings", f"names {identifier[:80]!r}, which is no finding", "含有未登记的核验事项")
+    return Policy(signers=signers, certificates=tuple(certificates), roles=tuple(roles), findings=tuple(findings))
 
 
 def check_policy(case: Case, outer: OuterChecks, policy: Policy) -> Finding:

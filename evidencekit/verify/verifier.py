@@ -56,7 +56,7 @@ def verify_bundle(
         path: The ZIP, or the folder that it was unpacked to.
         trust: Anchors; `None` judges as a stranger does.
         at: Aware time of verification; now by default. It is in the report.
-        policy: Role signatures to demand; `None` demands none.
+        policy: Role signatures and further findings to demand; `None` demands none.
         standing: How the entry stands in a newer log (`evidencekit.ledger.standing`); `None`: not looked at.
 
     Returns:
@@ -147,7 +147,7 @@ def _report(case: Case, policy: Policy, standing: Standing | None) -> Verificati
     # First what reads the web archive again: its SM3 is meanwhile computed by another thread.
     early = {identifier: _run(identifier, check) for identifier, check in checks if identifier == "archive.records"}
     findings = tuple(early.get(identifier) or _run(identifier, check) for identifier, check in checks)
-    outcome = overall(findings, policy_asks=policy.asks)
+    outcome = overall(findings, policy_asks=policy.asks, asked=policy.findings)
     try:
         number = case.manifest.number
     except InputMissingError:
@@ -158,7 +158,7 @@ def _report(case: Case, policy: Policy, standing: Standing | None) -> Verificati
         at=case.at,
         trust=case.trust.describe("en"),
         overall=outcome,
-        headline=headline(outcome, findings),
+        headline=headline(outcome, findings, asked=policy.findings),
         findings=findings,
     )
 

@@ -33,12 +33,13 @@ _TIED = (
 )
 
 
-def headline(outcome: Outcome, findings: Sequence[Finding]) -> Text:
+def headline(outcome: Outcome, findings: Sequence[Finding], *, asked: Sequence[str] = ()) -> Text:
     """Return the one sentence that stands above a report.
 
     Args:
         outcome: The verdict of `evidencekit.verify.outcome.overall`.
         findings: The findings it was computed from.
+        asked: Ids that the user's policy made required.
     """
     if outcome is _FAILED:
         return _failed_headline(findings)
@@ -49,6 +50,7 @@ def headline(outcome: Outcome, findings: Sequence[Finding]) -> Text:
             return Text(en=f"{en}; {_OUTSIDE.en}", zh=f"{zh}；{_OUTSIDE.zh}")
         return Text(en=en, zh=zh)
     parts = _status_note(findings) + _undecided_parts(outcomes_by_id(findings)) + _self_note(findings)
+    parts += _asked_note(outcomes_by_id(findings), asked)
     if _is_deposit(findings):
         parts.append(_OUTSIDE)
     return Text(
@@ -66,6 +68,15 @@ def _status_note(findings: Sequence[Finding]) -> list[Text]:
     return [
         finding.reason for finding in findings if finding.id == STATUS_ID and finding.outcome is Outcome.INDETERMINATE
     ]
+
+
+def _asked_note(outcomes: Mapping[str, Outcome], asked: Sequence[str]) -> list[Text]:
+    """Name what only the policy asks for and what did not pass."""
+    missed = [name for name in asked if outcomes.get(name) is not _PASSED and not bounds(name)]
+    if not missed:
+        return []
+    names = ", ".join(missed)
+    return [Text(en=f"your policy also asks for {names}", zh=f"您的策略还要求 {names}")]
 
 
 def _undecided_parts(outcomes: Mapping[str, Outcome]) -> list[Text]:

@@ -180,3 +180,15 @@ def test_verifying_opens_no_socket_and_writes_nothing(given: Given, tmp_path: Pa
     assert [line for line in calls if "socket(" in line or "connect(" in line] == []
     assert [line for line in calls if "O_WRONLY" in line or "O_RDWR" in line or "O_CREAT" in line] == []
     assert not home.exists()
+
+
+def test_a_policy_file_decides_what_must_hold(given: Given, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    policy = tmp_path / "policy.json"
+    policy.write_text('{"format":"evidencekit/policy","version":1,"signers":2,"findings":["seal.revocation"]}')
+    arguments = ["verify", str(given.bundle), "--trust", str(given.anchors)]
+    assert program.main(arguments) == ExitCode.OK
+    assert program.main([*arguments, "--policy", str(policy)]) == ExitCode.UNDECIDED
+    assert "your policy also asks for seal.revocation" in capsys.readouterr().out
+    policy.write_text("{}")
+    assert program.main([*arguments, "--policy", str(policy)]) == ExitCode.USAGE
+    assert program.main([*arguments, "--policy", str(tmp_path / "missing")]) == ExitCode.USAGE

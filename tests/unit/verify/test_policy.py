@@ -123,3 +123,24 @@ def test_malformed_policy_is_refused(data: bytes, tmp_path: Path) -> None:
 def test_missing_policy_is_a_usage_error(tmp_path: Path) -> None:
     with pytest.raises(UsageError):
         load_policy(tmp_path / "none")
+
+
+def test_a_policy_can_ask_for_findings_that_no_verdict_needs(members: Members, issuer: Keys, tmp_path: Path) -> None:
+    path = tmp_path / "bundle.zip"
+    path.write_bytes(pack(members))
+    for findings, overall in (((), Outcome.PASSED), (("time.independent",), Outcome.PASSED)):
+        report = verify_bundle(path, trust=issuer.trust, at=AT, policy=Policy(findings=findings))
+        assert report.overall is overall
+    report = verify_bundle(
+        path, trust=issuer.trust, at=AT, policy=Policy(findings=("time.independent", "seal.revocation"))
+    )
+    assert report.overall is Outcome.INDETERMINATE
+    assert report.headline.en.endswith("your policy also asks for seal.revocation")
+    assert report.headline.zh.endswith("您的策略还要求 seal.revocation")
+
+
+def test_a_policy_names_registered_findings_only() -> None:
+    text = '{"format":"evidencekit/policy","version":1,"findings":["%s"]}'
+    assert parse_policy((text % "seal.revocation").encode()).findings == ("seal.revocation",)
+    with pytest.raises(FormatError, match="no finding"):
+        parse_policy((text % "seal.revoked").encode())
