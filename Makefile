@@ -18,7 +18,7 @@ ifneq ($(value URL),)
 export EVIDENCEKIT_URL := $(value URL)
 endif
 
-.PHONY: help capture doctor test check fuzz lint types contracts fix dist clean
+.PHONY: help capture doctor test check fuzz lint types contracts fix dist clean mutate
 .DEFAULT_GOAL := help
 
 help:
@@ -59,6 +59,10 @@ types: $(VENV)/.lint
 
 contracts: $(VENV)/.lint
 	@$(BIN)/lint-imports
+
+# Does a conformance case notice when one thing that a check sees is gone? Takes an hour; ARGS=--checks minutes.
+mutate: $(VENV)/.editable
+	@$(BIN)/python scripts/mutate_checks.py $(ARGS)
 
 fix: $(VENV)/.lint
 	@$(BIN)/ruff check --fix $(CHECKED)

@@ -37,6 +37,7 @@ from evidencekit.timestamp.token import parse_response
 from evidencekit.verify.policy import Policy
 from evidencekit.verify.trust import Trust
 from evidencekit.x509.handshakefile import format_handshake, parse_handshake
+from tests.conformance.hostile import Frame, entries_of, forge
 from tests.support.assembly import (
     AT,
     FOREIGN_POLICY,
@@ -632,3 +633,96 @@ CASES["ledger_key_other_fail"] = _manifest(lambda m: replace(m, ledger=replace(m
 
 CASES["policy_met"] = lambda shop: shop.exhibit(shop.members(), policy=Policy(signers=1))
 CASES["policy_two_signers_missing"] = lambda shop: shop.exhibit(shop.members(), policy=Policy(signers=2))
+# --- what only one finding of each kind can see ---------------------------------------------------
+
+
+def _with_entry(members: Mapping[str, bytes], name: str, **fields: object) -> bytes:
+    """The bundle's ZIP in which one member's headers say something else than its data."""
+    return forge(
+        replace(entry, **fields) if entry.name == name.encode() else entry  # type: ignore[arg-type]
+        for entry in entries_of(members)
+    )
+
+
+CASES["crc_wrong_fail"] = lambda shop: Exhibit(
+    data=_with_entry(shop.members(), paths.CERTIFICATE_HTML, crc=0x12345678), trust=shop.keys.trust
+)
+CASES["bomb_fail"] = lambda shop: Exhibit(
+    data=_with_entry(shop.members(), paths.CERTIFICATE_HTML, data=bytes(64 << 20), method=8, size=18),
+    trust=shop.keys.trust,
+)
+CASES["prefixed"] = lambda shop: Exhibit(
+    data=forge(entries_of(shop.members()), Frame(prefix=b"MZ" + bytes(100))), trust=shop.keys.trust
+)
+CASES["commented"] = lambda shop: Exhibit(
+    data=forge(entries_of(shop.members()), Frame(comment=b"seen")), trust=shop.keys.trust
+)
+for _path, _label in ((paths.SHA256SUMS, "sha256"), (paths.SM3SUMS, "sm3")):
+    CASES[f"sums_{_label}_gone_fail"] = _hook(
+        before_asic=lambda members, gone=_path: {name: data for name, data in members.items() if name != gone}
+    )
+CASES["format_other_fail"] = _hook(
+    manifest_bytes=lambda data: data.replace(b"evidencekit/manifest", b"evidencekit/manifesto")
+)
+CASES["outer_manifest_gone_fail"] = _outer(lambda m, _: [m.pop(paths.asic_manifest(1)), m.pop(paths.asic_manifest(2))])
+CASES["outer_signature_missing_fail"] = _outer(lambda m, _: m.pop(paths.asic_signature(1)))
+CASES["outer_timestamp_missing_fail"] = _outer(lambda m, _: m.pop(paths.asic_timestamp(1)))
+CASES["archive_missing_fail"] = _hook(artifacts=_without(paths.ARCHIVE))
+CASES["archive_bomb_fail"] = _hook(warc=lambda data: data + gzip.compress(b"WARC/1.1\r\n" + bytes(32 << 20), mtime=0))
+CASES["entry_gone_fail"] = _reseal(_drop(paths.ENTRY))
+CASES["entry_proof_gone_fail"] = _reseal(_drop(paths.ENTRY_PROOF))
+CASES["entry_proof_garbage_fail"] = _reseal(_set(paths.ENTRY_PROOF, b"c2sp.org/tlog-proof@v1\n"))
+CASES["note_endless_fail"] = _reseal(
+    lambda members: members.update(
+        {
+            paths.ENTRY_PROOF: members[paths.ENTRY_PROOF]
+            + b"".join(b"\xe2\x80\x94 w%d AAAAAAAAAAAA\n" % n for n in range(200))
+        }
+    )
+)
+CASES["note_huge_size_fail"] = _reseal(
+    lambda members: members.update(
+        {paths.ENTRY_PROOF: members[paths.ENTRY_PROOF].replace(b"\n4\n", b"\n" + b"9" * 5000 + b"\n")}
+    )
+)
+
+# --- hostile documents inside a container that is well made (R67) ------------------------------------------
+
+CASES["json_deep_fail"] = _hook(manifest_bytes=lambda _: b'{"a":' * 100_000 + b"1" + b"}" * 100_000)
+CASES["json_huge_integer_fail"] = _hook(
+    manifest_bytes=lambda data: data.replace(b'"version":1', b'"version":' + b"9" * 100_000)
+)
+CASES["json_twice_fail"] = _hook(manifest_bytes=lambda data: data.replace(b'"version":1', b'"version":1,"version":1'))
+CASES["json_surrogate_fail"] = _hook(manifest_bytes=lambda data: data.replace(b'"loaded"', b'"\\ud800"'))
+CASES["json_nul_fail"] = _hook(manifest_bytes=lambda data: data.replace(b'"loaded"', b'"lo\\u0000ded\xff"'))
+CASES["json_deep_environment_fail"] = _hook(
+    files=lambda files: files | {paths.ENVIRONMENT: b"[" * 50_000 + b"]" * 50_000}
+)
+CASES["worklog_line_endless_fail"] = _hook(
+    files=lambda files: files | {paths.WORKLOG: files[paths.WORKLOG] + b'{"a":"' + b"x" * (2 << 20) + b'"}\n'}
+)
+CASES["xml_entities_fail"] = _outer(
+    lambda m, _: m.update(
+        {
+            paths.asic_manifest(1): m[paths.asic_manifest(1)].replace(
+                b"?>\n", b'?>\n<!DOCTYPE x [<!ENTITY a "aaaa"><!ENTITY b "&a;&a;&a;&a;">]>\n', 1
+            )
+        }
+    )
+)
+CASES["xml_external_entity_fail"] = _outer(
+    lambda m, _: m.update(
+        {
+            paths.asic_manifest(1): m[paths.asic_manifest(1)].replace(
+                b"?>\n", b'?>\n<!DOCTYPE x SYSTEM "file:///etc/passwd">\n', 1
+            )
+        }
+    )
+)
+_DER_DEEP = b"\x30\x80" * 60_000
+_DER_WIDE = b"\x31\x83\x01\x86\xa0" + b"\x05\x00" * 50_000
+CASES["der_deep_fail"] = _reseal(_set(paths.SEAL, _DER_DEEP))
+CASES["der_wide_fail"] = _reseal(_set(paths.SEAL, _DER_WIDE))
+CASES["der_endless_length_fail"] = _reseal(_set(paths.SEAL, b"\x30\x84\xff\xff\xff\xff" + bytes(100)))
+CASES["der_deep_token_fail"] = _reseal(_set(paths.seal_token(1), _DER_DEEP))
+CASES["der_large_fail"] = _reseal(_set(paths.SEAL, b"\x30\x83\x10\x00\x00" + bytes(1 << 20)))

@@ -34,12 +34,22 @@ function checkStructure(bytes: Uint8Array, what: string): void {
   }
 }
 
+/** Surrogates without their other half are no text: JSON.parse and JSON.stringify would carry them through. */
+function checkText(value: string, what: string): void {
+  if (/[\ud800-\udfff]/u.test(value)) throw new FormatError(`${what}: a lone surrogate`, `${what}：含有不成对的代理字符`);
+}
+
 /** Integers beyond 2^53 - 1 have no exact value here; RFC 8785 §3.2.2.3 writes numbers from 1e21 with an exponent. */
-function checkNumbers(value: Json, what: string): void {
+function checkValue(value: Json, what: string): void {
   if (typeof value === 'number' && Number.isInteger(value) && !Number.isSafeInteger(value) && Math.abs(value) < 1e21) {
     throw new FormatError(`${what}: an integer beyond 2^53`, `${what}：整数超过 2^53`);
   }
-  if (value !== null && typeof value === 'object') for (const item of Object.values(value)) checkNumbers(item, what);
+  if (typeof value === 'string') checkText(value, what);
+  if (value === null || typeof value !== 'object') return;
+  for (const [key, item] of Object.entries(value)) {
+    checkText(key, what);
+    checkValue(item, what);
+  }
 }
 
 /** Reads RFC 8785 bytes, and nothing that differs from them by a byte. */
@@ -53,8 +63,8 @@ export function parseCanonical(bytes: Uint8Array, limit: number, what: string): 
     if (error instanceof FormatError) throw error;
     throw new FormatError(`${what}: not JSON`, `${what}：不是 JSON`);
   }
-  checkNumbers(value, what);
-  // Duplicate keys and lone surrogates do not survive the way back, so they show here.
+  checkValue(value, what);
+  // Duplicate keys do not survive the way back, so they show here.
   if (!same(utf8.encode(canonical(value)), bytes)) throw new FormatError(`${what}: not in the canonical form of RFC 8785`, `${what}：不是 RFC 8785 规定的规范形式`);
   return value;
 }
