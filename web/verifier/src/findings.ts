@@ -22,7 +22,7 @@ export const REGISTRY = __REGISTRY__.kinds;
 export const LAYERS = __REGISTRY__.layers;
 
 /** Ids that a report holds only when the caller asked for them. */
-const ON_REQUEST = new Set(['policy.signatures', 'redaction.edition', 'trust.self']);
+const ON_REQUEST = new Set(['outer.roles', 'policy.signatures', 'redaction.edition', 'trust.self']);
 
 export interface Finding {
   readonly id: string;
@@ -92,7 +92,7 @@ const OF_PAGES = ['archive.', 'devtools.', 'environment.', 'exchanges.', 'manife
 export const foreign = (id: string, deposit: boolean): boolean => (deposit ? OF_PAGES.some((start) => id.startsWith(start)) : id.startsWith('deposit.'));
 
 /** What this page does not check might have FAILED, so it caps the verdict, required or not. */
-const NOT_HERE: Text = { en: 'this page does not check it; use evidencekit verify', zh: '本页面不核验此项，请使用 evidencekit verify' };
+export const NOT_HERE: Text = { en: 'this page does not check it; use evidencekit verify', zh: '本页面不核验此项，请使用 evidencekit verify' };
 
 /** Every registered id once, in the registry's order; what this page does not check is NOT_PERFORMED by name. */
 export function complete(found: readonly Finding[], deposit = false): Finding[] {

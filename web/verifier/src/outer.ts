@@ -3,7 +3,8 @@
 import { same } from './bytes';
 import { AsicManifest, parseAsic, SIGNATURE_TYPE, TIMESTAMP_TYPE } from './asic';
 import type { Case } from './case';
-import { Finding, InputMissing, Tally } from './findings';
+import { Finding, InputMissing, NOT_HERE, Tally } from './findings';
+import { buildPath } from './path';
 import { asicManifest, asicSignature, asicTimestamp, PATH } from './paths';
 import { checkDetached, SealCheck } from './seal';
 import type { SealChecks } from './seals';
@@ -85,6 +86,21 @@ export class OuterChecks {
     for (const { path, check } of stamps) if (check.bare && !same(check.bare, this.kase.data(path))) tally.fail(`${path} is not a bare token`, `${path} 不是裸时间戳凭证`);
     for (const loose of stamps[stamps.length - 1]?.check.unaccounted ?? []) tally.doubt(`the time-stamp holds ${loose.en}, unprotected`, `时间戳含未受保护的内容：${loose.zh}`);
     return tally.close('the outer time-stamp is intact and trusted', '外层时间戳完整且受信任');
+  }
+
+  /** Who signed after the issuer: intact and anchored; the claimed role is left to the library, and caps the verdict. */
+  checkRoles(): Finding {
+    const tally = new Tally('outer.roles', 'META-INF/signature*.p7s');
+    const later = this.signatures().slice(1);
+    for (const { check } of later) {
+      if (check.flaw) tally.note(check.flaw.outcome, check.flaw.reason);
+      else if (check.certificate) {
+        const path = buildPath(check.certificate, check.embedded, this.kase.trust.signers, this.moment(), 'sealing');
+        if (path.outcome !== 'PASSED') tally.note(path.outcome, path.reason);
+      }
+      tally.note('NOT_PERFORMED', NOT_HERE);
+    }
+    return tally.close(`${later.length} further signatures by signers you trust`, `另有 ${later.length} 个您信任的签署人的签名`);
   }
 
   /** The time-stamps as far as they can be read; `outer.timestamp` says why when they cannot. */

@@ -78,6 +78,7 @@ class Checks {
     const { times, outer, seals, ledger, kase } = this;
     return [
       ['outer.signature', () => outer.checkSignature()], ['outer.signer', () => outer.checkSigner(seals)], ['outer.timestamp', () => outer.checkTimestamp()],
+      ...(kase.names.some((name) => name.startsWith('META-INF/signature') && name !== 'META-INF/signature001.p7s') ? [['outer.roles', () => outer.checkRoles()] as const] : []),
       ['seal.signature', () => seals.checkSignature()], ['seal.identity', () => seals.checkIdentity()], ['seal.validity', () => seals.checkValidity()],
       ['seal.revocation', () => seals.checkRevocation()],
       ['time.open', () => times.checkOpen()], ['time.capture', () => times.checkCapture()], ['time.seal', () => times.checkSeal()], ['time.order', () => times.checkOrder()],
