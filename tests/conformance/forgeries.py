@@ -664,9 +664,18 @@ for _path, _label in ((paths.SHA256SUMS, "sha256"), (paths.SM3SUMS, "sm3")):
 CASES["format_other_fail"] = _hook(
     manifest_bytes=lambda data: data.replace(b"evidencekit/manifest", b"evidencekit/manifesto")
 )
-CASES["outer_manifest_gone_fail"] = _outer(lambda m, _: [m.pop(paths.asic_manifest(1)), m.pop(paths.asic_manifest(2))])
-CASES["outer_signature_missing_fail"] = _outer(lambda m, _: m.pop(paths.asic_signature(1)))
-CASES["outer_timestamp_missing_fail"] = _outer(lambda m, _: m.pop(paths.asic_timestamp(1)))
+
+
+def _outer_without(*names: str) -> Forgery:
+    def forge_without(shop: Workshop) -> Exhibit:
+        return shop.exhibit({name: data for name, data in shop.members().items() if name not in names})
+
+    return forge_without
+
+
+CASES["outer_manifest_gone_fail"] = _outer_without(paths.asic_manifest(1), paths.asic_manifest(2))
+CASES["outer_signature_missing_fail"] = _outer_without(paths.asic_signature(1))
+CASES["outer_timestamp_missing_fail"] = _outer_without(paths.asic_timestamp(1))
 CASES["archive_missing_fail"] = _hook(artifacts=_without(paths.ARCHIVE))
 CASES["archive_bomb_fail"] = _hook(warc=lambda data: data + gzip.compress(b"WARC/1.1\r\n" + bytes(32 << 20), mtime=0))
 CASES["entry_gone_fail"] = _reseal(_drop(paths.ENTRY))

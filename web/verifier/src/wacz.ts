@@ -123,6 +123,7 @@ function readMember(directory: Uint8Array, at: number, shift: number): { member:
   if (flags & 1 || (method !== 0 && method !== 8)) bad('The WACZ holds a member that is encrypted or neither stored nor deflated.');
   const raw = directory.subarray(at + 46, at + 46 + nameSize);
   const name = flags & 0x800 ? toText(raw, 'a name in the WACZ') : latin(raw);
+  if (!name) bad('The WACZ holds a member without a name.');
   const values = { size: view.getUint32(24, true), packed: view.getUint32(20, true), offset: view.getUint32(42, true) };
   const extra = new DataView(directory.buffer, at + 46 + nameSize, extraSize);
   for (let here = 0; here + 4 <= extraSize; here += 4 + extra.getUint16(here + 2, true)) {
