@@ -1,9 +1,9 @@
 """Measure the ledger beside a bare SQLite insert (and pymerkle, if it is installed) on one disk, in one run.
 
-    python bench/ledger.py [--directory DIR] [--rounds N] [--large]
+    python bench/ledger.py [--directory DIR] [--rounds N] [--only PART] [--large]
 
-Rounds are interleaved, so that a change in the machine's load strikes every contender; the best and the median are
-printed. Syncs are counted with strace when it is there. Ratios travel to other machines, absolute rates do not.
+Contenders get each batch in turn, so that a change in the machine's load strikes them alike; ratios are medians over
+the rounds. Syncs are counted with strace when it is there. Ratios travel to other machines, absolute rates do not.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -31,63 +32,68 @@ from evidencekit.signing.note import split_note
 from evidencekit.signing.notesigner import Ed25519NoteSigner
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
+    from contextlib import AbstractContextManager
+
+    Append = Callable[[list[bytes], list[bytes]], object]
 
 KEY = Ed25519NoteSigner("bench.example/log", bytes(32))
 ENTRY_BYTES = 128
 PLAN = {1: 400, 100: 60, 10_000: 3}
 """Entries a batch: how many batches a round."""
+SIZES = [10_000, 100_000, 1_000_000, 10_000_000]
 
 
 def make_batches(size: int, repeats: int) -> list[list[bytes]]:
     return [[os.urandom(ENTRY_BYTES) for _ in range(size)] for _ in range(repeats)]
 
 
-def run_ledger(folder: Path, batches: list[list[bytes]]) -> float:
+@contextmanager
+def run_ledger(folder: Path) -> Iterator[Append]:
     with Ledger.open(folder / "ledger", KEY, create=True) as ledger:
-        ledger.append(b"warm")
-        begun = time.perf_counter()
-        for batch in batches:
-            ledger.append_many(batch)
-        return time.perf_counter() - begun
+        yield lambda batch, _: ledger.append_many(batch)
 
 
-def run_bare(folder: Path, batches: list[list[bytes]]) -> float:
+@contextmanager
+def run_bare(folder: Path) -> Iterator[Append]:
     """Insert the same rows and unique index, synchronous=FULL, one transaction a batch: no tree, no signature."""
     database = sqlite3.connect(folder / "bare", isolation_level=None)
     database.execute("PRAGMA journal_mode = WAL")
     database.execute("PRAGMA synchronous = FULL")
     database.execute("CREATE TABLE entry(idx INTEGER PRIMARY KEY, data BLOB NOT NULL) STRICT")
     database.execute("CREATE TABLE leaf(hash BLOB PRIMARY KEY, idx INTEGER NOT NULL) STRICT, WITHOUT ROWID")
-    hashed = [[leaf_hash(entry) for entry in batch] for batch in batches]
-    index = 0
-    begun = time.perf_counter()
-    for batch, leaves in zip(batches, hashed, strict=True):
+    size = 0
+
+    def append(batch: list[bytes], leaves: list[bytes]) -> None:
+        nonlocal size
         database.execute("BEGIN IMMEDIATE")
-        database.executemany("INSERT INTO entry VALUES(?, ?)", enumerate(batch, index))
-        database.executemany(
-            "INSERT INTO leaf VALUES(?, ?)", zip(leaves, range(index, index + len(batch)), strict=True)
-        )
+        database.executemany("INSERT INTO entry VALUES(?, ?)", enumerate(batch, size))
+        database.executemany("INSERT INTO leaf VALUES(?, ?)", zip(leaves, range(size, size + len(batch)), strict=True))
         database.execute("COMMIT")
-        index += len(batch)
-    taken = time.perf_counter() - begun
+        size += len(batch)
+
+    yield append
     database.close()
-    return taken
 
 
-def run_pymerkle(folder: Path, batches: list[list[bytes]]) -> float:
+@contextmanager
+def run_pymerkle(folder: Path) -> Iterator[Append]:
     tree = importlib.import_module("pymerkle").SqliteTree(str(folder / "pymerkle"))
-    begun = time.perf_counter()
-    for batch in batches:
+
+    def append(batch: list[bytes], _: list[bytes]) -> None:
         if len(batch) == 1:
             tree.append_entry(batch[0])
         else:
             tree.append_entries(batch)
-    return time.perf_counter() - begun
+
+    yield append
 
 
-def contenders() -> dict[str, Callable[[Path, list[list[bytes]]], float]]:
-    found: dict[str, Callable[[Path, list[list[bytes]]], float]] = {"evidencekit": run_ledger, "bare SQLite": run_bare}
+def contenders() -> dict[str, Callable[[Path], AbstractContextManager[Append]]]:
+    found: dict[str, Callable[[Path], AbstractContextManager[Append]]] = {
+        "bare SQLite": run_bare,
+        "evidencekit": run_ledger,
+    }
     if importlib.util.find_spec("pymerkle"):
         found["pymerkle"] = run_pymerkle
     else:
@@ -96,26 +102,41 @@ def contenders() -> dict[str, Callable[[Path, list[list[bytes]]], float]]:
 
 
 def bench_batches(base: Path, rounds: int) -> None:
+    """Give every contender each batch in turn, so that they meet the same load; compare round by round."""
     names = contenders()
     for size, repeats in PLAN.items():
-        rates: dict[str, list[float]] = {name: [] for name in names}
+        wall: dict[str, list[float]] = {name: [] for name in names}
+        cpu: dict[str, list[float]] = {name: [] for name in names}
         for _ in range(rounds):
-            batches = make_batches(size, repeats)
-            for name, run in names.items():
-                folder = Path(tempfile.mkdtemp(dir=base))
-                rates[name].append(size * repeats / run(folder, batches))
-                shutil.rmtree(folder)
-        bare = statistics.median(rates["bare SQLite"])
-        for name, values in rates.items():
-            middle = statistics.median(values)
+            folder = Path(tempfile.mkdtemp(dir=base))
+            with ExitStack() as stack:
+                appends = {name: stack.enter_context(run(folder)) for name, run in names.items()}
+                spent = {name: [0.0, 0.0] for name in names}
+                for batch in make_batches(size, repeats):
+                    leaves = [leaf_hash(entry) for entry in batch]
+                    for name, append in appends.items():
+                        begun, used = time.perf_counter(), time.process_time()
+                        append(batch, leaves)
+                        spent[name][0] += time.perf_counter() - begun
+                        spent[name][1] += time.process_time() - used
+            shutil.rmtree(folder)
+            for name in names:
+                wall[name].append(spent[name][0])
+                cpu[name].append(spent[name][1])
+        for name in names:
+            rates = [size * repeats / seconds for seconds in wall[name]]
+            beside = statistics.median(bare / ours for bare, ours in zip(wall["bare SQLite"], wall[name], strict=True))
+            work = statistics.median(cpu[name]) / (size * repeats)
             print(
-                f"batch {size:6,}  {name:14} best {max(values):9,.0f}/s  median {middle:9,.0f}/s  {middle / bare:5.2f}"
+                f"batch {size:6,}  {name:12} best {max(rates):8,.0f}/s  median {statistics.median(rates):8,.0f}/s  "
+                f"{beside:5.2f} of bare  CPU {work * 1e6:6.1f} µs an entry"
             )
 
 
 def bench_waiters(base: Path) -> None:
-    for waiters in (1, 16, 64, 512):
+    for waiters in (1, 4, 16, 64, 256, 512):
         latencies: list[float] = []
+        bare: list[float] = []
         folder = Path(tempfile.mkdtemp(dir=base))
 
         async def wait(ledger: Ledger, rounds: int, latencies: list[float] = latencies) -> None:
@@ -126,65 +147,96 @@ def bench_waiters(base: Path) -> None:
                 latencies.append(time.perf_counter() - begun)
 
         async def crowd(ledger: Ledger, crowd_size: int) -> None:
-            await asyncio.gather(*(wait(ledger, max(20, 4000 // crowd_size)) for _ in range(crowd_size)))
+            await asyncio.gather(*(wait(ledger, max(2, 400 // crowd_size)) for _ in range(crowd_size)))
 
-        with Ledger.open(folder / "ledger", KEY, create=True) as ledger:
-            begun = time.perf_counter()
-            asyncio.run(crowd(ledger, waiters))
-            rate = len(latencies) / (time.perf_counter() - begun)
+        taken = 0.0
+        with Ledger.open(folder / "ledger", KEY, create=True) as ledger, run_bare(folder) as append:
+            for _ in range(10):
+                for batch in make_batches(1, 20):
+                    leaves = [leaf_hash(entry) for entry in batch]
+                    begun = time.perf_counter()
+                    append(batch, leaves)
+                    bare.append(time.perf_counter() - begun)
+                begun = time.perf_counter()
+                asyncio.run(crowd(ledger, waiters))
+                taken += time.perf_counter() - begun
         latencies.sort()
-        p50, p99 = latencies[len(latencies) // 2], latencies[len(latencies) * 99 // 100]
-        bare = run_bare(folder, make_batches(1, 200)) / 200
+        p50, p99 = statistics.median(latencies), latencies[len(latencies) * 99 // 100]
+        commit = statistics.median(bare)
         print(
-            f"{waiters:4} waiters  {rate:9,.0f}/s  p50 {p50 * 1e3:6.2f} ms  p99 {p99 * 1e3:6.2f} ms  "
-            f"p50 is {p50 / bare:4.1f} bare commits"
+            f"{waiters:4} waiters  {len(latencies) / taken:9,.0f}/s  p50 {p50 * 1e3:6.2f} ms  p99 {p99 * 1e3:6.2f} ms  "
+            f"p50 is {p50 / commit:4.1f} bare commits of {commit * 1e3:5.2f} ms"
         )
         shutil.rmtree(folder)
 
 
 def bench_growth(base: Path, sizes: list[int]) -> None:
+    """Cost an entry in CPU and wall time as the ledger grows, and proofs at each size."""
     folder = Path(tempfile.mkdtemp(dir=base))
     path = folder / "ledger"
     with Ledger.open(path, KEY, create=True) as ledger:
         size = 0
         for goal in sizes:
-            begun, spent = size, 0.0
+            begun, wall, cpu = size, 0.0, 0.0
             while size < goal:
                 batch = [os.urandom(ENTRY_BYTES) for _ in range(min(10_000, goal - size))]
-                start = time.perf_counter()
+                start, used = time.perf_counter(), time.process_time()
                 ledger.append_many(batch)
-                spent += time.perf_counter() - start
+                wall += time.perf_counter() - start
+                cpu += time.process_time() - used
                 size += len(batch)
-            report_size(ledger, path, size, spent / (size - begun))
+            count = size - begun
+            print(
+                f"{size:10,} entries  {wall / count * 1e6:6.1f} µs an entry, CPU {cpu / count * 1e6:6.1f} µs", end="  "
+            )
+            report_size(path, size)
     start = time.perf_counter()
     report = fsck(path, [KEY.verifier])
     print(f"fsck {report.size / (time.perf_counter() - start):,.0f} entries/s, sound: {report.is_sound}")
     shutil.rmtree(folder)
 
 
-def report_size(ledger: Ledger, path: Path, size: int, cost: float) -> None:
-    picks = [(i * 7919) % size for i in range(200)]
-    start = time.perf_counter()
-    proofs = [ledger.prove(i) for i in picks]
-    proving = (time.perf_counter() - start) / len(picks)
-    parsed = [parse_proof(proof) for proof in proofs]
-    leaves = [leaf_hash(ledger.entry(i)) for i in picks]
-    root = parse_checkpoint(split_note(ledger.checkpoint())[0]).root
-    start = time.perf_counter()
-    held = [check_inclusion(leaf, p.index, size, p.path, root) for leaf, p in zip(leaves, parsed, strict=True)]
-    verifying = (time.perf_counter() - start) / len(picks)
-    start = time.perf_counter()
-    whole = [check_proof(proof, ledger.entry(i), [KEY.verifier]).proves for proof, i in zip(proofs, picks, strict=True)]
-    signed = (time.perf_counter() - start) / len(picks)
-    assert all(held)
-    assert all(whole)
+def report_size(path: Path, size: int) -> None:
     database = sqlite3.connect(path)
     database.execute("PRAGMA wal_checkpoint(TRUNCATE)")
     database.close()
+    print(f"{path.stat().st_size / size:6.1f} bytes each ({ENTRY_BYTES} of them data)")
+    picks = [(i * 7919) % size for i in range(300)]
+    # Opened afresh: nothing is cached yet.
+    with Ledger.open(path, KEY) as ledger:
+        proofs = []
+        for name in ("cold", "warm"):
+            taken = []
+            proofs = []
+            for i in picks:
+                start = time.perf_counter()
+                proofs.append(ledger.prove(i))
+                taken.append(time.perf_counter() - start)
+            middle, best = statistics.median(taken) * 1e3, min(taken) * 1e3
+            print(f"    inclusion proof, {name}: p50 {middle:5.2f} ms  best {best:5.2f} ms")
+        taken = []
+        for i in picks[:50]:
+            start = time.perf_counter()
+            ledger.prove_consistency(i + 1)
+            taken.append(time.perf_counter() - start)
+        print(f"    consistency proof: p50 {statistics.median(taken) * 1e3:5.2f} ms")
+        entries = [ledger.entry(i) for i in picks]
+        root = parse_checkpoint(split_note(ledger.checkpoint())[0]).root
+    parsed = [parse_proof(proof) for proof in proofs]
+    leaves = [leaf_hash(entry) for entry in entries]
+    paths, whole = [], []
+    for leaf, proof, data, entry in zip(leaves, parsed, proofs, entries, strict=True):
+        start = time.perf_counter()
+        held = check_inclusion(leaf, proof.index, size, proof.path, root)
+        paths.append(time.perf_counter() - start)
+        start = time.perf_counter()
+        proved = check_proof(data, entry, [KEY.verifier]).proves
+        whole.append(time.perf_counter() - start)
+        assert held
+        assert proved
     print(
-        f"{size:10,} entries  {cost * 1e6:6.1f} µs an entry  {path.stat().st_size / size:6.1f} bytes each "
-        f"({ENTRY_BYTES} of them data)  proof {proving * 1e3:5.2f} ms, path verified in {verifying * 1e6:5.1f} µs, "
-        f"with signature {signed * 1e6:5.1f} µs"
+        f"    path verified: p50 {statistics.median(paths) * 1e6:5.1f} µs  best {min(paths) * 1e6:5.1f} µs; "
+        f"file with signature: p50 {statistics.median(whole) * 1e6:6.1f} µs"
     )
 
 
@@ -219,14 +271,20 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--directory", type=Path, default=Path(), help="on the disk to measure")
     parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--large", action="store_true", help="grow to 10^7 entries instead of 10^5")
+    parser.add_argument("--only", choices=("batches", "waiters", "syncs", "growth"))
+    parser.add_argument("--large", action="store_true", help="grow to 10^7 entries instead of 10^6")
     options = parser.parse_args()
     base = Path(tempfile.mkdtemp(prefix="bench-ledger-", dir=options.directory))
+    parts: dict[str, Callable[[], None]] = {
+        "batches": lambda: bench_batches(base, options.rounds),
+        "waiters": lambda: bench_waiters(base),
+        "syncs": lambda: bench_syncs(base),
+        "growth": lambda: bench_growth(base, SIZES if options.large else SIZES[:3]),
+    }
     try:
-        bench_batches(base, options.rounds)
-        bench_waiters(base)
-        bench_syncs(base)
-        bench_growth(base, [10_000, 100_000, 1_000_000, 10_000_000][: 4 if options.large else 2])
+        for name, run in parts.items():
+            if options.only in (None, name):
+                run()
     finally:
         shutil.rmtree(base)
 
