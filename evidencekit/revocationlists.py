@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 
@@ -46,7 +47,7 @@ def fetch_revocation_lists(replies: Iterable[Path], *, allow_private: bool = Fal
     if not urls:
         return {}
     with ThreadPoolExecutor(len(urls), "crl") as pool:
-        found = [each for each in pool.map(lambda url: _fetch(url, allow_private=allow_private), urls) if each]
+        found = [each for each in pool.map(partial(_fetch, allow_private=allow_private), urls) if each]
     return {f"proof/tsa/{hashlib.sha256(each).hexdigest()[:32]}.crl": each for each in found}
 
 

@@ -67,7 +67,7 @@ class S3Target:
         remaining = iter(files)
         with translate(self.where), ThreadPoolExecutor(max_workers=_THREADS) as pool:
             while some := list(islice(remaining, _AT_ONCE)):
-                written += sum(pool.map(lambda file: self._write_new(*file), some))
+                written += sum(pool.map(self._write_new, *zip(*some, strict=True)))
         return written
 
     def replace(self, path: str, data: bytes) -> None:

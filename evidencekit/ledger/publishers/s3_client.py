@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, Final, Protocol
+from typing import TYPE_CHECKING, Any, Final, Protocol, cast
 
 import boto3
 from botocore.config import Config
@@ -44,8 +44,9 @@ def connect(endpoint: str | None, region: str | None) -> Client:
         s3={"addressing_style": "path"} if endpoint else {},
         max_pool_connections=16,
     )
-    client: Client = boto3.client("s3", endpoint_url=endpoint, region_name=region or "us-east-1", config=config)
-    return client
+    # boto3 makes its clients' classes at run time; the protocol says what is used of them.
+    client: object = boto3.client("s3", endpoint_url=endpoint, region_name=region or "us-east-1", config=config)
+    return cast("Client", client)
 
 
 class Bucket:
