@@ -144,7 +144,7 @@ def read_settings(file: Path) -> Settings:
         if len(data) > _LIMIT_BYTES:
             raise _wrong(file, f"it is larger than {_LIMIT_BYTES} bytes", f"文件超过 {_LIMIT_BYTES} 字节")
         tables = tomllib.loads(data.decode("utf-8"))
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):  # whether the home can be used is for `Home.open` to say
         return Settings(values=_DEFAULTS)
     except (OSError, ValueError, RecursionError) as error:
         raise _wrong(file, str(error), str(error)) from error
