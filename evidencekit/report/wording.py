@@ -139,7 +139,9 @@ _ROWS: tuple[tuple[str, str, bool, str, str], ...] = (
     ("ledger.checkpoint", "ledger", True, "Signed tree head", "签名树头"),
     ("ledger.open", "ledger", True, "Announced attempt", "事先登记"),
     ("ledger.independent", "ledger", False, "Independent witness", "独立见证"),
+    ("outer.roles", "signature", False, "Later signatures", "其后签名"),
     ("policy.signatures", "signature", False, "Role signatures", "角色签名"),
+    ("redaction.edition", "container", False, "Redacted edition", "遮盖版"),
     ("trust.self", "container", False, "Anchors from the bundle itself", "信任锚取自包内"),
     ("status.current", "status", False, "Later correction or revocation", "事后更正或撤销"),
 )

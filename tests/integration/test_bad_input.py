@@ -311,7 +311,12 @@ def check_pending(program: Program, done: Done, url: str, *reasons: str) -> None
     """It is sealed all the same, says what is owed and why, and verifies."""
     assert done.status == 3, done.err
     pending = [each["en"] for each in json.loads(done.out)["pending"]]
-    assert [sentence.partition(":")[0] for sentence in pending] == ["T_open", "T_capture of page 0001", "T_seal"]
+    assert [sentence.partition(":")[0] for sentence in pending] == [
+        "T_open",
+        "T_capture of page 0001",
+        "T_seal",
+        "the outer time-stamp",
+    ]
     for sentence in pending:
         assert any(reason in sentence for reason in reasons), sentence
     manifest, certificate, _ = documents_of(done)
