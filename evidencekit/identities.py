@@ -36,6 +36,7 @@ from evidencekit.signing.identity import (
 )
 from evidencekit.signing.keyfile import create_secret_file, read_public_file
 from evidencekit.signing.note import parse_vkey
+from evidencekit.x509.certificate import MALFORMED
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -318,7 +319,7 @@ def _fingerprint_of(home: Home, role: Role) -> str:
 def _certificate(file: Path) -> x509.Certificate:
     try:
         return x509.load_pem_x509_certificate(read_public_file(file))
-    except ValueError as error:
+    except MALFORMED as error:
         raise SigningError(
             f"{file} holds no readable certificate; restore it from a backup.",
             f"{file} 中没有可读取的证书;请从备份恢复。",

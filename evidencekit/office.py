@@ -39,6 +39,7 @@ from evidencekit.timestamp.authorities import auto_tsas
 from evidencekit.timestamp.authority import Authority
 from evidencekit.timestamp.client import EmbeddedTsa
 from evidencekit.timestamp.token import parse_response, parse_token
+from evidencekit.x509.certificate import MALFORMED
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Sequence
@@ -273,7 +274,7 @@ def _embedded(reply: bytes) -> list[x509.Certificate]:
         return []
     certificates: list[x509.Certificate] = []
     for data in parse_token(token).certificates:
-        with suppress(ValueError):
+        with suppress(*MALFORMED):
             certificates.append(x509.load_der_x509_certificate(data))
     subjects = {each.subject for each in certificates}
     tops = [each for each in certificates if each.issuer == each.subject or each.issuer not in subjects]

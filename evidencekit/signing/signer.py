@@ -27,6 +27,7 @@ from cryptography.hazmat.primitives.serialization.pkcs12 import load_key_and_cer
 
 from evidencekit.errors import SigningError
 from evidencekit.signing.keyfile import read_public_file, read_secret_file
+from evidencekit.x509.certificate import MALFORMED
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -254,7 +255,7 @@ def load_certificates(pem: bytes, source: Path) -> tuple[x509.Certificate, ...]:
     """
     try:
         return tuple(x509.load_pem_x509_certificates(pem))
-    except ValueError as error:
+    except MALFORMED as error:
         raise SigningError(
             f"{source} holds no readable PEM certificate ({error}); give the certificate of the signing key.",
             f"{source} 中没有可读取的 PEM 证书({error})；请提供签名密钥的证书。",

@@ -17,7 +17,7 @@ from cryptography.x509.oid import ExtendedKeyUsageOID
 from evidencekit.errors import FormatError, UsageError
 from evidencekit.ledger.policy import Policy, parse_policy
 from evidencekit.signing.note import VerifierKey, format_vkey, parse_vkey
-from evidencekit.x509.certificate import fingerprint, name_of, require_readable
+from evidencekit.x509.certificate import MALFORMED, fingerprint, name_of, require_readable
 
 MAX_FILE_BYTES: Final = 1 << 20
 MAX_FILES: Final = 200
@@ -254,7 +254,7 @@ def _certificates(data: bytes, name: str, *, needed: bool = True) -> tuple[x509.
         found = [x509.load_der_x509_certificate(data)] if one else x509.load_pem_x509_certificates(data)
         for certificate in found:
             require_readable(certificate)
-    except (ValueError, FormatError) as error:
+    except (*MALFORMED, FormatError) as error:
         raise _bad(name, "a PEM certificate", "PEM 证书") from error
     return tuple(found)
 
@@ -265,7 +265,7 @@ def _crls(data: bytes, name: str) -> tuple[x509.CertificateRevocationList, ...]:
             return (x509.load_der_x509_crl(data),)
         blocks = data.split(_PEM_CRL)[1:]
         return tuple(x509.load_pem_x509_crl(_PEM_CRL + block) for block in blocks)
-    except ValueError as error:
+    except MALFORMED as error:
         raise _bad(name, "a certificate revocation list", "证书吊销列表") from error
 
 

@@ -12,13 +12,14 @@ import binascii
 from typing import TYPE_CHECKING
 
 from cryptography import x509
-from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
+from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
 from cryptography.hazmat.primitives.serialization import load_der_public_key
 
 from evidencekit.errors import FormatError
+from evidencekit.x509.certificate import MALFORMED
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.types import PublicKeyTypes
@@ -51,7 +52,7 @@ def _key_of(signed: Fields) -> PublicKeyTypes:
         if signed.has("domainCert"):
             return x509.load_pem_x509_certificates(signed.text("domainCert").encode())[0].public_key()
         return load_der_public_key(_decode(signed.text("publicKey")))
-    except (ValueError, UnsupportedAlgorithm) as error:
+    except MALFORMED as error:
         raise FormatError(f"The WACZ's signing key cannot be read: {error}") from error
 
 
