@@ -65,7 +65,10 @@ def main(arguments: list[str]) -> int:
     """Writes the page, or with `--check` compares it; returns the exit status."""
     page = build()
     if "--check" in arguments:
-        return 0 if TARGET.is_file() and TARGET.read_text(encoding="utf-8") == page else 1
+        if TARGET.is_file() and TARGET.read_text(encoding="utf-8") == page:
+            return 0
+        sys.stderr.write(f"{TARGET.name} is not what its sources give; run `python web/verifier/build.py`\n")
+        return 1
     TARGET.write_text(page, encoding="utf-8")
     return 0
 
