@@ -85,3 +85,48 @@ def bundle_argument(function: Function) -> Function:
     from pathlib import Path
 
     return click.argument("bundle", type=click.Path(path_type=Path), metavar="BUNDLE")(function)
+
+
+def output_option(function: Function) -> Function:
+    """Add `-o`: where the bundle goes."""
+    from pathlib import Path
+
+    return option(
+        "-o",
+        "--output",
+        type=click.Path(path_type=Path),
+        metavar="PATH",
+        en="Write the bundle to PATH.",
+        zh="证据包写到此处。",
+    )(function)
+
+
+def tsa_option(function: Function) -> Function:
+    """Add `--tsa`: who stamps."""
+    return option(
+        "--tsa",
+        "tsas",
+        multiple=True,
+        metavar="auto|none|URL",
+        en="Time-stamping authority; may be repeated.",
+        zh="时间戳机构,可重复给出。",
+    )(function)
+
+
+def circumstance_options(function: Function) -> Function:
+    """Add what says how the operator stands to the matter, and who controls the machine."""
+    relationship = option(
+        "--relationship",
+        type=click.Choice(RELATIONSHIPS),
+        metavar="WHO",
+        en=f"Operator's relation to the matter: {', '.join(RELATIONSHIPS)}.",
+        zh=f"操作人与案件的关系:{'、'.join(RELATIONSHIPS)}。",
+    )
+    control = option(
+        "--environment-control",
+        type=click.Choice(ENVIRONMENT_CONTROLS),
+        metavar="WHO",
+        en=f"Who controls this machine: {', '.join(ENVIRONMENT_CONTROLS)}.",
+        zh=f"本机由谁控制:{'、'.join(ENVIRONMENT_CONTROLS)}。",
+    )
+    return relationship(control(function))

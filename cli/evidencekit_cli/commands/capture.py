@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Unpack
 
 import click
 
 from evidencekit_cli.bilingual import command, option
-from evidencekit_cli.options import ENVIRONMENT_CONTROLS, MODES, RELATIONSHIPS, json_option, language_option
+from evidencekit_cli.options import MODES, circumstance_options, json_option, language_option, output_option, tsa_option
 
 if TYPE_CHECKING:
     from evidencekit_cli.capture_options import CaptureOptions
@@ -35,14 +34,7 @@ if TYPE_CHECKING:
 @click.argument("urls", nargs=-1, metavar="[URL]...")
 @option("--from", "list_file", metavar="FILE", en="Read URLs from FILE, one a line.", zh="从文件读取网址,每行一个。")
 @option("--demo", is_flag=True, en="Capture the bundled demonstration shop.", zh="固定自带的演示商店,无需联网。")
-@option(
-    "-o",
-    "--output",
-    type=click.Path(path_type=Path),
-    metavar="PATH",
-    en="Write the bundle to PATH.",
-    zh="证据包写到此处。",
-)
+@output_option
 @option(
     "--mode",
     type=click.Choice(MODES),
@@ -50,30 +42,10 @@ if TYPE_CHECKING:
     en=f"How much is recorded: {', '.join(MODES)}.",
     zh=f"记录的详尽程度:{'、'.join(MODES)}。",
 )
-@option(
-    "--tsa",
-    "tsas",
-    multiple=True,
-    metavar="auto|none|URL",
-    en="Time-stamping authority; may be repeated.",
-    zh="时间戳机构,可重复给出。",
-)
+@tsa_option
 @option("--matter", metavar="ID", en="Matter the capture belongs to.", zh="所属案件编号。")
 @option("--operator", metavar="NAME", en="Who captures.", zh="操作人姓名。")
-@option(
-    "--relationship",
-    type=click.Choice(RELATIONSHIPS),
-    metavar="WHO",
-    en=f"Operator's relation to the matter: {', '.join(RELATIONSHIPS)}.",
-    zh=f"操作人与案件的关系:{'、'.join(RELATIONSHIPS)}。",
-)
-@option(
-    "--environment-control",
-    type=click.Choice(ENVIRONMENT_CONTROLS),
-    metavar="WHO",
-    en=f"Who controls this machine: {', '.join(ENVIRONMENT_CONTROLS)}.",
-    zh=f"本机由谁控制:{'、'.join(ENVIRONMENT_CONTROLS)}。",
-)
+@circumstance_options
 @option("--allow-private", is_flag=True, en="Allow loopback and private addresses.", zh="允许本机与内网地址。")
 @option("--allow-tls-errors", is_flag=True, en="Capture in spite of TLS errors.", zh="证书有误时仍然取证并注明。")
 @option("--allow-http-errors", is_flag=True, en="Capture HTTP error pages.", zh="固定 HTTP 错误页面并注明。")

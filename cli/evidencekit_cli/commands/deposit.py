@@ -10,12 +10,13 @@ import click
 from evidencekit_cli.bilingual import command, option
 from evidencekit_cli.options import (
     DEPOSIT_KINDS,
-    ENVIRONMENT_CONTROLS,
     MEDIA,
-    RELATIONSHIPS,
     RIGHT_TYPES,
+    circumstance_options,
     json_option,
     language_option,
+    output_option,
+    tsa_option,
 )
 
 if TYPE_CHECKING:
@@ -100,38 +101,11 @@ if TYPE_CHECKING:
 @option("--waybill", metavar="TEXT", en="Waybill of the parcel.", zh="运单号。")
 @option("--seal-number", metavar="TEXT", en="Number of the package's seal.", zh="封签编号。")
 @option("--custodian", metavar="NAME", en="Who keeps the object.", zh="实物保管人。")
-@option(
-    "-o",
-    "--output",
-    type=click.Path(path_type=Path),
-    metavar="PATH",
-    en="Write the bundle to PATH.",
-    zh="证据包写到此处。",
-)
-@option(
-    "--tsa",
-    "tsas",
-    multiple=True,
-    metavar="auto|none|URL",
-    en="Time-stamping authority; may be repeated.",
-    zh="时间戳机构,可重复给出。",
-)
+@output_option
+@tsa_option
 @option("--matter", metavar="ID", en="Matter the deposit belongs to.", zh="所属案件编号。")
 @option("--operator", metavar="NAME", en="Who deposits.", zh="操作人姓名。")
-@option(
-    "--relationship",
-    type=click.Choice(RELATIONSHIPS),
-    metavar="WHO",
-    en=f"Operator's relation to the matter: {', '.join(RELATIONSHIPS)}.",
-    zh=f"操作人与案件的关系:{'、'.join(RELATIONSHIPS)}。",
-)
-@option(
-    "--environment-control",
-    type=click.Choice(ENVIRONMENT_CONTROLS),
-    metavar="WHO",
-    en=f"Who controls this machine: {', '.join(ENVIRONMENT_CONTROLS)}.",
-    zh=f"本机由谁控制:{'、'.join(ENVIRONMENT_CONTROLS)}。",
-)
+@circumstance_options
 @option("--no-third-party", is_flag=True, en="Ask no third party.", zh="不联系任何第三方。")
 @json_option
 @language_option

@@ -14,40 +14,14 @@ from evidencekit.errors import LedgerCorruptError, StorageError, UsageError
 from evidencekit.ledger.blobs.directory import DirectoryBlobs
 from evidencekit.ledger.blobs.s3 import S3Blobs, open_blobs
 from evidencekit.ledger.blobs.store import blob_path
-from tests.support import buckets
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
     from evidencekit.ledger.blobs.store import BlobStore
+    from tests.support import buckets
 
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("s3")]
-
-
-@pytest.fixture(autouse=True)
-def _credentials(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("AWS_ACCESS_KEY_ID", buckets.ACCESS)
-    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", buckets.SECRET)
-    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
-
-
-@pytest.fixture(scope="module")
-def ceph() -> Iterator[buckets.Store]:
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("AWS_ACCESS_KEY_ID", buckets.ACCESS)
-        patch.setenv("AWS_SECRET_ACCESS_KEY", buckets.SECRET)
-        with buckets.ceph() as store:
-            yield store
-
-
-@pytest.fixture(scope="module")
-def rclone() -> Iterator[buckets.Store]:
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("AWS_ACCESS_KEY_ID", buckets.ACCESS)
-        patch.setenv("AWS_SECRET_ACCESS_KEY", buckets.SECRET)
-        with buckets.rclone() as store:
-            yield store
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("s3"), pytest.mark.usefixtures("s3_credentials")]
 
 
 @pytest.fixture(params=["directory", "ceph", "rclone"])

@@ -25,10 +25,9 @@ from evidencekit.signing.notesigner import Ed25519NoteSigner
 from tests.support import buckets
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("s3")]
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("s3"), pytest.mark.usefixtures("s3_credentials")]
 KEY = Ed25519NoteSigner("example.com/log", bytes(range(32)))
 KILLS = int(os.environ.get("EVIDENCEKIT_KILLS", "3"))
 
@@ -49,31 +48,6 @@ with Ledger.open(Path(sys.argv[1]), key, create=True) as ledger:
         os.write(1, b"%d\\n" % size)
         collect(target, size)
 """
-
-
-@pytest.fixture(autouse=True)
-def _credentials(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("AWS_ACCESS_KEY_ID", buckets.ACCESS)
-    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", buckets.SECRET)
-    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
-
-
-@pytest.fixture(scope="module")
-def ceph() -> Iterator[buckets.Store]:
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("AWS_ACCESS_KEY_ID", buckets.ACCESS)
-        patch.setenv("AWS_SECRET_ACCESS_KEY", buckets.SECRET)
-        with buckets.ceph() as store:
-            yield store
-
-
-@pytest.fixture(scope="module")
-def rclone() -> Iterator[buckets.Store]:
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("AWS_ACCESS_KEY_ID", buckets.ACCESS)
-        patch.setenv("AWS_SECRET_ACCESS_KEY", buckets.SECRET)
-        with buckets.rclone() as store:
-            yield store
 
 
 @pytest.fixture(params=["ceph", "rclone"])
