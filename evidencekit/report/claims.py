@@ -85,8 +85,8 @@ CLAIMS: tuple[Claim, ...] = (
         layer=Text(en="Control of the browser", zh="浏览器控制"),
         requires=("devtools.exclusive",),
         says=Text(
-            en="No other program could reach the browser's debugging interface during the capture.",
-            zh="取证期间其他程序无法接入浏览器调试接口。",
+            en="No sign was seen of another program at the browser's debugging interface during the capture.",
+            zh="取证期间未发现其他程序接入浏览器调试接口的迹象。",
         ),
         limits=Text(en="Not that the browser or its system was unmodified.", zh="不证明浏览器及其系统未经修改。"),
     ),

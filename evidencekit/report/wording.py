@@ -58,8 +58,8 @@ LAYERS: tuple[Layer, ...] = (
         "record",
         ("Record", "取证记录"),
         (
-            "screenshot, source, network log and work log corroborate each other",
-            "截图、源码、网络记录、工作记录相互印证",
+            "screenshot, source, network and work log are those committed to; every request is accounted for",
+            "截图、源码、网络记录、工作记录均与清单承诺相符，每一请求的去向均有记录",
         ),
         ("that the page's content is true", "网页内容本身真实"),
     ),

@@ -59,7 +59,7 @@ def check_devtools(case: Case) -> Finding:
         outcome = _OUTCOMES[_result(probe)]
         if outcome is not Outcome.PASSED:
             tally.note(outcome, probe.bilingual("reason"))
-    return tally.close("no other DevTools client could reach the browser", "没有其他 DevTools 客户端能接触浏览器")
+    return tally.close("no sign of another DevTools client was seen", "未发现其他 DevTools 客户端接入的迹象")
 
 
 def _open_report(case: Case) -> Fields:

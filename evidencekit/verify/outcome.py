@@ -109,7 +109,7 @@ REGISTRY: tuple[FindingKind, ...] = (
         _NO,
         "probes ran and what they saw; WARN is INDETERMINATE, FAIL is FAILED",
     ),
-    _kind("devtools.exclusive", Layer.ENVIRONMENT, _NO, "no other DevTools client could reach the browser"),
+    _kind("devtools.exclusive", Layer.ENVIRONMENT, _NO, "no sign of another DevTools client was seen"),
     _kind(
         "tls.handshake",
         Layer.ENVIRONMENT,

@@ -201,5 +201,5 @@ export function checkDevtools(kase: Case): Finding {
     const outcome = OUTCOMES[resultOf(probe)];
     if (outcome !== 'PASSED') tally.note(outcome, probe.bilingual('reason'));
   }
-  return tally.close('no other DevTools client could reach the browser', '没有其他 DevTools 客户端能接触浏览器');
+  return tally.close('no sign of another DevTools client was seen', '未发现其他 DevTools 客户端接入的迹象');
 }
