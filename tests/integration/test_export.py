@@ -24,6 +24,7 @@ from evidencekit.exports.expert import export_expert
 from evidencekit.report.bands import BAND_MM, OVERLAP_MM, WIDTH_MM, band_count
 from evidencekit_cli.main import main
 from tests.support.assembly import AT, Hooks, Keys, Members, Plan, make_keys, make_members, pack
+from tests.support.tools import program
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -104,12 +105,12 @@ def files_of(row: tuple[object, ...]) -> list[str]:
 def text_of(pdf: Path, page: int | None = None) -> str:
     pages = [] if page is None else ["-f", str(page), "-l", str(page)]
     return subprocess.run(
-        ["pdftotext", *pages, "-raw", str(pdf), "-"], capture_output=True, encoding="utf-8", check=True
+        [program("pdftotext"), *pages, "-raw", str(pdf), "-"], capture_output=True, encoding="utf-8", check=True
     ).stdout
 
 
 def pages_of(pdf: Path) -> int:
-    said = subprocess.run(["pdfinfo", str(pdf)], capture_output=True, encoding="utf-8", check=True).stdout
+    said = subprocess.run([program("pdfinfo"), str(pdf)], capture_output=True, encoding="utf-8", check=True).stdout
     found = re.search(r"^Pages:\s+(\d+)$", said, flags=re.MULTILINE)
     assert found is not None
     return int(found[1])

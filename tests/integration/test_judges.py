@@ -5,9 +5,7 @@ from __future__ import annotations
 import io
 import json
 import re
-import shutil
 import subprocess
-import sys
 import zipfile
 from pathlib import Path
 
@@ -18,20 +16,13 @@ from evidencekit.bundle.writer import write_zip
 from evidencekit.model import Outcome
 from tests.support.preserved import LAZY, WORDS, Preserved
 from tests.support.replay import replaying
+from tests.support.tools import program as tool
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
 GO_JUDGE = Path(__file__).parents[1] / "judges" / "go"
 PATIENCE_MS = 20_000
 ATTEMPTS = 3
-
-
-def tool(name: str) -> str:
-    """Find a program, beside the interpreter or on the path."""
-    found = shutil.which(name, path=str(Path(sys.executable).parent)) or shutil.which(name)
-    if found is None:
-        pytest.skip(f"{name} is not installed, so it cannot judge")
-    return found
 
 
 def judged(*command: str | Path, cwd: Path | None = None) -> str:

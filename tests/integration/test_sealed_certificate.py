@@ -15,6 +15,7 @@ from evidencekit.notary import preserve
 from evidencekit.verify.trust import load_trust
 from evidencekit.verify.verifier import verify_bundle
 from evidencekit_cli.demo.server import serve_shop
+from tests.support.tools import program
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -23,6 +24,7 @@ pytestmark = pytest.mark.browser
 
 
 def test_the_certificate_in_the_bundle_is_sealed(tmp_path: Path) -> None:
+    pdfsig = program("pdfsig")
     home = Home.open(tmp_path / "home")
     with serve_shop() as url:
         request = CaptureRequest(urls=(url,), allow_private=True, third_party=False)
@@ -30,7 +32,7 @@ def test_the_certificate_in_the_bundle_is_sealed(tmp_path: Path) -> None:
     with zipfile.ZipFile(made.bundle) as bundle:
         bundle.extractall(tmp_path / "unpacked")
     said = subprocess.run(
-        ["pdfsig", str(tmp_path / "unpacked" / "certificate.pdf")],
+        [pdfsig, str(tmp_path / "unpacked" / "certificate.pdf")],
         capture_output=True,
         check=False,
         text=True,

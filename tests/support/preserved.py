@@ -34,6 +34,7 @@ from evidencekit.home import Home
 from evidencekit.notary import Evidence, preserve
 from evidencekit.verify.trust import Trust, load_trust
 from evidencekit.verify.verifier import verify_bundle
+from tests.support.tools import program
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -219,7 +220,7 @@ def trusted_context(folder: Path) -> ssl.SSLContext:
     store = folder / "browserhome/.pki/nssdb"
     store.mkdir(parents=True)
     (folder / "root.crt").write_bytes(root.public_bytes(Encoding.PEM))
-    subprocess.run(["certutil", "-N", "-d", f"sql:{store}", "--empty-password"], check=True)
+    subprocess.run([program("certutil"), "-N", "-d", f"sql:{store}", "--empty-password"], check=True)
     add = ["certutil", "-A", "-d", f"sql:{store}", "-n", "root", "-t", "C,,", "-i", str(folder / "root.crt")]
     subprocess.run(add, check=True)
     private = leaf_key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())

@@ -8,6 +8,8 @@ from pathlib import Path
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
+from tests.support.tools import program
+
 PIN = "1234"
 TOKEN = "evidencekit-test"  # noqa: S105 (a label)
 _PLACES = (
@@ -47,6 +49,7 @@ class SoftHsm:
 
 def make_token(folder: Path) -> SoftHsm:
     """Make an empty token in `folder`."""
+    program("softhsm2-util")
     module = next(Path(place) for place in _PLACES if Path(place).exists())
     tokens = folder / "tokens"
     tokens.mkdir()

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import io
-import shutil
 import subprocess
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
@@ -24,6 +23,7 @@ from evidencekit.signing.signer import KeySigner, SignatureAlgorithm, load_priva
 from evidencekit.timestamp.authority import Authority
 from evidencekit.timestamp.client import EmbeddedTsa
 from evidencekit.timestamp.token import parse_response
+from tests.support.tools import program
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -74,8 +74,7 @@ def pdf() -> bytes:
 
 
 def pdfsig(file: Path) -> str:
-    assert shutil.which("pdfsig")
-    done = subprocess.run(["pdfsig", str(file)], capture_output=True, check=False, text=True, timeout=60)
+    done = subprocess.run([program("pdfsig"), str(file)], capture_output=True, check=False, text=True, timeout=60)
     return done.stdout
 
 
