@@ -21,6 +21,7 @@ from evidencekit.capture.request import CaptureRequest, check_request
 from evidencekit.capture.session import capture_session
 from evidencekit.capture.url_policy import check_url
 from evidencekit.casefile import CaseFile, Order
+from evidencekit.corroborating import corroborate, format_corroboration, outcomes_of
 from evidencekit.errors import CaptureError, EvidenceError
 from evidencekit.finishing import Finishing, finish
 from evidencekit.hashing.chainlog import WORKLOG, ChainWriter
@@ -244,22 +245,35 @@ def _record(case: CaseFile, request: CaptureRequest) -> tuple[Capture, ChainWrit
             on_event=case.order.on_event,
         )
     )
+    capture = _corroborated(case, capture, worklog)
     worklog.append("close", detail={"requests": capture.completeness.requests})
     worklog.sync()
     return capture, worklog
 
 
+def _corroborated(case: CaseFile, capture: Capture, worklog: ChainWriter) -> Capture:
+    """Compare the record with itself and put what that says beside it."""
+    said = corroborate(case.folder, capture)
+    case.write(paths.CORROBORATION, format_corroboration(said))
+    worklog.append("corroboration", detail={"outcomes": outcomes_of(said)})
+    return _with_artifact(capture, _artifact(case, paths.CORROBORATION, "other"))
+
+
 def _worklog_artifact(case: CaseFile) -> Artifact:
     source = case.workspace / "worklog.jsonl"
     case.write(paths.WORKLOG, source.read_bytes())
-    file = case.folder / paths.WORKLOG
+    return _artifact(case, paths.WORKLOG, "worklog")
+
+
+def _artifact(case: CaseFile, path: str, role: str) -> Artifact:
+    file = case.folder / path
     size, digests = digest_file(file)
-    salt, leaf = commit(artifact_descriptor(paths.WORKLOG, size, digests))
+    salt, leaf = commit(artifact_descriptor(path, size, digests))
     return Artifact(
-        path=paths.WORKLOG,
+        path=path,
         file=file,
-        media_type=paths.media_type(paths.WORKLOG),
-        role="worklog",
+        media_type=paths.media_type(path),
+        role=role,
         size=size,
         digests=digests,
         salt=salt,

@@ -16,7 +16,7 @@ from evidencekit.errors import FormatError
 from evidencekit.hashing.digest import MultiHasher
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping
     from concurrent.futures import Executor
 
     from evidencekit.model import Digests
@@ -97,6 +97,29 @@ def read_blocks(
         if block.record_id is not None:
             seen.add(block.record_id)
         yield block
+
+
+def read_contents(
+    stream: BinaryIO, wanted: Callable[[str, int], bool], *, limit_bytes: int = LIMIT_BYTES
+) -> Iterator[tuple[str, bytes]]:
+    """Give id and block of the records that `wanted` picks by id and size in bytes; nothing is hashed here.
+
+    Raises:
+        FormatError: as `read_blocks`.
+    """
+    source = _Source(stream, limit_bytes)
+    for _ in range(LIMIT_RECORDS):
+        if not source.next_member():
+            return
+        fields = _parse_head(source.head(), source.offset)
+        size = int(_field(fields, "content-length", _LENGTH, source.offset))
+        record_id = _record_id(fields, fields.get("warc-type", ""), source.offset)
+        if record_id is not None and wanted(record_id, size):
+            yield record_id, b"".join(source.take(size))
+        else:
+            for _piece in source.take(size):
+                pass
+        source.finish()
 
 
 class _Source:

@@ -5,13 +5,15 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
+from evidencekit.capture.painting import read_painted
 from evidencekit.capture.rendering import full_page_screenshot, inner_text, mhtml, outer_html, pdf
 from evidencekit.capture.verdict import PageFacts, judge_page
+from evidencekit.corroboration.painted import FILE_NAME, format_painted
 from evidencekit.errors import BrowserError, FormatError, MinimumError
 from evidencekit.model import Text
 
 if TYPE_CHECKING:
-    from collections.abc import Coroutine
+    from collections.abc import Coroutine, Sequence
 
     from evidencekit.capture.cdp import CdpSession
     from evidencekit.capture.visitnotes import Desk, VisitNotes
@@ -26,7 +28,10 @@ class PageViews:
         missing: name and sentence of each view that is missing or cut.
     """
 
-    def __init__(self, session: CdpSession, desk: Desk, notes: VisitNotes) -> None:
+    def __init__(
+        self, session: CdpSession, desk: Desk, notes: VisitNotes, *, frames: Sequence[CdpSession] = ()
+    ) -> None:
+        self._frames = frames
         self.missing: list[tuple[str, Text]] = []
         self._session = session
         self._desk = desk
@@ -49,6 +54,7 @@ class PageViews:
         except (BrowserError, FormatError) as error:
             raise self._minimum("source", "源码", error) from error
         await self._optional("text", self._text())
+        await self._optional("painted", self._painted())
         self._judge(source)
         if copies:
             await self._optional("mhtml", self._mhtml())
@@ -93,6 +99,11 @@ class PageViews:
         self._notes.text = await inner_text(self._session)
         data = self._notes.text.encode("utf-8", "replace")
         await self._desk.privacy.write(self._notes.text_spec("text.txt", "text", "text/plain"), data)
+
+    async def _painted(self) -> None:
+        painted = await read_painted(self._session, self._frames)
+        spec = self._notes.text_spec(FILE_NAME, "other", "application/json")
+        await self._desk.privacy.write(spec, format_painted(painted, self._notes.page))
 
     async def _mhtml(self) -> None:
         spec = self._notes.text_spec("page.mhtml", "mhtml", "multipart/related")

@@ -74,6 +74,10 @@ class TargetRegister:
         """Top-level pages in the order attached."""
         return tuple(target for target in self._by_session.values() if target.kind == "page")
 
+    def frames(self, page: str) -> tuple[WatchedTarget, ...]:
+        """Frames of a page that live in processes of their own."""
+        return tuple(each for each in self._by_session.values() if each.kind == "iframe" and each.page == page)
+
     def sessions(self) -> tuple[str, ...]:
         """All watched sessions."""
         return tuple(self._by_session)

@@ -211,7 +211,8 @@ class Visit:
         await self._wake(session)
         await self._privacy.learn(session, self._studio)
         self._note_document()
-        views = PageViews(session, self._desk, self.notes)
+        frames = [self._studio.session_of(each.session) for each in self._studio.recorder.targets.frames(self.page)]
+        views = PageViews(session, self._desk, self.notes, frames=frames)
         await views.take(self._limits.page_height_px, copies=self._request.mode is not Mode.FAST)
         for name, text in views.missing:
             self._partial(name, text.en, text.zh)

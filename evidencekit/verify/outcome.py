@@ -96,6 +96,31 @@ REGISTRY: tuple[FindingKind, ...] = (
         _NO,
         "DevTools and the browser's network log agree on status and peer of every exchange",
     ),
+    _kind(
+        "corroboration.text",
+        Layer.RECORD,
+        _NO,
+        "visible texts are in recorded responses or made by recorded scripts; else listed as unaccounted",
+    ),
+    _kind("corroboration.images", Layer.RECORD, _NO, "every picture that was drawn has its recorded exchange"),
+    _kind(
+        "corroboration.location",
+        Layer.RECORD,
+        _NO,
+        "address, redirects, status and title agree between manifest, log and DOM",
+    ),
+    _kind(
+        "corroboration.pictures",
+        Layer.RECORD,
+        _NO,
+        "the untouched and the final picture agree within a stated measure",
+    ),
+    _kind(
+        "corroboration.network",
+        Layer.RECORD,
+        _NO,
+        "peer, certificate and DNS agree between DevTools, network log and environment report",
+    ),
     _kind("worklog.chain", Layer.RECORD, _YES, "the work log's hash chain is whole and ends where the manifest says"),
     _kind("custody.chain", Layer.RECORD, _YES, "the custody log continues it without a break"),
     _kind("deposit.items", Layer.RECORD, _YES, "of a deposit: every item listed, every stored file as listed"),
@@ -191,7 +216,16 @@ REGISTRY: tuple[FindingKind, ...] = (
 
 KINDS = {kind.id: kind for kind in REGISTRY}
 REGISTERED = tuple(KINDS)
-_OF_PAGES = ("archive.", "devtools.", "environment.", "exchanges.", "manifest.minimum", "time.capture", "tls.")
+_OF_PAGES = (
+    "archive.",
+    "corroboration.",
+    "devtools.",
+    "environment.",
+    "exchanges.",
+    "manifest.minimum",
+    "time.capture",
+    "tls.",
+)
 ONLY_CAPTURE = frozenset(kind.id for kind in REGISTRY if kind.id.startswith(_OF_PAGES))
 """Ids about web pages, which a deposit does not have."""
 ONLY_DEPOSIT = frozenset({"deposit.items", "deposit.statement", "deposit.links"})

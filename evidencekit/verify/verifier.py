@@ -18,6 +18,7 @@ from evidencekit.errors import FormatError, UnknownVersionError, UsageError
 from evidencekit.model import Finding, Outcome, Text, VerificationReport
 from evidencekit.verify import archive, container, deposit, environment, exchanges, record, worklogs
 from evidencekit.verify.case import Case
+from evidencekit.verify.corroboration import CorroborationChecks
 from evidencekit.verify.lasting import check_lasting
 from evidencekit.verify.ledger import LedgerChecks
 from evidencekit.verify.network import check_network
@@ -93,6 +94,7 @@ def _all_checks(case: Case, policy: Policy, standing: Standing | None) -> tuple[
     times = TimeChecks(case)
     outer, ledger = OuterChecks(case, times), LedgerChecks(case)
     seals = SealChecks(case, times, lambda: outer.readable_stamps)
+    agreement = CorroborationChecks(case)
     return (
         ("container.form", lambda: container.check_form(case)),
         ("container.members", lambda: container.check_members(case)),
@@ -111,6 +113,11 @@ def _all_checks(case: Case, policy: Policy, standing: Standing | None) -> tuple[
         ("archive.wacz", lambda: archive.check_archive_wacz(case)),
         ("exchanges.complete", lambda: exchanges.check_exchanges(case)),
         ("exchanges.corroborated", lambda: check_network(case)),
+        ("corroboration.text", agreement.check_texts),
+        ("corroboration.images", agreement.check_images),
+        ("corroboration.location", agreement.check_location),
+        ("corroboration.pictures", agreement.check_pictures),
+        ("corroboration.network", agreement.check_network),
         ("worklog.chain", lambda: worklogs.check_worklog(case)),
         ("custody.chain", lambda: worklogs.check_custody(case)),
         ("deposit.items", lambda: deposit.check_items(case)),

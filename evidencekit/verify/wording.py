@@ -48,9 +48,12 @@ def headline(outcome: Outcome, findings: Sequence[Finding], *, asked: Sequence[s
         zh = "PASSED — 全部必需检查均已通过(以您提供的信任锚为准)"
         if _is_deposit(findings):
             return Text(en=f"{en}; {_OUTSIDE.en}", zh=f"{zh}；{_OUTSIDE.zh}")
+        for note in _disagreement(findings):
+            en, zh = f"{en}; {note.en}", f"{zh}；{note.zh}"
         return Text(en=en, zh=zh)
     parts = _status_note(findings) + _undecided_parts(outcomes_by_id(findings)) + _self_note(findings)
     parts += _asked_note(outcomes_by_id(findings), asked)
+    parts += _disagreement(findings)
     if _is_deposit(findings):
         parts.append(_OUTSIDE)
     return Text(
@@ -61,6 +64,28 @@ def headline(outcome: Outcome, findings: Sequence[Finding], *, asked: Sequence[s
 
 def _is_deposit(findings: Sequence[Finding]) -> bool:
     return "deposit.items" in {finding.id for finding in findings}
+
+
+def _disagreement(findings: Sequence[Finding]) -> list[Text]:
+    """Say where the record does not account for itself: no verdict hangs on it, and no reader may miss it."""
+    names = [
+        finding.id
+        for finding in findings
+        if finding.id.startswith("corroboration.") and finding.outcome is Outcome.INDETERMINATE and _told(findings)
+    ]
+    if not names:
+        return []
+    return [
+        Text(
+            en=f"but parts of the record do not account for each other: {', '.join(names)}",
+            zh=f"但记录各部分未能完全相互印证：{'、'.join(names)}",
+        )
+    ]
+
+
+def _told(findings: Sequence[Finding]) -> bool:
+    """Whether there is a manifest that this program reads; without one nothing was compared."""
+    return outcomes_by_id(findings).get("manifest.form") is _PASSED
 
 
 def _status_note(findings: Sequence[Finding]) -> list[Text]:

@@ -48,6 +48,7 @@ from tests.support.assembly import (
     Plan,
     bare_token,
     make_members,
+    make_png,
     make_wacz,
     pack,
     reseal,
@@ -497,6 +498,47 @@ CASES["network_not_kept"] = _hook(files=_without(paths.NETWORK))
 CASES["network_disagrees"] = _in_file(paths.NETWORK, b'"status":200', b'"status":404')
 CASES["network_knows_less"] = _in_file(paths.NETWORK, b'"unmatched":[]', b'"unmatched":["000001"]')
 CASES["network_names_nothing_fail"] = _in_file(paths.NETWORK, b'"exchange":"000001"', b'"exchange":"000009"')
+
+# --- the record against itself -----------------------------------------------------------------
+
+DOM = "capture/pages/0001/dom.html"
+
+
+def _page_says(html: str) -> Forgery:
+    return _hook(files=lambda files: files | {DOM: html.encode()})
+
+
+def _dns_says(address: str) -> Callable[[Members], None]:
+    return _json(
+        paths.NETWORK, lambda report: report.update(dns=[{"addresses": [address], "error": None, "host": "shop.test"}])
+    )
+
+
+def _edited(change: Callable[[Members], None]) -> Callable[[Members], Members]:
+    def edit(files: Members) -> Members:
+        changed = dict(files)
+        change(changed)
+        return changed
+
+    return edit
+
+
+CASES["corroboration_text_fail"] = _page_says("<html><h1>one</h1><p>The seller gave the lamps away.</p></html>")
+CASES["corroboration_text_unaccounted"] = lambda shop: shop.hooked(
+    Hooks(files=lambda files: files | {DOM: b"<html><h1>lamps</h1><p>The seller gave the lamps away.</p></html>"}),
+    seed="<script>lamps",
+)
+CASES["corroboration_image_unasked"] = _page_says('<html><h1>one</h1><img src="https://shop.test/lamp.png"></html>')
+CASES["corroboration_location_fail"] = _manifest(
+    lambda m: replace(m, pages=(replace(m.pages[0], status=404), *m.pages[1:]))
+)
+CASES["corroboration_location_elsewhere"] = _manifest(
+    lambda m: replace(m, pages=(replace(m.pages[0], final_url="https://other.test/"), *m.pages[1:]))
+)
+CASES["corroboration_pictures_differ"] = _hook(
+    files=lambda files: files | {SCREENSHOT: make_png(32, 64, "full", b"\x11\x22\x33")}
+)
+CASES["corroboration_peer_unknown"] = _hook(files=_edited(_dns_says("198.51.100.9")))
 
 # --- signature ---------------------------------------------------------------------------------
 

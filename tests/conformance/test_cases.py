@@ -68,3 +68,6 @@ def test_forged_whole_never_rises_above_integrity(shop: Workshop, tmp_path: Path
         report = judged(CASES[name](replace(shop, folder=folder)), folder)
         assert report.overall is Outcome.INDETERMINATE
         assert report.headline.en.startswith("INDETERMINATE — ")
+        agreeing = {one.id: one.outcome for one in report.findings if one.id.startswith("corroboration.")}
+        assert len(agreeing) >= 5
+        assert set(agreeing.values()) == {Outcome.PASSED}, "the parts of a forgery as a whole agree, and prove nothing"

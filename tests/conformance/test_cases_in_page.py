@@ -43,7 +43,13 @@ RECORDS = {
     "record_of_other_data_fail",
     "record_without_manifest_fail",
 }
-NOT_HERE: set[str] = set()
+NOT_HERE = {
+    "corroboration.text",
+    "corroboration.images",
+    "corroboration.location",
+    "corroboration.pictures",
+    "corroboration.network",
+}
 """Registered findings that the page does not check; it names them NOT_PERFORMED."""
 
 pytestmark = [
@@ -88,7 +94,8 @@ def test_page_says_what_the_library_says(name: str, sheet: Sheet, shop: Workshop
     if own:
         found = {key: outcome for key, outcome in found.items() if key in wanted or key not in ANCHORED}
     assert found == wanted
-    assert said.overall == expected["overall"]
+    if expected.get("broken") not in NOT_HERE:
+        assert said.overall == expected["overall"]
     assert {said.outcomes[key] for key in NOT_HERE} <= {"NOT_PERFORMED"}
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import io
 import json
+import struct
 import uuid
 import zipfile
 import zlib
@@ -390,8 +391,8 @@ def _artifacts(work: _Assembly, blocks: Mapping[str, bytes]) -> tuple[Artifact, 
         "capture/worklog.jsonl": work.members["capture/worklog.jsonl"],
         "capture/network.json": _network(work),
         "capture/tls/shop.test.handshake.json": _handshake(work),
-        f"{page}screenshot-initial.png": b"\x89PNG first " + work.plan.seed.encode(),
-        f"{page}screenshot.png": b"\x89PNG full " + work.plan.seed.encode(),
+        f"{page}screenshot-initial.png": make_png(32, 32, "first " + work.plan.seed),
+        f"{page}screenshot.png": make_png(32, 64, "full " + work.plan.seed),
         f"{page}dom.html": f"<html><h1>{work.plan.seed}</h1></html>".encode(),
     }
     files = hooks.files(files)
@@ -415,6 +416,18 @@ def _artifacts(work: _Assembly, blocks: Mapping[str, bytes]) -> tuple[Artifact, 
     # What is changed here no longer equals what was committed.
     work.members |= hooks.artifacts(files)
     return tuple(found)
+
+
+def make_png(width: int, height: int, note: str = "", colour: bytes = b"\xee\xdd\xcc") -> bytes:
+    """Write a picture of one colour as Chromium writes it: 8-bit truecolour, rows filtered against the one above."""
+    first = b"\0" + colour * width
+    rows = first + (b"\2" + bytes(3 * width)) * (height - 1)
+    head = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
+    chunks = ((b"IHDR", head), (b"tEXt", b"Comment\0" + note.encode()), (b"IDAT", zlib.compress(rows)), (b"IEND", b""))
+    packed = [
+        struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data)) for kind, data in chunks
+    ]
+    return b"\x89PNG\r\n\x1a\n" + b"".join(packed)
 
 
 def _exchanges(work: _Assembly) -> bytes:

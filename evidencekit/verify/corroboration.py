@@ -1,0 +1,98 @@
+"""The record compared with itself (docs/spec/corroboration.md): judged here again from the bundle, not believed."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, BinaryIO, Final, cast
+
+from evidencekit.bundle.warc import read_contents
+from evidencekit.corroboration.images import judge_images
+from evidencekit.corroboration.location import judge_location
+from evidencekit.corroboration.network import judge_network
+from evidencekit.corroboration.pictures import MAX_PNG_BYTES, judge_pictures
+from evidencekit.corroboration.record import Record, parse_lines
+from evidencekit.corroboration.texts import judge_texts
+from evidencekit.errors import FormatError
+from evidencekit.model import Outcome, Text
+from evidencekit.verify.exchanges import MAX_BYTES, MAX_LINE_BYTES
+from evidencekit.verify.tally import InputMissingError, Tally
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from evidencekit.corroboration.record import Judgement
+    from evidencekit.model import Finding
+    from evidencekit.verify.case import Case
+
+_MAX_BLOCK: Final = 64 << 20
+
+
+class CorroborationChecks:
+    """The checks of one bundle; what they share is read once."""
+
+    def __init__(self, case: Case) -> None:
+        self._case = case
+        self._record: Record | None = None
+
+    def check_texts(self) -> Finding:
+        """`corroboration.text`."""
+        self._case.sha256(self._case.archive)  # without the archive there is nothing to compare with
+        try:
+            return _finding(judge_texts(self._read()))
+        except FormatError as error:
+            reason = Text(
+                en=f"the archive or a page's file cannot be read, so nothing was compared: {error.en}",
+                zh=f"归档或页面文件无法读取，故未比对：{error.zh}",
+            )
+            raise InputMissingError(Outcome.NOT_PERFORMED, reason) from error
+
+    def check_images(self) -> Finding:
+        """`corroboration.images`."""
+        return _finding(judge_images(self._read()))
+
+    def check_location(self) -> Finding:
+        """`corroboration.location`."""
+        return _finding(judge_location(self._read()))
+
+    def check_pictures(self) -> Finding:
+        """`corroboration.pictures`."""
+        return _finding(judge_pictures(self._read()))
+
+    def check_network(self) -> Finding:
+        """`corroboration.network`."""
+        return _finding(judge_network(self._read()))
+
+    def _read(self) -> Record:
+        if self._record is None:
+            case = self._case
+            lines = case.lines(case.exchanges, limit=MAX_BYTES, longest=MAX_LINE_BYTES)
+            self._record = Record(
+                capture_id=case.manifest.capture_id,
+                pages=case.manifest.pages,
+                lines=parse_lines(lines),
+                names=frozenset(case.names),
+                read=self._file,
+                blocks=self._blocks,
+            )
+        return self._record
+
+    def _file(self, name: str) -> bytes | None:
+        try:
+            return self._case.data(name, limit=MAX_PNG_BYTES)
+        except (FormatError, InputMissingError):
+            return None  # another finding says why
+
+    def _blocks(self, wanted: Callable[[str, int], bool]) -> Iterator[tuple[str, bytes]]:
+        with self._case.open_wacz() as wacz:
+            for name in wacz.archives:
+                with wacz.open(name) as stream:
+                    yield from read_contents(
+                        cast("BinaryIO", stream), lambda record, size: size <= _MAX_BLOCK and wanted(record, size)
+                    )
+
+
+def _finding(judged: Judgement) -> Finding:
+    tally = Tally(judged.id, judged.subject)
+    tally.details.update(judged.details)
+    for outcome, reason in judged.notes:
+        tally.note(outcome, reason)
+    return tally.close(judged.agreed.en, judged.agreed.zh)
