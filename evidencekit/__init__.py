@@ -35,8 +35,9 @@ if TYPE_CHECKING:
         UsageError,
     )
     from evidencekit.hashing.deposit import DepositKind
-    from evidencekit.home import Home, Standing
+    from evidencekit.home import Home
     from evidencekit.ledger.entry import Status
+    from evidencekit.ledger.keeping import Database, Standing
     from evidencekit.ledger.log import Ledger
     from evidencekit.ledger.proof import check_proof
     from evidencekit.ledger.witnessing import Witnessing
@@ -81,8 +82,9 @@ else:
         "amending": ("Amendment", "amend"),
         "depositing": ("DepositRequest", "deposit"),
         "hashing.deposit": ("DepositKind",),
-        "home": ("Home", "Standing"),
+        "home": ("Home",),
         "ledger.entry": ("Status",),
+        "ledger.keeping": ("Database", "Standing"),
         "ledger.witnessing": ("Witnessing",),
         "ledger.log": ("Ledger",),
         "ledger.proof": ("check_proof",),
@@ -130,6 +132,7 @@ __all__ = [
     "CaptureError",
     "CaptureRequest",
     "ConfigError",
+    "Database",
     "DepositKind",
     "DepositRequest",
     "Digests",

@@ -4,7 +4,7 @@
 <home>/version          "1"; a newer number is refused, an older one is migrated after a copy
 <home>/config.toml      standing settings, read by the command line alone
 <home>/keys/            sealing.*, tsa.*, ledger.*, holder.age, matter.key            0600
-<home>/ledger.sqlite    the log
+<home>/ledger.sqlite    the log, unless it is kept in PostgreSQL (`ledger.keeping`)
 <home>/captures/        bundles, private archives, index.jsonl (one line a bundle)
 <home>/interrupted/     what a killed capture left, kept as it was found
 <home>/pending/<id>/    the staging folder of a running capture; <id>.lock is held while it runs
@@ -28,7 +28,7 @@ import platformdirs
 
 from evidencekit.bundle.privatearchive import new_holder_key, recipient_of
 from evidencekit.errors import SigningError, StorageError
-from evidencekit.ledger.log import Ledger, LedgerOptions
+from evidencekit.ledger.keeping import FILE, Standing, check_log, has_log, open_former, open_log
 from evidencekit.signing.identity import (
     create_ledger_key,
     create_sealing_identity,
@@ -43,7 +43,8 @@ if TYPE_CHECKING:
     from collections.abc import Generator, Iterator
     from types import TracebackType
 
-    from evidencekit.ledger.witnessing import Witnessing
+    from evidencekit.ledger.fsck import FsckReport
+    from evidencekit.ledger.log import Ledger
     from evidencekit.signing.identity import Identity, LedgerKey
 
 HOME_VERSION = 1
@@ -74,14 +75,6 @@ class Keys:
     tsa: Identity
     ledger: LedgerKey
     created: bool
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Standing:
-    """How a home's ledger is kept: the file outside it that mirrors the head, and who must witness checkpoints."""
-
-    head_mirror: Path | None = None
-    witnessing: Witnessing | None = None
 
 
 def default_home() -> Path:
@@ -141,7 +134,7 @@ class Home:
         now, folder = now or datetime.now(UTC), self.path / "keys"
         with self.keys_locked():
             made = not (folder / "ledger.key").exists()
-            if made and ((folder / "ledger.vkey").exists() or self.ledger_file.exists()):
+            if made and ((folder / "ledger.vkey").exists() or self.has_ledger()):
                 raise lost_key("ledger.key", "ledger")
             for secret, public, role in _PAIRS:
                 if (folder / public).exists() and not (folder / secret).exists():
@@ -183,15 +176,14 @@ class Home:
                 create_secret_file(file, secrets.token_bytes(_MATTER_KEY_BYTES))
             return read_secret_file(file)
 
-    def ledger(self, key: LedgerKey) -> Ledger:
-        """Open the ledger, made at first use.
+    def ledger(self, key: LedgerKey, *, create: bool = True) -> Ledger:
+        """Open the ledger, made at first use unless `create` is false.
 
         Raises:
-            LedgerError: see `Ledger.open`.
+            LedgerError: see `Ledger.open` and `open_postgres`; or `create` is false and there is none.
             StorageError: the disk refuses.
         """
-        options = LedgerOptions(head_mirror=self.standing.head_mirror)
-        ledger = Ledger.open(self.ledger_file, key.signer, create=True, options=options)
+        ledger = open_log(self.path, key.signer, self.standing, create=create)
         first = self.path / "keys" / FIRST_ENTRY
         with self.keys_locked():
             if first.exists():
@@ -200,14 +192,34 @@ class Home:
                 first.unlink()
         return ledger
 
+    def former_ledger(self, key: LedgerKey) -> Ledger:
+        """Open the ledger where it is now, whatever the settings want from the next one on.
+
+        Raises:
+            LedgerError, StorageError: see `ledger`.
+        """
+        return open_former(self.path, key.signer, self.standing)
+
+    def has_ledger(self) -> bool:
+        """Whether a ledger was begun for this home, here or in a database."""
+        return has_log(self.path)
+
+    def check_ledger(self, key: LedgerKey) -> FsckReport:
+        """Rebuild the ledger from its raw entries and compare.
+
+        Raises:
+            LedgerError, StorageError: there is none, or it cannot be read.
+        """
+        return check_log(self.path, self.standing, [key.signer.verifier])
+
     def keys_locked(self) -> AbstractContextManager[None]:
         """Hold the lock under which keys are made and replaced."""
         return self._lock("keys")
 
     @property
     def ledger_file(self) -> Path:
-        """The SQLite file of the ledger."""
-        return self.path / "ledger.sqlite"
+        """The SQLite file of the ledger, where it is kept in one."""
+        return self.path / FILE
 
     def captures(self) -> tuple[Sealed, ...]:
         """List the bundles made, oldest first.

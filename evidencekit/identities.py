@@ -11,20 +11,19 @@ from __future__ import annotations
 import hashlib
 import shutil
 import sqlite3
-from contextlib import closing, suppress
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC
 from enum import StrEnum
 from itertools import count
 from typing import TYPE_CHECKING
-from urllib.parse import quote
 
 from cryptography import x509
 
 from evidencekit.errors import EvidenceError, SigningError, StorageError, UsageError
 from evidencekit.home import FIRST_ENTRY, lost_key
 from evidencekit.ledger.entry import KeyEntry, KeyStatus, OriginEntry, format_key_entry, format_origin_entry
-from evidencekit.ledger.stores.sqlite_snapshot import read_head
+from evidencekit.ledger.keeping import newest_checkpoint, retire_log
 from evidencekit.signing.identity import (
     check_validity,
     create_ledger_key,
@@ -62,7 +61,6 @@ FILES = {
     Role.LEDGER: ("ledger.key", "ledger.vkey"),
 }
 """Secret and public file of each key, in `<home>/keys`."""
-_LEDGER_FILES = ("ledger.sqlite", "ledger.sqlite-wal", "ledger.sqlite-shm", "ledger.sqlite.lock")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -188,7 +186,7 @@ def rotate(
             "仅封存身份可指定名称或证书;请去掉",
         )
     before = _facts(home.path / "keys", role)
-    if before.state == "absent" and not (role is Role.LEDGER and home.ledger_file.exists()):
+    if before.state == "absent" and not (role is Role.LEDGER and home.has_ledger()):
         raise UsageError(
             f"there is no {role.value} key yet; make one with: evidencekit identity create",
             f"尚无 {role.value} 密钥;请先执行:evidencekit identity create",
@@ -254,7 +252,7 @@ def _rotate_ledger(home: Home, before: KeyFacts, status: KeyStatus, now: datetim
         # The first entry is on disk before there is a key that could sign another one.
         (folder / FIRST_ENTRY).unlink(missing_ok=True)
         create_secret_file(folder / FIRST_ENTRY, format_origin_entry(first))
-        kept = _retire(home, (*FILES[Role.LEDGER], *_LEDGER_FILES), Role.LEDGER, now)
+        kept = _retire(home, FILES[Role.LEDGER], Role.LEDGER, now)
         for name in FILES[Role.LEDGER]:
             (following / name).rename(folder / name)
         following.rmdir()
@@ -277,9 +275,10 @@ def _retire(home: Home, names: Sequence[str], role: Role, now: datetime) -> Path
             except FileExistsError:
                 kept = home.path / "retired" / f"{stem}-{number}"
         for name in names:
-            place = home.path if name in _LEDGER_FILES else home.path / "keys"
-            if (place / name).exists():
-                (place / name).rename(kept / name)
+            if (home.path / "keys" / name).exists():
+                (home.path / "keys" / name).rename(kept / name)
+        if role is Role.LEDGER:
+            retire_log(home.path, kept, home.standing)
         mirror = home.standing.head_mirror
         if role is Role.LEDGER and mirror is not None and mirror.exists():
             mirror.rename(mirror.with_name(f"{mirror.name}.{kept.name}"))
@@ -294,17 +293,16 @@ def _retire(home: Home, names: Sequence[str], role: Role, now: datetime) -> Path
 
 def _say_farewell(home: Home, key: LedgerKey, entry: KeyEntry) -> None:
     """Enter in the old log where it goes on, as its last entry."""
-    with home.ledger(key) as ledger:
+    with home.former_ledger(key) as ledger:
         ledger.append(format_key_entry(entry))
 
 
 def _last_checkpoint(home: Home) -> str | None:
     """Read the newest checkpoint of the log without its key; from the head mirror when the log is gone."""
     with suppress(EvidenceError, sqlite3.Error, UnicodeDecodeError):
-        if home.ledger_file.exists():
-            source = f"file:{quote(str(home.ledger_file))}?mode=ro"
-            with closing(sqlite3.connect(source, uri=True)) as connection:
-                return read_head(connection, home.ledger_file).checkpoint.decode()
+        note = newest_checkpoint(home.path, home.standing)
+        if note is not None:
+            return note.decode()
     mirror = home.standing.head_mirror
     with suppress(EvidenceError, UnicodeDecodeError):
         if mirror is not None and mirror.exists():

@@ -21,6 +21,8 @@ from evidencekit.bundle.publish import publish_new
 from evidencekit.errors import FormatError, LedgerError, SigningError, StorageError, UsageError
 from evidencekit.identities import Role, Rotation, rotate
 from evidencekit.ledger.entry import KeyStatus
+from evidencekit.ledger.keeping import ELSEWHERE
+from evidencekit.ledger.keeping import FILE as LEDGER_FILE
 from evidencekit.signing.keyfile import MAX_BYTES, create_public_file, create_secret_file
 
 if TYPE_CHECKING:
@@ -33,8 +35,9 @@ if TYPE_CHECKING:
 MAX_BACKUP_BYTES: Final = 1 << 30
 """age's passphrase format is handled whole in memory; a log beyond this is copied by other means."""
 MIN_PASSPHRASE_CHARS: Final = 12
-_LEDGER: Final = "ledger.sqlite"
-_NAME: Final = re.compile(r"version|config\.toml|ledger\.sqlite|(?:keys|retired/[a-z0-9TZ-]{1,80})/[a-z.\-]{1,40}")
+_NAME: Final = re.compile(
+    r"version|config\.toml|ledger\.(?:sqlite|postgres)|(?:keys|retired/[a-z0-9TZ-]{1,80})/[a-z.\-]{1,40}"
+)
 _PUBLIC: Final = (".pem", ".vkey")
 
 
@@ -92,7 +95,7 @@ def restore(
         LedgerError, StorageError: as their stages.
     """
     keys = home.path / "keys"
-    if home.ledger_file.exists() or any(keys.iterdir()):
+    if home.has_ledger() or any(keys.iterdir()):
         raise UsageError(
             f"{home.path} holds keys or a log already, which nothing overwrites; set EVIDENCEKIT_HOME to a new folder",
             f"{home.path} 中已有密钥或账本,不会被覆盖;请将 EVIDENCEKIT_HOME 设为新目录",
@@ -111,7 +114,7 @@ def _write(target: BinaryIO, data: bytes) -> None:
 
 
 def _contents(home: Home) -> Iterator[tuple[str, bytes]]:
-    for name in ("version", "config.toml"):
+    for name in ("version", "config.toml", ELSEWHERE):
         if (home.path / name).is_file():
             yield name, (home.path / name).read_bytes()
     for folder in (home.path / "keys", *sorted((home.path / "retired").glob("*"))):
@@ -120,7 +123,7 @@ def _contents(home: Home) -> Iterator[tuple[str, bytes]]:
             if path.is_file() and _NAME.fullmatch(name):
                 yield name, path.read_bytes()
     if home.ledger_file.exists():
-        yield _LEDGER, _copy_of(home.ledger_file)
+        yield LEDGER_FILE, _copy_of(home.ledger_file)
 
 
 def _copy_of(ledger: Path) -> bytes:
@@ -163,7 +166,7 @@ def _open(data: bytes, file: Path, passphrase: str) -> dict[str, bytes]:
     try:
         with zipfile.ZipFile(io.BytesIO(plain)) as archive:
             for info in archive.infolist():
-                limit = MAX_BACKUP_BYTES if info.filename == _LEDGER else MAX_BYTES
+                limit = MAX_BACKUP_BYTES if info.filename == LEDGER_FILE else MAX_BYTES
                 if not _NAME.fullmatch(info.filename) or info.file_size > limit or info.filename in members:
                     raise FormatError(f"{file} holds {info.filename[:80]!r}, which belongs in no backup")
                 members[info.filename] = archive.read(info)

@@ -9,8 +9,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from evidencekit.errors import LedgerCorruptError, StorageError
-from evidencekit.ledger.fsck import fsck
-from evidencekit.ledger.log import Ledger, LedgerOptions
+from evidencekit.home import Home
 from evidencekit.ledger.mirror import refuse_missing_ledger
 from evidencekit.signing.identity import load_ledger_key, load_sealing_identity, load_tsa_identity
 from evidencekit.timestamp.client import stamp
@@ -24,8 +23,11 @@ from evidencekit_cli.settings import CONFIG_FILE, read_settings
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from evidencekit.ledger.keeping import Standing
+
 _TSA_TIMEOUT_S = 8.0
 _QUICK_LOOK_BYTES = 256 << 20
+_QUICK_LOOK_ENTRIES = 100_000
 _OTHERS = stat.S_IRWXG | stat.S_IRWXO
 _DIGEST_BYTES = 32
 
@@ -48,7 +50,7 @@ def all_checks(*, third_party: bool) -> list[Check]:
         Check(id="settings", look=partial(check_settings, home)),
         Check(id="keys", look=partial(check_keys, home)),
         Check(id="ledger", look=partial(check_ledger, home)),
-        Check(id="ledger.mirror", look=partial(check_mirror, home)),
+        Check(id="ledger.mirror", look=partial(check_rollback, home)),
         Check(id="tsa", look=partial(check_tsas, home, third_party=third_party)),
         Check(id="tokens", look=partial(reminders.check_tokens, home)),
         Check(id="pending", look=partial(reminders.check_pending, home)),
@@ -115,48 +117,79 @@ def check_ledger(home: Path) -> Diagnosis:
 
     Raises:
         LedgerCorruptError: they disagree.
-        LedgerError: the file is no ledger.
+        LedgerError: the file is no ledger, or its database cannot be reached.
     """
-    file = home / "ledger.sqlite"
-    if not file.is_file():
+    file, database = home / "ledger.sqlite", _standing(home).database
+    if not (home / "ledger.postgres" if database else file).is_file():
         return informed("ledger", "the first capture starts the ledger", "首次取证时建立账本")
-    if file.stat().st_size > _QUICK_LOOK_BYTES:
-        return Diagnosis(
-            id="ledger",
-            condition=Condition.NOT_PERFORMED,
-            sentence=Sentence("too large for a quick look", "账本过大,未作快速检查"),
-        )
-    report = fsck(file, [load_ledger_key(home / "keys").signer.verifier])
+    if database is None and file.stat().st_size > _QUICK_LOOK_BYTES:
+        return _too_large()
+    key = load_ledger_key(home / "keys")
+    opened = Home(home, _standing(home))
+    if database is not None:
+        with opened.ledger(key, create=False) as ledger:
+            if ledger.size > _QUICK_LOOK_ENTRIES:
+                return _too_large()
+    report = opened.check_ledger(key)
+    where = database.conninfo if database else str(file)
     if report.problems:
         first = report.problems[0]
         raise LedgerCorruptError(
-            f"the ledger {file} is damaged in {len(report.problems)} ways, first: {first.en} Restore a copy.",
-            f"账本 {file} 有 {len(report.problems)} 处损坏,首先:{first.zh} 请从副本恢复。",
+            f"the ledger {where} is damaged in {len(report.problems)} ways, first: {first.en} Restore a copy.",
+            f"账本 {where} 有 {len(report.problems)} 处损坏,首先:{first.zh} 请从副本恢复。",
         )
     return passed("ledger", f"{report.size} entries, whole and signed", f"{report.size} 条,完整且已签名")
 
 
-def check_mirror(home: Path) -> Diagnosis:
-    """Hold the ledger against its head mirror, or say what no check on this machine can find.
+def _too_large() -> Diagnosis:
+    return Diagnosis(
+        id="ledger",
+        condition=Condition.NOT_PERFORMED,
+        sentence=Sentence(
+            "too large for a quick look; check it with: evidencekit ledger fsck",
+            "账本过大,未作快速检查;请执行:evidencekit ledger fsck",
+        ),
+    )
+
+
+def check_rollback(home: Path) -> Diagnosis:
+    """Hold the ledger against its head mirror and what is published, or say what no check here can find.
 
     Raises:
-        LedgerRollbackError: the mirror knows of a newer ledger.
+        LedgerRollbackError: one of them knows of a newer ledger.
+        EvidenceError: one of them cannot be read.
     """
-    mirror = standing_of(read_settings(home / CONFIG_FILE)).head_mirror
-    if mirror is not None and not (home / "keys" / "ledger.key").exists():
-        return informed("ledger.mirror", f"{mirror}: the first capture begins it", f"{mirror}:首次取证时建立")
-    if mirror is not None:
-        key = load_ledger_key(home / "keys")
-        refuse_missing_ledger(home / "ledger.sqlite", mirror, key.signer.verifier)
-        Ledger.open(home / "ledger.sqlite", key.signer, options=LedgerOptions(head_mirror=mirror)).close()
-        return passed("ledger.mirror", f"the ledger extends {mirror}", f"账本与 {mirror} 衔接")
-    return informed(
-        "ledger.mirror",
-        "rollback undetectable: no head mirror is configured (ledger.head_mirror), so nothing here would show that the "
-        "whole data folder was set back to an older copy; keep bundles elsewhere, each holds a signed checkpoint",
-        "无法察觉回退:未配置账本头镜像(ledger.head_mirror),整个数据目录被退回旧副本时本机无从发现;"
-        "请另存证据包,每个都含有已签名的检查点",
-    )
+    standing = _standing(home)
+    held = [str(standing.head_mirror)] if standing.head_mirror else []
+    held += [inert(place) for place in read_settings(home / CONFIG_FILE).texts("ledger.published")]
+    if not standing.shows_rollback:
+        return informed(
+            "ledger.mirror",
+            "rollback undetectable: no head mirror (ledger.head_mirror), publication (ledger.published) or witness "
+            "(ledger.witness_policy) is configured, so nothing here would show that the ledger was set back to an "
+            "older copy; keep bundles elsewhere, each holds a signed checkpoint",
+            "无法察觉回退:未配置账本头镜像(ledger.head_mirror)、公布位置(ledger.published)或见证者"
+            "(ledger.witness_policy),账本被退回旧副本时本机无从发现;请另存证据包,每个都含有已签名的检查点",
+        )
+    if not (home / "keys" / "ledger.key").exists():
+        names = ", ".join(held) or "-"
+        return informed("ledger.mirror", f"{names}: the first capture begins it", f"{names}:首次取证时建立")
+    key, opened = load_ledger_key(home / "keys"), Home(home, standing)
+    if standing.head_mirror is not None and standing.database is None:
+        refuse_missing_ledger(opened.ledger_file, standing.head_mirror, key.signer.verifier)
+    if opened.has_ledger():
+        opened.ledger(key, create=False).close()
+    if not held:
+        return passed(
+            "ledger.mirror",
+            "the witnesses of the policy notice a rollback when they are next asked",
+            "回退将在下次请求见证时由见证者发现",
+        )
+    return passed("ledger.mirror", f"the ledger extends {', '.join(held)}", f"账本与 {'、'.join(held)} 衔接")
+
+
+def _standing(home: Path) -> Standing:
+    return standing_of(read_settings(home / CONFIG_FILE))
 
 
 def check_tsas(home: Path, *, third_party: bool) -> Diagnosis:

@@ -6,9 +6,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from evidencekit.errors import ConfigError, FormatError
-from evidencekit.home import Home, Standing, default_home
+from evidencekit.home import Home, default_home
+from evidencekit.ledger.keeping import Database, Standing
 from evidencekit.ledger.policy import MAX_BYTES, Policy, parse_policy
 from evidencekit.ledger.witnessing import Witnessing
+from evidencekit_cli.places import source_at
 from evidencekit_cli.settings import CONFIG_FILE, Settings, read_settings
 
 if TYPE_CHECKING:
@@ -31,12 +33,16 @@ def standing_of(settings: Settings) -> Standing:
 
     Raises:
         ConfigError: the policy cannot be used.
+        UsageError: an extra is not installed.
     """
     mirror, policy = settings.text("ledger.head_mirror"), settings.text("ledger.witness_policy")
-    fail_open = settings.flag("ledger.fail_open")
+    fail_open, conninfo = settings.flag("ledger.fail_open"), settings.text("ledger.postgres")
+    endpoint = settings.text("ledger.s3_endpoint") or None
     return Standing(
         head_mirror=Path(mirror).expanduser() if mirror else None,
         witnessing=Witnessing(policy=read_policy(Path(policy).expanduser()), fail_open=fail_open) if policy else None,
+        database=Database(conninfo=conninfo, schema=settings.text("ledger.schema")) if conninfo else None,
+        published=tuple(source_at(place, endpoint) for place in settings.texts("ledger.published")),
     )
 
 

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from evidencekit.errors import ConfigError, LedgerError, LedgerRollbackError, StorageError
 from evidencekit.ledger.checkpoint import open_checkpoint
 from evidencekit.ledger.extension import check_extension
-from evidencekit.ledger.fsck import fsck
 from evidencekit.ledger.monitor import audit, read_checkpoint
-from evidencekit.ledger.publishers.directory import collect_partials, publish_directory
+from evidencekit.ledger.publishers.directory import DirectoryTarget
+from evidencekit.ledger.publishers.target import collect
+from evidencekit.ledger.publishers.target import publish as publish_log
 from evidencekit.ledger.witnessing import gather_cosignatures
 from evidencekit.model import Text
 from evidencekit.signing.identity import load_ledger_key
@@ -18,7 +20,8 @@ from evidencekit.signing.note import VerifierKey, format_vkey
 from evidencekit_cli.exit_codes import ExitCode
 from evidencekit_cli.homes import open_home
 from evidencekit_cli.output import Sentence, Session, both, inert, table
-from evidencekit_cli.watching import source_of
+from evidencekit_cli.places import source_of, target_at
+from evidencekit_cli.settings import CONFIG_FILE, read_settings
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Mapping
@@ -32,8 +35,10 @@ if TYPE_CHECKING:
     from evidencekit.model import JsonValue
 
 _UNDETECTABLE = Sentence(
-    "rollback undetectable: no head mirror is configured (ledger.head_mirror in config.toml)",
-    "无法察觉回退:未配置头镜像(config.toml 中的 ledger.head_mirror)",
+    "rollback undetectable: no head mirror, publication or witness is configured (ledger.head_mirror, "
+    "ledger.published, ledger.witness_policy in config.toml)",
+    "无法察觉回退:未配置头镜像、公布位置或见证者"
+    "(config.toml 中的 ledger.head_mirror、ledger.published、ledger.witness_policy)",
 )
 
 
@@ -45,22 +50,25 @@ def opened() -> Generator[tuple[Home, Ledger]]:
         LedgerError: there is none yet.
     """
     home = open_home()[0]
-    if not home.ledger_file.exists() and home.standing.head_mirror is None:
+    standing = home.standing
+    if standing.database is None and not home.has_ledger() and not standing.shows_rollback:
         raise LedgerError(
             f"there is no ledger in {home.path} yet; the first capture or deposit begins it",
             f"{home.path} 中尚无账本;首次取证或存证时建立",
         )
     key = load_ledger_key(home.path / "keys")
-    with home.ledger(key) as ledger:
+    with home.ledger(key, create=False) as ledger:
         yield home, ledger
 
 
 def show_status(session: Session) -> ExitCode:
-    """Show origin, key, size, root, mirror and witnesses."""
+    """Show origin, key, size, root, store, and what would show a rollback."""
     with opened() as (home, ledger):
         head = open_checkpoint(ledger.checkpoint(), []).checkpoint
         mirror, witnessing = home.standing.head_mirror, home.standing.witnessing
         names = [line.name for line in witnessing.policy.witnesses] if witnessing else []
+        published = read_settings(home.path / CONFIG_FILE).texts("ledger.published")
+        store = "sqlite" if home.standing.database is None else "postgresql"
         if session.json:
             session.print_json(
                 {
@@ -70,8 +78,10 @@ def show_status(session: Session) -> ExitCode:
                     "key": _vkey(ledger),
                     "size": head.size,
                     "root": head.root.hex(),
+                    "store": store,
                     "head_mirror": None if mirror is None else str(mirror),
-                    "rollback": "undetectable" if mirror is None else "detectable",
+                    "published": [*published],
+                    "rollback": "detectable" if home.standing.shows_rollback else "undetectable",
                     "witnesses": [*names],
                     "fail_open": witnessing.fail_open if witnessing else False,
                 }
@@ -84,12 +94,14 @@ def show_status(session: Session) -> ExitCode:
                     [session.text(Sentence("key", "公钥")), _vkey(ledger)],
                     [session.text(Sentence("entries", "条数")), str(head.size)],
                     [session.text(Sentence("root", "根")), head.root.hex()],
+                    [session.text(Sentence("store", "存储")), "PostgreSQL" if store == "postgresql" else "SQLite"],
                     [session.text(Sentence("head mirror", "头镜像")), inert(str(mirror)) if mirror else "-"],
+                    [session.text(Sentence("published", "公布位置")), ", ".join(map(inert, published)) or "-"],
                     [session.text(Sentence("witnesses", "见证者")), ", ".join(map(inert, names)) or "-"],
                 ]
             )
         )
-        if mirror is None:
+        if not home.standing.shows_rollback:
             session.say(_UNDETECTABLE)
     return ExitCode.OK
 
@@ -137,18 +149,18 @@ def give_proof(session: Session, index: int, output: Path | None) -> ExitCode:
 
 def check(session: Session, against: str | None) -> ExitCode:
     """Rebuild the ledger, and what is published, and compare."""
-    home = open_home()[0]
-    key = load_ledger_key(home.path / "keys").signer
-    report = fsck(home.ledger_file, [key.verifier])
+    home, settings = open_home()
+    key = load_ledger_key(home.path / "keys")
+    report = home.check_ledger(key)
     problems = list(report.problems)
     published: FsckReport | None = None
     if against is not None:
-        fetch = source_of(against)
-        published = audit(fetch, [key.verifier])
+        fetch = source_of(against, settings.text("ledger.s3_endpoint") or None)
+        published = audit(fetch, [key.signer.verifier])
         problems += published.problems
         if report.is_sound:
-            with home.ledger(load_ledger_key(home.path / "keys")) as ledger:
-                known = read_checkpoint(fetch, [key.verifier])
+            with home.ledger(key, create=False) as ledger:
+                known = read_checkpoint(fetch, [key.signer.verifier])
                 problems += _extends(ledger, against, known)
     if session.json:
         session.print_json(
@@ -176,9 +188,25 @@ def check(session: Session, against: str | None) -> ExitCode:
     return ExitCode.FAILED if problems else ExitCode.OK
 
 
-def publish(session: Session, directory: Path, *, collect: bool) -> ExitCode:
-    """Bring a directory up to the newest checkpoint, witnessed where a policy asks for it."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Publishing:
+    """Where to publish, and how: `endpoint` and `retain_days` are for buckets."""
+
+    place: str
+    collect: bool
+    endpoint: str | None
+    retain_days: int | None
+
+
+def publish(session: Session, wanted: Publishing) -> ExitCode:
+    """Bring a folder or bucket up to the newest checkpoint, witnessed where a policy asks for it."""
     with opened() as (home, ledger):
+        endpoint = wanted.endpoint
+        if endpoint is None and wanted.place.startswith("s3://"):
+            endpoint = read_settings(home.path / CONFIG_FILE).text("ledger.s3_endpoint") or None
+        target = target_at(wanted.place, endpoint=endpoint, retain_days=wanted.retain_days)
+        for warning in [] if isinstance(target, DirectoryTarget) else target.traits.warnings:
+            session.note(warning)
         note, witnessing = None, home.standing.witnessing
         if witnessing is not None:
             witnessed = _witness(ledger, witnessing)
@@ -190,12 +218,12 @@ def publish(session: Session, directory: Path, *, collect: bool) -> ExitCode:
                 )
             note = witnessed.checkpoint
         try:
-            done = publish_directory(ledger, directory, checkpoint=note)
-            deleted = collect_partials(directory, done.size) if collect else 0
+            done = publish_log(ledger, target, checkpoint=note)
+            deleted = collect(target, done.size) if wanted.collect else 0
         except OSError as error:
             raise StorageError(
-                f"cannot publish into {directory}: {error.strerror or error}; make it writable",
-                f"无法公布到 {directory}:{error.strerror or error};请使其可写",
+                f"cannot publish into {wanted.place}: {error.strerror or error}; make it writable",
+                f"无法公布到 {wanted.place}:{error.strerror or error};请使其可写",
             ) from error
     if session.json:
         session.print_json(

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from evidencekit.home import Home, Standing
+from evidencekit.home import Home
+from evidencekit.ledger.keeping import Standing
 from evidencekit.owed import owed_in, tokens_used
 from evidencekit_cli.diagnosis import Diagnosis, informed, passed, warned
 from evidencekit_cli.output import inert

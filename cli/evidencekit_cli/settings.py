@@ -18,6 +18,10 @@ Shape (every key may be absent):
     head_mirror = ""                # file outside the data folder that holds the newest checkpoint
     witness_policy = ""             # C2SP tlog-policy file: who must cosign a checkpoint
     fail_open = false               # true: publish although the witnesses did not answer
+    postgres = ""                   # how libpq connects to the database that holds the log; no password in it
+    schema = "evidencekit"          # its schema
+    published = []                  # where the log is published: https://…, s3://bucket/prefix, folder; checked on open
+    s3_endpoint = ""                # URL of an S3 store that is not Amazon's
 
     [pades]
     seal = false                    # true: sign the certificate PDF itself (PAdES-LTA, extra [pades])
@@ -59,6 +63,8 @@ TSA_ROLES = ("open", "capture", "seal", "batch")
 _TSA_NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,39}")
 _RESERVED = frozenset({"auto", "none"})
 _LIMIT_BYTES = 1 << 20
+_PASSWORD = re.compile(r"password\s*=|://[^/@\s]*:[^/@\s]*@", re.IGNORECASE)
+"""A password in a connection string or a URL: in `config.toml` it would be shown, copied and backed up."""
 
 
 SettingValue = str | bool | tuple[str, ...]
@@ -75,6 +81,10 @@ _DEFAULTS: Mapping[str, SettingValue] = {
     "ledger.head_mirror": "",
     "ledger.witness_policy": "",
     "ledger.fail_open": False,
+    "ledger.postgres": "",
+    "ledger.schema": "evidencekit",
+    "ledger.published": (),
+    "ledger.s3_endpoint": "",
     "pades.seal": False,
     "signing.kind": "home",
     "signing.algorithm": "",
@@ -216,7 +226,7 @@ def _checked(file: Path, name: str, value: object) -> SettingValue:
     expected = _DEFAULTS[name]
     if isinstance(expected, tuple):
         if isinstance(value, Sequence) and not isinstance(value, str) and all(isinstance(item, str) for item in value):
-            return tuple(str(item) for item in value)
+            return tuple(_without_password(file, name, str(item)) for item in value)
         raise _wrong(file, f"{name} must be a list of texts", f"{name} 应为字符串列表")
     if isinstance(expected, bool):
         if isinstance(value, bool):
@@ -227,6 +237,16 @@ def _checked(file: Path, name: str, value: object) -> SettingValue:
     if name in _CHOICES and value not in _CHOICES[name]:
         choices = ", ".join(_CHOICES[name])
         raise _wrong(file, f"{name} must be one of {choices}", f"{name} 应为 {choices} 之一")
+    return _without_password(file, name, value)
+
+
+def _without_password(file: Path, name: str, value: str) -> str:
+    if name.startswith("ledger.") and _PASSWORD.search(value):
+        raise _wrong(
+            file,
+            f"{name} holds a password; keep it in ~/.pgpass, a file named by passfile=, a service file, or PGPASSWORD",
+            f"{name} 含有口令;请存入 ~/.pgpass、passfile= 指定的文件、service 文件或环境变量 PGPASSWORD",
+        )
     return value
 
 

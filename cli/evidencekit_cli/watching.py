@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 
 from evidencekit.errors import FormatError, UsageError
 from evidencekit.ledger.monitor import Observation, Sighting, audit, follow
-from evidencekit.ledger.source import directory_source, http_source
 from evidencekit.ledger.witness import Witness
 from evidencekit.ledger.witness_server import WitnessServer
 from evidencekit.signing.keyfile import create_secret_file, read_secret_file
@@ -19,10 +18,10 @@ from evidencekit.signing.notesigner import CosignatureSigner
 from evidencekit_cli.exit_codes import ExitCode
 from evidencekit_cli.homes import open_home
 from evidencekit_cli.output import Sentence, Session, both, inert
+from evidencekit_cli.places import source_of
 
 if TYPE_CHECKING:
     from evidencekit.home import Home
-    from evidencekit.ledger.source import Fetch
     from evidencekit.model import JsonValue, Text
 
 _KEY_BYTES = 4096
@@ -50,22 +49,6 @@ class Watch:
     state: Path
     audit: bool
     every_s: float | None
-
-
-def source_of(place: str) -> Fetch:
-    """Read a published log from a URL or a directory.
-
-    Raises:
-        UsageError: it is neither.
-    """
-    if place.startswith(("http://", "https://")):
-        return http_source(place)
-    if Path(place).is_dir():
-        return directory_source(Path(place))
-    raise UsageError(
-        f"{place} is neither an http(s) URL nor a directory; name where the log is published",
-        f"{place} 既不是 http(s) 网址也不是目录;请给出日志的公布位置",
-    )
 
 
 def read_vkey(text: str) -> VerifierKey:

@@ -15,6 +15,7 @@ from evidencekit.errors import FormatError, LedgerError
 from evidencekit.hashing.merkle import leaf_hash
 from evidencekit.ledger.checkpoint import open_checkpoint
 from evidencekit.ledger.edge import Edge
+from evidencekit.ledger.stores.sqlite_leaves import LOOK_UP, LOOK_UP_1, SEGMENT
 from evidencekit.model import Text
 
 if TYPE_CHECKING:
@@ -88,8 +89,8 @@ class Rows(Protocol):
         """The entries in order: index and bytes, many at a time."""
         ...
 
-    def leaf_indices(self, leaves: Sequence[bytes]) -> Sequence[object]:
-        """The index stored for each leaf, None where there is none."""
+    def leaf_indices(self, start: int, leaves: Sequence[bytes]) -> Sequence[object]:
+        """The index stored for each leaf, None where there is none; they should stand at `start` and on."""
         ...
 
     def tile(self, level: int, index: int) -> object:
@@ -123,9 +124,12 @@ class _SqliteRows:
         while rows := cursor.fetchmany(_BATCH):
             yield rows
 
-    def leaf_indices(self, leaves: Sequence[bytes]) -> Sequence[object]:
-        query = "SELECT idx FROM leaf WHERE hash = ?"
-        rows = (self._database.execute(query, (leaf,)).fetchone() for leaf in leaves)
+    def leaf_indices(self, start: int, leaves: Sequence[bytes]) -> Sequence[object]:
+        (version,) = self._database.execute("PRAGMA user_version").fetchone()
+        # Version 1 had no segments; it is taken over when the ledger is next opened.
+        query = LOOK_UP if version > 1 else LOOK_UP_1
+        places = enumerate(leaves, start=start)
+        rows = (self._database.execute(query, (at // SEGMENT, leaf)).fetchone() for at, leaf in places)
         return [row[0] if row else None for row in rows]
 
     def tile(self, level: int, index: int) -> object:
@@ -179,7 +183,7 @@ class _Check:
                 return
             # What is not bytes any more hashes to nothing that was logged.
             leaves = [leaf_hash(data if isinstance(data, bytes) else b"") for _, data in batch]
-            for at, stored in enumerate(rows.leaf_indices(leaves), start=start):
+            for at, stored in enumerate(rows.leaf_indices(start, leaves), start=start):
                 if stored != at:
                     self.report(
                         f"Entry {at} does not hash to the leaf stored for it.", f"第 {at} 条与所存叶子哈希不符。"

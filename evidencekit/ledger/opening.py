@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final
 
 from evidencekit.errors import UsageError
 from evidencekit.ledger.log import Ledger, LedgerOptions, utc_now
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Generator
     from datetime import datetime
 
     from evidencekit.signing.note import NoteSigner
@@ -45,13 +46,8 @@ def open_postgres(
         LedgerRollbackError: the head mirror knows of a newer ledger or of another history.
         StorageError: the server does not sync what it acknowledges, or a newer version wrote the ledger.
     """
-    try:
+    with needing_psycopg():
         from evidencekit.ledger.stores.postgres import PostgresStore  # noqa: PLC0415 - an extra
-    except ImportError as error:
-        raise UsageError(
-            "A ledger in PostgreSQL needs psycopg; install evidencekit[postgres].",
-            "PostgreSQL 账本需要 psycopg；请安装 evidencekit[postgres]。",
-        ) from error
     options = options or SEVERAL_MACHINES
     return Ledger(
         lambda ledger: PostgresStore(
@@ -66,3 +62,19 @@ def open_postgres(
         clock=clock,
         options=options,
     )
+
+
+@contextmanager
+def needing_psycopg() -> Generator[None, None, None]:
+    """Say what to install when a module that needs psycopg cannot be imported.
+
+    Raises:
+        UsageError: psycopg is not installed.
+    """
+    try:
+        yield
+    except ImportError as error:
+        raise UsageError(
+            "A ledger in PostgreSQL needs psycopg; install evidencekit[postgres].",
+            "PostgreSQL 账本需要 psycopg；请安装 evidencekit[postgres]。",
+        ) from error

@@ -13,7 +13,8 @@ from cryptography.hazmat.primitives.serialization.pkcs12 import serialize_key_an
 
 from evidencekit import identities, keybackup
 from evidencekit.errors import FormatError, SigningError, StorageError, UsageError
-from evidencekit.home import Home, Standing
+from evidencekit.home import Home
+from evidencekit.ledger.keeping import Standing
 from evidencekit.identities import Role
 from evidencekit.ledger.checkpoint import open_checkpoint
 from evidencekit.ledger.entry import KeyEntry, KeyStatus, OriginEntry, parse_entry

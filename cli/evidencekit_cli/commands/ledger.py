@@ -19,13 +19,13 @@ _PLACE = "evidencekit_cli.commands.ledger:"
 
 @command(
     "status",
-    en="""Show the ledger of this home: origin, key, size, root, mirror, witnesses.
+    en="""Show the ledger of this home: origin, key, size, root, store, mirror, publication, witnesses.
 
-    Says "rollback undetectable" when no head mirror is configured.
+    Says "rollback undetectable" when no head mirror, publication or witness is configured.
     """,
-    zh="""查看本机账本:来源、公钥、条数、根、镜像与见证者。
+    zh="""查看本机账本:来源、公钥、条数、根、存储、镜像、公布位置与见证者。
 
-    未配置头镜像时,会注明"无法察觉回退"。
+    未配置头镜像、公布位置或见证者时,会注明"无法察觉回退"。
     """,
 )
 @json_option
@@ -88,7 +88,7 @@ def prove(session: Session, *, index: int, output: Path | None) -> ExitCode:
     "fsck",
     en="""Rebuild the ledger from its raw entries and compare everything with it.
 
-    With --against, what is published at URL or DIR is rebuilt as well, and the ledger must extend it.
+    With --against, what is published at URL (http, s3) or DIR is rebuilt as well, and the ledger must extend it.
     Status 1: something disagrees.
     """,
     zh="""由原始条目重建账本,并逐一比对。
@@ -114,28 +114,43 @@ def fsck(session: Session, *, against: str | None) -> ExitCode:
 
 @command(
     "publish",
-    en="""Publish the ledger into DIR, which any static web server can serve.
+    en="""Publish the ledger into DIR or s3://bucket/prefix, which any static web server can serve.
 
     With ledger.witness_policy, only a checkpoint that its quorum cosigned is published, unless
-    ledger.fail_open says otherwise.
+    ledger.fail_open says otherwise. Credentials of a bucket come from the environment or ~/.aws.
     """,
-    zh="""把账本公布到 DIR,任何静态网站服务器均可提供。
+    zh="""把账本公布到 DIR 或 s3://存储桶/前缀,任何静态网站服务器均可提供。
 
     设有 ledger.witness_policy 时,仅公布达到法定联署的检查点,除非 ledger.fail_open 另有设置。
+    存储桶的凭证取自环境变量或 ~/.aws。
     """,
 )
-@click.argument("directory", type=click.Path(path_type=Path), metavar="DIR")
+@click.argument("place", metavar="DIR|s3://…")
 @option(
     "--collect", is_flag=True, en="Delete partial tiles that a full one replaces.", zh="删除已被完整块取代的部分块。"
+)
+@option(
+    "--endpoint",
+    metavar="URL",
+    en="S3 store that is not Amazon's.  [default: ledger.s3_endpoint]",
+    zh="非亚马逊 S3 存储的网址,默认取 ledger.s3_endpoint。",
+)
+@option(
+    "--retain-days",
+    type=click.IntRange(min=1),
+    metavar="DAYS",
+    en="Lock what never changes for so long (Object Lock).",
+    zh="以对象锁定保留不变内容的天数。",
 )
 @json_option
 @language_option
 @click.pass_obj
-def publish(session: Session, *, directory: Path, collect: bool) -> ExitCode:
+def publish(session: Session, *, place: str, collect: bool, endpoint: str | None, retain_days: int | None) -> ExitCode:
     """Run the command."""
     from evidencekit_cli import ledgering
 
-    return ledgering.publish(session, directory, collect=collect)
+    wanted = ledgering.Publishing(place=place, collect=collect, endpoint=endpoint, retain_days=retain_days)
+    return ledgering.publish(session, wanted)
 
 
 @command(
@@ -289,7 +304,7 @@ ledger = BilingualGroup(
         Member("checkpoint", f"{_PLACE}checkpoint", en="Print the newest checkpoint.", zh="输出最新检查点。"),
         Member("prove", f"{_PLACE}prove", en="Print the proof of an entry.", zh="输出条目的包含证明。"),
         Member("fsck", f"{_PLACE}fsck", en="Rebuild the ledger and compare.", zh="重建账本并比对。"),
-        Member("publish", f"{_PLACE}publish", en="Publish into a directory.", zh="公布到目录。"),
+        Member("publish", f"{_PLACE}publish", en="Publish into a folder or bucket.", zh="公布到文件夹或存储桶。"),
         Member("anchor", f"{_PLACE}anchor", en="Have others vouch for a checkpoint.", zh="请他方为检查点作证。"),
         Member("monitor", f"{_PLACE}monitor", en="Watch a published log.", zh="监看已公布的日志。"),
         Member("witness", f"{_PLACE}witness", en="Witness other logs.", zh="为其他日志作见证。"),

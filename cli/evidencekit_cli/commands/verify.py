@@ -92,7 +92,7 @@ def verify(  # noqa: PLR0913 (one argument an option)
     standing = None
     if newer is not None:
         from evidencekit.standing import standing_of
-        from evidencekit_cli.watching import source_of
+        from evidencekit_cli.places import source_of
 
         standing = standing_of(bundle, source_of(newer), anchors.logs)
     demanded = load_policy(policy) if policy is not None else None

@@ -20,6 +20,8 @@ from evidencekit.ledger.publishers.s3_traits import Traits, probe
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
+    from evidencekit.ledger.source import Fetch
+
 _THREADS: Final = 8
 _AT_ONCE: Final = 64
 _PARTIAL: Final = ".p/"
@@ -180,3 +182,19 @@ def open_s3(
     with translate(f"s3://{bucket}"):
         client = connect(endpoint, region)
     return S3Target(Bucket(client, bucket, prefix), retain_days=retain_days)
+
+
+def s3_source(bucket: str, prefix: str = "", *, endpoint: str | None = None, region: str | None = None) -> Fetch:
+    """Read a log that is published in a bucket; nothing is tried, nothing written. See `open_s3`.
+
+    Raises:
+        StorageError: there are no usable credentials.
+    """
+    with translate(f"s3://{bucket}"):
+        place = Bucket(connect(endpoint, region), bucket, prefix)
+
+    def fetch(path: str) -> bytes | None:
+        with translate(place.where):
+            return place.get(path)
+
+    return fetch

@@ -2,7 +2,7 @@
 
 ```
 entry(idx, data)           the raw entries, the only thing that cannot be computed again
-leaf(hash, idx)            which leaf stands where: makes appending idempotent
+leaf(segment, hash, idx)   which leaf stands where: makes appending idempotent (`sqlite_leaves`)
 tile(level, idx, data)     full hash tiles
 edge(level, data)          the hashes of the partial tile of each level
 head(size, checkpoint, signed_at)   the newest signed tree, one row
@@ -22,8 +22,9 @@ from typing import TYPE_CHECKING, Final
 from evidencekit.errors import LedgerError, StorageError
 from evidencekit.hashing.merkle import EMPTY_ROOT
 from evidencekit.ledger.filelock import FileLock
-from evidencekit.ledger.stores.growing import changed_levels, open_edge, partial_start, place
+from evidencekit.ledger.stores.growing import changed_levels, open_edge, partial_start
 from evidencekit.ledger.stores.sqlite_errors import blob, damaged, translate
+from evidencekit.ledger.stores.sqlite_leaves import FROM_VERSION_1, LEAF_TABLE, LeafIndex
 from evidencekit.ledger.stores.sqlite_snapshot import SqliteSnapshot, read_head
 from evidencekit.ledger.stores.store import Committed, Head, SignTree
 
@@ -33,12 +34,12 @@ if TYPE_CHECKING:
 
     from evidencekit.ledger.edge import Edge
 
-SCHEMA_VERSION: Final = 1
+SCHEMA_VERSION: Final = 2
 APPLICATION_ID: Final = 0x45764B4C
 """`EvKL`."""
 _SCHEMA: Final = (
     "CREATE TABLE entry(idx INTEGER PRIMARY KEY, data BLOB NOT NULL) STRICT",
-    "CREATE TABLE leaf(hash BLOB PRIMARY KEY, idx INTEGER NOT NULL) STRICT, WITHOUT ROWID",
+    LEAF_TABLE,
     """CREATE TABLE tile(level INTEGER NOT NULL, idx INTEGER NOT NULL, data BLOB NOT NULL,
        PRIMARY KEY(level, idx)) STRICT""",
     "CREATE TABLE edge(level INTEGER PRIMARY KEY, data BLOB NOT NULL) STRICT",
@@ -54,7 +55,9 @@ _CACHE_KIB: Final = 32 * 1024
 class SqliteStore:
     """A ledger in one file; several threads and processes may hold the same file open."""
 
-    __slots__ = ("_edge", "_head", "_lock", "_opened", "_path", "_reader", "_reader_lock", "_writer", "_writer_lock")
+    __slots__ = (
+        "_edge", "_head", "_leaves", "_lock", "_opened", "_path", "_reader", "_reader_lock", "_writer", "_writer_lock",
+    )  # fmt: skip
 
     def __init__(self, path: Path, *, sign: SignTree, create: bool, lock_timeout_s: float) -> None:
         """Open the file, or make it with the signed checkpoint of the empty tree.
@@ -76,6 +79,7 @@ class SqliteStore:
             with translate(path), self._lock.held():
                 self._writer = opened.enter_context(closing(_connect(path, lock_timeout_s)))
                 self._reader = opened.enter_context(closing(_connect(path, lock_timeout_s)))
+                self._leaves = LeafIndex(self._writer, lambda why: damaged(path, why))
                 self._set_up(sign, create=create)
                 self._head: Head | None = read_head(self._writer, path)
                 self._edge = self._load_edge(self._head)
@@ -91,7 +95,7 @@ class SqliteStore:
         """
         with self._writer_lock, translate(self._path), self._lock.held(), self._transaction():
             head = self._refresh()
-            indices, fresh = self._insert_all(leaves, head.size) or self._insert_new(leaves, head.size)
+            indices, fresh = self._leaves.insert(leaves, head.size)
             if fresh:
                 head = self._write(head, [entries[at] for at in fresh], [leaves[at] for at in fresh], sign)
         self._head = head
@@ -146,6 +150,14 @@ class SqliteStore:
                 f"The ledger {self._path} was written by a newer version (schema {version}); update this program.",
                 f"账本 {self._path} 由更新的版本写成(结构版本 {version})；请升级本程序。",
             )
+        elif version < SCHEMA_VERSION:
+            self._upgrade()
+
+    def _upgrade(self) -> None:
+        """Rewrite the index of version 1, which can be computed from the entries, in one transaction."""
+        with self._transaction():
+            for statement in (*FROM_VERSION_1, f"PRAGMA user_version = {SCHEMA_VERSION}"):
+                self._writer.execute(statement)
 
     def _create(self, sign: SignTree) -> None:
         with self._transaction():
@@ -175,38 +187,6 @@ class SqliteStore:
             [blob(self._path, data) for (data,) in newest],
             lambda why: damaged(self._path, why),
         )
-
-    def _insert_all(self, leaves: Sequence[bytes], size: int) -> tuple[tuple[int, ...], Sequence[int]] | None:
-        """Insert all leaves as new ones, which they nearly always are: no look-up is faster than the insert itself.
-
-        Returns:
-            Their indices and which are new, or None when one was there already or came twice; nothing is inserted then.
-        """
-        placed = sorted(zip(leaves, range(size, size + len(leaves)), strict=True))
-        self._writer.execute("SAVEPOINT placing")
-        try:
-            # In the order of the index, neighbours share a page.
-            self._writer.executemany("INSERT INTO leaf VALUES(?, ?)", placed)
-        except sqlite3.IntegrityError as error:
-            if error.sqlite_errorcode != sqlite3.SQLITE_CONSTRAINT_PRIMARYKEY:
-                raise
-            self._writer.execute("ROLLBACK TO placing")
-            return None
-        finally:
-            if self._writer.in_transaction:
-                self._writer.execute("RELEASE placing")
-        return tuple(range(size, size + len(leaves))), range(len(leaves))
-
-    def _insert_new(self, leaves: Sequence[bytes], size: int) -> tuple[tuple[int, ...], Sequence[int]]:
-        """Look every leaf up, and insert those that are not there."""
-        indices, fresh = place(leaves, size, self._index_of)
-        placed = sorted((leaves[at], size + count) for count, at in enumerate(fresh))
-        self._writer.executemany("INSERT INTO leaf VALUES(?, ?)", placed)
-        return indices, fresh
-
-    def _index_of(self, leaf: bytes) -> int | None:
-        row = self._writer.execute("SELECT idx FROM leaf WHERE hash = ?", (leaf,)).fetchone()
-        return row[0] if row else None
 
     def _write(self, head: Head, entries: list[bytes], leaves: list[bytes], sign: SignTree) -> Head:
         write = self._writer.executemany
