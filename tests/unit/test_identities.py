@@ -14,10 +14,10 @@ from cryptography.hazmat.primitives.serialization.pkcs12 import serialize_key_an
 from evidencekit import identities, keybackup
 from evidencekit.errors import FormatError, SigningError, StorageError, UsageError
 from evidencekit.home import Home
-from evidencekit.ledger.keeping import Standing
 from evidencekit.identities import Role
 from evidencekit.ledger.checkpoint import open_checkpoint
 from evidencekit.ledger.entry import KeyEntry, KeyStatus, OriginEntry, parse_entry
+from evidencekit.ledger.keeping import Standing
 from evidencekit.ledger.log import Ledger
 from evidencekit.signing.identity import create_sealing_identity, key_id
 from evidencekit.signing.note import parse_vkey
