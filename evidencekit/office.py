@@ -45,6 +45,7 @@ if TYPE_CHECKING:
     from collections.abc import Generator, Sequence
     from types import TracebackType
 
+    from evidencekit.ledger.anchors.anchor import Anchor
     from evidencekit.ledger.log import Ledger
     from evidencekit.ledger.witnessing import Witnessing
     from evidencekit.signing.identity import Identity
@@ -89,6 +90,7 @@ class Office:
     created: bool = False
     seal_pdf: bool = False
     witnessing: Witnessing | None = None
+    anchors: tuple[Anchor, ...] = ()
     _stack: ExitStack = field(default_factory=ExitStack)
 
     def __enter__(self) -> Self:
@@ -198,6 +200,7 @@ def open_office(  # noqa: PLR0913 (hands on the front door's arguments)
         own_tsa=keys.tsa.signer.certificate,
         created=keys.created,
         witnessing=witnessing or home.standing.witnessing,
+        anchors=home.standing.anchors,
         _stack=stack,
     )
 

@@ -6,6 +6,7 @@ ledger anew, the custody log is taken up and says so, and the rest is done as al
 
 from __future__ import annotations
 
+import shutil
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
@@ -58,6 +59,8 @@ def resume(home: Home, workspace: Path, *, index: int, out: Path | None) -> None
         def write(name: str, content: bytes) -> None:
             _write(folder / name, content)
 
+        # Receipts of anchors are for the checkpoint of the proof, which is written anew.
+        shutil.rmtree(folder / paths.ANCHORS, ignore_errors=True)
         write_proofs(write, office, (at, data), (index, opened))
         _take_up_custody(folder / paths.CUSTODY, manifest, office, at)
         write_trust(write, office, folder)

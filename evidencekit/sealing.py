@@ -26,6 +26,7 @@ from evidencekit.hashing.manifest import (
 from evidencekit.hashing.manifest import OpenEntry as ManifestOpen
 from evidencekit.hashing.merkle import leaf_hash
 from evidencekit.hashing.records import format_records
+from evidencekit.ledger.anchors.anchor import AnchorState, format_receipt, keep_receipt
 from evidencekit.ledger.entry import CaptureEntry, format_capture_entry
 from evidencekit.ledger.policy import format_policy, parse_policy
 from evidencekit.ledger.witnessing import gather_cosignatures, with_log
@@ -184,6 +185,27 @@ def _enter(case: CaseFile, capture: Capture, manifest: Manifest, custody: ChainW
     note = _witness(case, custody)
     entered, opened = (appended.index, entry), (case.announced.index, case.announced.entry)
     write_proofs(case.write, office, entered, opened, note)
+    if case.order.request is None or case.order.request.third_party:
+        _anchor(case, note, custody)
+
+
+def _anchor(case: CaseFile, note: bytes, custody: ChainWriter) -> None:
+    """Have others vouch for the checkpoint of the proof; what did not come at once is owed, and says so."""
+    for anchor in case.office.anchors:
+        receipt = anchor.submit(note)
+        case.write(paths.anchor_receipt(receipt.anchor), format_receipt(receipt))
+        if case.office.home is not None:
+            keep_receipt(case.office.home.path / "anchors", receipt)
+        custody.append("anchored", object=receipt.anchor, detail={"state": receipt.state.value})
+        if receipt.state is not AnchorState.CONFIRMED:
+            state = receipt.state.value
+            case.pending.append(
+                Text(
+                    en=f"the anchor {receipt.anchor} is {state}, which is no anchor; ask again with: "
+                    "evidencekit ledger anchor",
+                    zh=f"锚定 {receipt.anchor} 的状态为 {state}，尚非锚定；请再次查询：evidencekit ledger anchor",
+                )
+            )
 
 
 def _witness(case: CaseFile, custody: ChainWriter) -> bytes:

@@ -16,6 +16,8 @@ from evidencekit_cli.settings import CONFIG_FILE, Settings, read_settings
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from evidencekit.ledger.anchors.anchor import Anchor
+
 
 def open_home() -> tuple[Home, Settings]:
     """Open the home of this user, or make it.
@@ -42,8 +44,17 @@ def standing_of(settings: Settings) -> Standing:
         head_mirror=Path(mirror).expanduser() if mirror else None,
         witnessing=Witnessing(policy=read_policy(Path(policy).expanduser()), fail_open=fail_open) if policy else None,
         database=Database(conninfo=conninfo, schema=settings.text("ledger.schema")) if conninfo else None,
+        anchors=_anchors(settings.texts("ledger.anchors")),
         published=tuple(source_at(place, endpoint) for place in settings.texts("ledger.published")),
     )
+
+
+def _anchors(places: tuple[str, ...]) -> tuple[Anchor, ...]:
+    if not places:
+        return ()
+    from evidencekit_cli.anchorfiles import anchors_of
+
+    return anchors_of(places)
 
 
 def read_policy(path: Path, wrong: Callable[[str, str], Exception] = ConfigError) -> Policy:

@@ -21,6 +21,7 @@ Shape (every key may be absent):
     postgres = ""                   # how libpq connects to the database that holds the log; no password in it
     schema = "evidencekit"          # its schema
     published = []                  # where the log is published: https://…, s3://bucket/prefix, folder; checked on open
+    anchors = []                    # who vouches for each bundle's checkpoint: URL of a TSA, FILE of a deposit API
     s3_endpoint = ""                # URL of an S3 store that is not Amazon's
 
     [pades]
@@ -84,6 +85,7 @@ _DEFAULTS: Mapping[str, SettingValue] = {
     "ledger.postgres": "",
     "ledger.schema": "evidencekit",
     "ledger.published": (),
+    "ledger.anchors": (),
     "ledger.s3_endpoint": "",
     "pades.seal": False,
     "signing.kind": "home",

@@ -38,6 +38,7 @@ CUSTODY = "proof/custody.jsonl"
 TRUST_SIGNER = "trust/signer.pem"
 TRUST_TSA = "trust/tsa.pem"
 TRUST_LEDGER = "trust/ledger.vkey"
+ANCHORS = "proof/anchors/"
 META_INF = "META-INF/"
 
 MAX_NAME_CHARS = 240
@@ -97,6 +98,11 @@ def link_entry(n: int) -> str:
 def link_proof(n: int) -> str:
     """Name the inclusion proof of the n-th record that a deposit rests on, from 1."""
     return f"proof/links/{n:04d}.tlog-proof"
+
+
+def anchor_receipt(name: str) -> str:
+    """Name the receipt of an anchor for the checkpoint of the entry's proof."""
+    return f"{ANCHORS}{name}.json"
 
 
 def seal_token(n: int) -> str:

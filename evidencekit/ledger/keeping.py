@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from pathlib import Path
 
+    from evidencekit.ledger.anchors.anchor import Anchor
     from evidencekit.ledger.source import Fetch
     from evidencekit.ledger.witnessing import Witnessing
     from evidencekit.signing.note import NoteSigner, NoteVerifier
@@ -52,12 +53,14 @@ class Standing:
         head_mirror: the file outside the home that mirrors the head.
         witnessing: who must witness checkpoints.
         database: where the log is, if it is not a file in the home.
+        anchors: who is asked to vouch for the checkpoint of each bundle.
         published: where the log is published; it must extend what is there whenever it is opened.
     """
 
     head_mirror: Path | None = None
     witnessing: Witnessing | None = None
     database: Database | None = None
+    anchors: tuple[Anchor, ...] = ()
     published: tuple[Fetch, ...] = ()
 
     @property

@@ -73,8 +73,9 @@ SAID = text(
     "以下由存证人自行陈述，未经观察与核实",
 )
 _HASH_ONLY = text(
-    "digests alone: neither the files nor their names are kept here; compare your own copy",
-    "仅存摘要：文件及文件名均未保存；请以您手中的文件比对",
+    "digests alone: neither the files nor their names are kept here; compare your own copy: "
+    "evidencekit verify BUNDLE --file FILE",
+    "仅存摘要：文件及文件名均未保存；请以您手中的文件比对：evidencekit verify 证据包 --file 文件",
 )
 
 

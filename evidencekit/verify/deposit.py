@@ -30,11 +30,11 @@ from evidencekit.signing.note import parse_vkey
 from evidencekit.verify.tally import InputMissingError, Tally
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from evidencekit.hashing.deposit import Item
     from evidencekit.hashing.records import ArtifactOpening
-    from evidencekit.model import Finding
+    from evidencekit.model import Digests, Finding
     from evidencekit.verify.case import Case
 
 
@@ -77,6 +77,36 @@ def check_items(case: Case) -> Finding:
             f"{count} 个文件的摘要；文件不在证据包内，请与您手中的文件比对",
         )
     return tally.close(f"{count} deposited files as listed", f"{count} 个存证文件与清单一致")
+
+
+def check_files(case: Case, held: Sequence[tuple[int, Digests]]) -> Finding:
+    """`deposit.file`: each file that the caller holds, by size and digests, is an item of this deposit.
+
+    Names and paths are not looked at: a hash-only deposit does not know them, and a report does not tell them.
+    """
+    tally, deposit = Tally("deposit.file", paths.ITEMS), case.manifest.deposit
+    if deposit is None:
+        tally.skip(
+            "this is a capture, not a deposit: there are no deposited files to compare with",
+            "这是取证而非存证：没有可比对的存证文件",
+        )
+        return tally.close("", "")
+    items: dict[tuple[int, Digests], int] = {}
+    for item in _items(case, tally):
+        items.setdefault((item.size, item.digests), item.n)
+    found = [items.get(one) for one in held]
+    tally.details["items"] = [*found]
+    for place, (one, n) in enumerate(zip(held, found, strict=True), 1):
+        if n is None:
+            tally.fail(
+                f"file {place} of the {len(held)} given (SHA-256 {one[1].sha256}) is not what was deposited",
+                f"所提供的第 {place} 个文件(SHA-256 {one[1].sha256})不是所存证的文件",
+            )
+    named, named_zh = ", ".join(str(n) for n in found[:20]), "、".join(str(n) for n in found[:20])
+    return tally.close(
+        f"the {len(held)} files given are deposited items, to the byte: {named}",
+        f"所提供的 {len(held)} 个文件与存证条目逐字节一致：第 {named_zh} 项",
+    )
 
 
 def _check_file(tally: Tally, item: Item, line: ArtifactOpening | None) -> None:

@@ -128,6 +128,7 @@ REGISTRY: tuple[FindingKind, ...] = (
         "deposit.statement", Layer.RECORD, _YES, "of a deposit: the statement of its kind complete, labelled as said"
     ),
     _kind("deposit.links", Layer.RECORD, _YES, "of a deposit: every record it rests on was entered before it"),
+    _kind("deposit.file", Layer.RECORD, _NO, "of a deposit: each file that the verifier's user holds is an item of it"),
     _kind(
         "environment.report",
         Layer.ENVIRONMENT,
@@ -187,6 +188,12 @@ REGISTRY: tuple[FindingKind, ...] = (
         "a witness or third-party stamp vouches for the checkpoint; else it proves nothing against its operator",
     ),
     _kind(
+        "ledger.anchored",
+        Layer.LEDGER,
+        _NO,
+        "an anchor whose receipt is in the bundle or was given vouches for the checkpoint; pending or failed is none",
+    ),
+    _kind(
         "outer.roles",
         Layer.SIGNATURE,
         _NO,
@@ -230,7 +237,9 @@ ONLY_CAPTURE = frozenset(kind.id for kind in REGISTRY if kind.id.startswith(_OF_
 """Ids about web pages, which a deposit does not have."""
 ONLY_DEPOSIT = frozenset({"deposit.items", "deposit.statement", "deposit.links"})
 """Ids that only the report of a deposit holds."""
-_ONLY_SOMETIMES = frozenset({"outer.roles", "policy.signatures", "redaction.edition", "trust.self"})
+_ONLY_SOMETIMES = frozenset(
+    {"deposit.file", "ledger.anchored", "outer.roles", "policy.signatures", "redaction.edition", "trust.self"}
+)
 ALWAYS = tuple(kind.id for kind in REGISTRY if kind.id not in _ONLY_SOMETIMES | ONLY_DEPOSIT)
 """The ids that the report of every capture holds, whatever the arguments."""
 STATUS_ID = "status.current"

@@ -7,7 +7,7 @@ a function of the bundle's bytes, the anchors, the time and the policy.
 from __future__ import annotations
 
 from contextlib import closing
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
@@ -17,6 +17,7 @@ from evidencekit.bundle.reader import open_bundle
 from evidencekit.errors import FormatError, UnknownVersionError, UsageError
 from evidencekit.model import Finding, Outcome, Text, VerificationReport
 from evidencekit.verify import archive, container, deposit, environment, exchanges, record, worklogs
+from evidencekit.verify.anchored import check_anchored, has_receipts
 from evidencekit.verify.case import Case
 from evidencekit.verify.corroboration import CorroborationChecks
 from evidencekit.verify.lasting import check_lasting
@@ -39,8 +40,23 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from evidencekit.ledger.amendment import Standing
+    from evidencekit.ledger.anchors.anchor import Receipt
+    from evidencekit.model import Digests
 
 Check: TypeAlias = "tuple[str, Callable[[], Finding]]"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Beside:
+    """What the caller has beside the bundle.
+
+    Attributes:
+        files: size and digests (`hashing.digest.digest_file`) of files to compare with what was deposited.
+        receipts: of anchors, for the checkpoint of the entry's proof (`ledger.anchors.anchor.parse_receipt`).
+    """
+
+    files: tuple[tuple[int, Digests], ...] = ()
+    receipts: tuple[Receipt, ...] = ()
 
 
 def verify_bundle(
@@ -50,6 +66,7 @@ def verify_bundle(
     at: datetime | None = None,
     policy: Policy | None = None,
     standing: Standing | None = None,
+    beside: Beside | None = None,
 ) -> VerificationReport:
     """Verify a bundle.
 
@@ -59,6 +76,7 @@ def verify_bundle(
         at: Aware time of verification; now by default. It is in the report.
         policy: Role signatures and further findings to demand; `None` demands none.
         standing: How the entry stands in a newer log (`evidencekit.ledger.standing`); `None`: not looked at.
+        beside: Copies of deposited files, and receipts of anchors that came later.
 
     Returns:
         All findings, in the order of docs/spec/findings.md.
@@ -81,16 +99,18 @@ def verify_bundle(
                 f"{name} 中既无 manifest.json 也无 seal/manifest.p7s：不是证据包。",
             )
         with closing(Case(bundle, name, trust=trust or Trust.stranger(), at=moment)) as case:
-            return _report(case, policy or Policy(), standing)
+            return _report(case, policy or Policy(), standing, beside or Beside())
 
 
-def checks_of(case: Case, policy: Policy, standing: Standing | None = None) -> tuple[Check, ...]:
+def checks_of(
+    case: Case, policy: Policy, standing: Standing | None = None, beside: Beside | None = None
+) -> tuple[Check, ...]:
     """List the checks of a bundle by finding id, in the order of docs/spec/findings.md."""
     left_out = ONLY_CAPTURE if deposit.is_deposit(case) else ONLY_DEPOSIT
-    return tuple(check for check in _all_checks(case, policy, standing) if check[0] not in left_out)
+    return tuple(check for check in _all_checks(case, policy, standing, beside or Beside()) if check[0] not in left_out)
 
 
-def _all_checks(case: Case, policy: Policy, standing: Standing | None) -> tuple[Check, ...]:
+def _all_checks(case: Case, policy: Policy, standing: Standing | None, beside: Beside) -> tuple[Check, ...]:
     times = TimeChecks(case)
     outer, ledger = OuterChecks(case, times), LedgerChecks(case)
     seals = SealChecks(case, times, lambda: outer.readable_stamps)
@@ -123,6 +143,7 @@ def _all_checks(case: Case, policy: Policy, standing: Standing | None) -> tuple[
         ("deposit.items", lambda: deposit.check_items(case)),
         ("deposit.statement", lambda: deposit.check_statement(case)),
         ("deposit.links", lambda: deposit.check_links(case)),
+        *((("deposit.file", lambda: deposit.check_files(case, beside.files)),) if beside.files else ()),
         ("environment.report", lambda: environment.check_environment(case)),
         ("devtools.exclusive", lambda: environment.check_devtools(case)),
         ("tls.handshake", lambda: check_tls(case)),
@@ -141,6 +162,11 @@ def _all_checks(case: Case, policy: Policy, standing: Standing | None) -> tuple[
         ("ledger.checkpoint", ledger.check_checkpoint),
         ("ledger.open", ledger.check_open),
         ("ledger.independent", lambda: ledger.check_independent(outer.readable_stamps)),
+        *(
+            (("ledger.anchored", lambda: check_anchored(case, beside.receipts)),)
+            if beside.receipts or has_receipts(case)
+            else ()
+        ),
         *((("outer.roles", lambda: check_roles(case, outer)),) if has_roles(case) else ()),
         *((("policy.signatures", lambda: check_policy(case, outer, policy)),) if policy.asks else ()),
         *((("redaction.edition", lambda: check_redaction(case)),) if paths.REDACTION in case.names else ()),
@@ -149,8 +175,8 @@ def _all_checks(case: Case, policy: Policy, standing: Standing | None) -> tuple[
     )
 
 
-def _report(case: Case, policy: Policy, standing: Standing | None) -> VerificationReport:
-    checks = checks_of(case, policy, standing)
+def _report(case: Case, policy: Policy, standing: Standing | None, beside: Beside) -> VerificationReport:
+    checks = checks_of(case, policy, standing, beside)
     # First what reads the web archive again: its SM3 is meanwhile computed by another thread.
     early = {identifier: _run(identifier, check) for identifier, check in checks if identifier == "archive.records"}
     findings = tuple(early.get(identifier) or _run(identifier, check) for identifier, check in checks)

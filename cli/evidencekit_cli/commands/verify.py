@@ -59,6 +59,24 @@ if TYPE_CHECKING:
     zh="更新的日志:核查其后是否被更正或撤销。",
 )
 @option(
+    "--file",
+    "files",
+    multiple=True,
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    en="Your own copy of a deposited file: is it the very one? May be repeated.",
+    zh="您手中的存证文件:是否与所存证的一致?可重复。",
+)
+@option(
+    "--receipts",
+    "receipts",
+    multiple=True,
+    type=click.Path(path_type=Path),
+    metavar="FILE|DIR",
+    en="Anchor receipts that came later; may be repeated.",
+    zh="其后取得的锚定回执,可重复。",
+)
+@option(
     "--policy",
     type=click.Path(path_type=Path),
     metavar="FILE",
@@ -77,6 +95,8 @@ def verify(  # noqa: PLR0913 (one argument an option)
     at: str | None,
     report: Path | None,
     newer: str | None,
+    files: tuple[Path, ...],
+    receipts: tuple[Path, ...],
     policy: Path | None,
     verbose: bool,
 ) -> ExitCode:
@@ -96,7 +116,12 @@ def verify(  # noqa: PLR0913 (one argument an option)
 
         standing = standing_of(bundle, source_of(newer), anchors.logs)
     demanded = load_policy(policy) if policy is not None else None
-    verdict = verify_bundle(bundle, trust=anchors, at=moment, policy=demanded, standing=standing)
+    beside = None
+    if files or receipts:
+        from evidencekit_cli.beside import read_beside
+
+        beside = read_beside(files, receipts)
+    verdict = verify_bundle(bundle, trust=anchors, at=moment, policy=demanded, standing=standing, beside=beside)
     if session.json:
         session.print_json(report_json(verdict))
     else:

@@ -19,7 +19,7 @@ from evidencekit_cli.examination import (
     check_home,
     check_keys,
     check_ledger,
-    check_mirror,
+    check_rollback,
     check_settings,
     check_tsas,
 )
@@ -98,8 +98,8 @@ def test_wrong_settings_are_an_error(home: Path) -> None:
 
 
 def test_what_cannot_be_found_is_said(tmp_path: Path) -> None:
-    assert check_mirror(tmp_path).condition is Condition.INFO
-    assert "undetectable" in check_mirror(tmp_path).sentence.en
+    assert check_rollback(tmp_path).condition is Condition.INFO
+    assert "undetectable" in check_rollback(tmp_path).sentence.en
 
 
 def test_without_third_parties_no_authority_is_asked(home: Path) -> None:

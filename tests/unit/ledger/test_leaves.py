@@ -39,7 +39,8 @@ def large(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def path(large: Path, tmp_path: Path) -> Path:
-    return shutil.copy(large, tmp_path / "ledger.sqlite")
+    shutil.copy(large, tmp_path / "ledger.sqlite")
+    return tmp_path / "ledger.sqlite"
 
 
 def indices(ledger: Ledger, entries: list[bytes]) -> list[int]:

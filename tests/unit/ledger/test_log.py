@@ -161,7 +161,7 @@ def test_another_key_and_another_file_are_refused(tmp_path: Path) -> None:
 def test_a_newer_schema_is_not_guessed_at(tmp_path: Path) -> None:
     create(tmp_path).close()
     database = sqlite3.connect(tmp_path / "ledger.sqlite")
-    database.execute("PRAGMA user_version = 2")
+    database.execute("PRAGMA user_version = 3")
     database.close()
     with pytest.raises(StorageError, match="newer version"):
         create(tmp_path)

@@ -22,7 +22,7 @@ export const REGISTRY = __REGISTRY__.kinds;
 export const LAYERS = __REGISTRY__.layers;
 
 /** Ids that a report holds only when the caller asked for them. */
-const ON_REQUEST = new Set(['outer.roles', 'policy.signatures', 'redaction.edition', 'trust.self']);
+const ON_REQUEST = new Set(['deposit.file', 'ledger.anchored', 'outer.roles', 'policy.signatures', 'redaction.edition', 'trust.self']);
 
 export interface Finding {
   readonly id: string;

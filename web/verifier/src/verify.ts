@@ -123,6 +123,7 @@ async function runAll(checks: readonly Check[], deposit: boolean): Promise<Findi
 
 const ONLY_OWN: Text = { en: 'it holds against the anchors in the bundle itself, which prove nothing', zh: '仅依证据包自带的信任锚成立，不具证明力' };
 const SELF: Text = { en: 'the anchors came from the bundle itself: nothing was checked against the outside', zh: '信任锚取自证据包自身：未与任何外部依据核对' };
+const ANCHORED: Text = { en: 'this page does not check the receipts of anchors; evidencekit verify does', zh: '本页不核验锚定回执；请使用 evidencekit verify' };
 const STATUS: Text = { en: 'whether it was corrected or revoked later needs a newer ledger', zh: '其后是否被更正或撤销，需要更新的日志才能判断' };
 
 /** What only the bundle's own anchors made PASSED is INDETERMINATE: origin and time need an anchor from elsewhere. */
@@ -145,7 +146,8 @@ export async function verifyBundle(file: File, { trust, self, policy, at, onProg
   const content = await runAll(checks.content(), deposit);
   let anchored = await runAll(checks.anchored(policy), deposit);
   if (self) anchored = [...capped(await runAll(new Checks(kase.withOwnAnchors()).anchored(policy), deposit), anchored), finding('trust.self', 'INDETERMINATE', SELF)];
-  const findings = complete([...content, ...anchored, finding('status.current', 'NOT_PERFORMED', STATUS)], deposit);
+  const receipts = kase.names.some((name) => name.startsWith('proof/anchors/')) ? [finding('ledger.anchored', 'NOT_PERFORMED', ANCHORED)] : [];
+  const findings = complete([...content, ...anchored, ...receipts, finding('status.current', 'NOT_PERFORMED', STATUS)], deposit);
   const certificates = (['signer', 'tsa'] as const).flatMap((role) => shown[`${role}s`].map(({ name, fingerprint }): Shown => ({ role, name, fingerprint })));
   return { overall: overall(findings), findings, kase, certificates };
 }
