@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from evidencekit.capture.environment.probe import ProbeSources
 from evidencekit.errors import StorageError
 from evidencekit.model import Text
 
@@ -35,6 +36,7 @@ class Order:
     cancel: threading.Event | None
     output: Path | None
     browser: BrowserOptions
+    sources: ProbeSources = field(default_factory=ProbeSources)
 
 
 @dataclass(slots=True, kw_only=True)

@@ -10,7 +10,8 @@ EvidenceError                what happened, to what, and what to do next; Englis
 │   ├── BlockedUrlError      the URL or the address it leads to is refused
 │   ├── NavigationError      DNS, connection, TLS or HTTP failure
 │   ├── BrowserError         no browser, or it died
-│   └── MinimumError         URL, source or full-page image is missing (R01)
+│   ├── MinimumError         URL, source or full-page image is missing (R01)
+│   └── EnvironmentFailedError  a probe saw a sign of forgery, and that was to stop the capture   exit 1
 ├── SigningError             a key or a signer does not work                   exit 12
 ├── TimestampError           a time-stamp could not be had                     exit 13
 │   ├── TsaUnreachableError  no answer
@@ -100,6 +101,12 @@ class MinimumError(CaptureError):
     """The evidential minimum (URL, HTML source, full-page image with time; R01) is incomplete."""
 
     code = "capture.minimum"
+
+
+class EnvironmentFailedError(CaptureError):
+    """A probe of the environment saw a sign of forgery, and the caller asked to stop then."""
+
+    code = "capture.environment"
 
 
 class SigningError(EvidenceError):

@@ -16,6 +16,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from evidencekit.bundle import paths
+from evidencekit.capture.environment.probe import ProbeSources
 from evidencekit.capture.launcher import BrowserOptions
 from evidencekit.capture.request import CaptureRequest, check_request
 from evidencekit.capture.session import capture_session
@@ -91,6 +92,7 @@ def preserve(  # noqa: PLR0913 (the library's front door: each names one thing t
     browser: BrowserOptions | None = None,
     seal_pdf: bool = False,
     witnessing: Witnessing | None = None,
+    sources: ProbeSources | None = None,
 ) -> Evidence:
     """Turn a URL, or several as one session, into a sealed bundle.
 
@@ -112,12 +114,14 @@ def preserve(  # noqa: PLR0913 (the library's front door: each names one thing t
         browser: how to start the browser.
         seal_pdf: put a PAdES-LTA signature of the seal's signer into the certificate PDF (extra `[pades]`).
         witnessing: who is asked to cosign the checkpoint; None for what the home says.
+        sources: resolvers, time and egress servers that the probes ask; None for the known public ones.
 
     Returns:
         The evidence. No prompt, no print, no signal handler, no change of directory.
 
     Raises:
         UsageError: a value cannot be used. BlockedUrlError, NavigationError, BrowserError, MinimumError: no evidence.
+        EnvironmentFailedError: `request.strict`, and a probe saw a sign of forgery; nothing was navigated.
         SigningError, TimestampError, LedgerError, StorageError: as their stages.
     """
     given = (urls,) if isinstance(urls, str) else tuple(urls)
@@ -141,6 +145,7 @@ def preserve(  # noqa: PLR0913 (the library's front door: each names one thing t
         cancel=cancel,
         output=output,
         browser=browser or BrowserOptions(),
+        sources=sources or ProbeSources(),
     )
     with office:
         return outside_any_loop(lambda: _carry_out(order, office))
@@ -241,6 +246,7 @@ def _record(case: CaseFile, request: CaptureRequest) -> tuple[Capture, ChainWrit
             worklog=worklog,
             on_root=take_root,
             options=case.order.browser,
+            sources=case.order.sources,
             cancel=case.order.cancel,
             on_event=case.order.on_event,
         )

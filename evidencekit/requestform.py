@@ -28,6 +28,7 @@ def request_value(request: CaptureRequest) -> Mapping[str, JsonValue]:
         "allow_http_errors": request.allow_http_errors,
         "third_party": request.third_party,
         "include_secrets": request.include_secrets,
+        "strict": request.strict,
         "limits": {each.name: _number(getattr(limits, each.name)) for each in fields(limits)},
     }
 

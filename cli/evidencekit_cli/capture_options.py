@@ -26,3 +26,4 @@ class CaptureOptions(TypedDict):
     allow_http_errors: bool
     no_third_party: bool
     include_secrets: bool
+    strict: bool

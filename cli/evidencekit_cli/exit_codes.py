@@ -1,7 +1,7 @@
 """Exit statuses: what a script may rely on (docs/cli.md).
 
-1 means that evidence does not verify and nothing else; Python's own tracebacks and click's defaults
-also use 1, so `main.run` never lets either decide.
+1 means that evidence does not verify, or that a probe of the environment FAILED, and nothing else;
+Python's own tracebacks and click's defaults also use 1, so `main.run` never lets either decide.
 """
 
 from __future__ import annotations
@@ -32,6 +32,7 @@ _BY_ERROR: dict[type[errors.EvidenceError], ExitCode] = {
     errors.UsageError: ExitCode.USAGE,
     errors.FormatError: ExitCode.FORMAT,
     errors.CaptureError: ExitCode.CAPTURE,
+    errors.EnvironmentFailedError: ExitCode.FAILED,
     errors.SigningError: ExitCode.SIGNING,
     errors.TimestampError: ExitCode.TIMESTAMP,
     errors.LedgerError: ExitCode.LEDGER,

@@ -22,6 +22,7 @@ from evidencekit_cli.interruption import stop_requested
 from evidencekit_cli.output import Sentence, Session, both, inert
 from evidencekit_cli.progress import Progress
 from evidencekit_cli.signers import signer_chosen
+from evidencekit_cli.surroundings import sources_of
 from evidencekit_cli.urls import gather_urls
 
 if TYPE_CHECKING:
@@ -70,6 +71,7 @@ def preserve(session: Session, options: CaptureOptions) -> ExitCode:
                 on_event=progress.on_event,
                 cancel=cancel,
                 output=options["output"],
+                sources=sources_of(settings),
             )
         except EvidenceError as error:
             if cancel.is_set():
@@ -132,6 +134,7 @@ def _request(options: CaptureOptions, settings: Settings, urls: tuple[str, ...])
         allow_http_errors=options["allow_http_errors"],
         third_party=not _alone(options, settings),
         include_secrets=options["include_secrets"],
+        strict=options["strict"],
     )
 
 

@@ -14,6 +14,12 @@ Shape (every key may be absent):
     environment_control = "party_host"  # party_host | notary_host | notary_cloud | third_party_cloud
     identity = "unverified"
 
+    [environment]                   # whom the cleanliness probes ask; [] asks nobody of the kind
+    resolvers = ["223.5.5.5", "119.29.29.29"]  # independent DNS resolvers, address or address:port
+    time_servers = ["ntp.ntsc.ac.cn", "…"]     # NTP
+    egress_servers = ["stun.miwifi.com:3478", "…"]  # STUN: the address seen outside
+    browser_digests = ""            # file of published browser digests, as sha256sum writes
+
     [ledger]
     head_mirror = ""                # file outside the data folder that holds the newest checkpoint
     witness_policy = ""             # C2SP tlog-policy file: who must cosign a checkpoint
@@ -61,6 +67,10 @@ if TYPE_CHECKING:
 CONFIG_FILE = "config.toml"
 TSA_ROLES = ("open", "capture", "seal", "batch")
 """Values of `evidencekit.timestamp.roles.Role`; a test compares."""
+RESOLVERS = ("223.5.5.5", "119.29.29.29")
+TIME_SERVERS = ("ntp.ntsc.ac.cn", "ntp.aliyun.com", "time.cloudflare.com")
+EGRESS_SERVERS = ("stun.miwifi.com:3478", "stun.cloudflare.com:3478")
+"""Defaults of `evidencekit.capture.environment.probe`, too dear to import for `--help`; a test compares."""
 _TSA_NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,39}")
 _RESERVED = frozenset({"auto", "none"})
 _LIMIT_BYTES = 1 << 20
@@ -79,6 +89,10 @@ _DEFAULTS: Mapping[str, SettingValue] = {
     "operator.relationship": "party",
     "operator.environment_control": "party_host",
     "operator.identity": "unverified",
+    "environment.resolvers": RESOLVERS,
+    "environment.time_servers": TIME_SERVERS,
+    "environment.egress_servers": EGRESS_SERVERS,
+    "environment.browser_digests": "",
     "ledger.head_mirror": "",
     "ledger.witness_policy": "",
     "ledger.fail_open": False,

@@ -49,6 +49,8 @@ class CaptureRequest:
     allow_http_errors: bool = False
     third_party: bool = True
     include_secrets: bool = False
+    strict: bool = False
+    """Stop before navigation when a probe of the environment sees a sign of forgery."""
     limits: Limits = field(default_factory=Limits)
 
 

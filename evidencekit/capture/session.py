@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from evidencekit.capture.assembly import Recording, assemble
 from evidencekit.capture.captureroot import root_document
+from evidencekit.capture.environment.probe import ProbeSources
 from evidencekit.capture.environment.run import format_environment
 from evidencekit.capture.interfaces import INTERFACES, name_missing
 from evidencekit.capture.journal import Journal, bare_url
@@ -20,7 +21,7 @@ from evidencekit.capture.request import Mode, check_request
 from evidencekit.capture.staging import Staging
 from evidencekit.capture.studio import open_studio, settings_of
 from evidencekit.capture.supervision import Supervisor
-from evidencekit.capture.surroundings import complete_report, devtools_check, probe_surroundings
+from evidencekit.capture.surroundings import complete_report, devtools_check, probe_surroundings, refuse_forged
 from evidencekit.capture.tlschain import certificate_chain, chain_path, pem_chain, tls_origins
 from evidencekit.capture.transformations import chosen_transformations, transformations_of
 from evidencekit.capture.url_policy import check_url
@@ -57,6 +58,7 @@ _NO_WIRE = Text(
     en="bodies as encoded on the wire were not kept; they are decoded", zh="未保留传输编码形式的正文，仅有解码后的正文"
 )
 _DEFAULT_OPTIONS = BrowserOptions()
+_DEFAULT_SOURCES = ProbeSources()
 
 _LIMITS = {
     "requests": Text(
@@ -76,6 +78,7 @@ async def capture_session(  # noqa: PLR0913 (the stage's border: each names one 
     worklog: ChainWriter,
     on_root: Callable[[CaptureRoot, bytes], None],
     options: BrowserOptions = _DEFAULT_OPTIONS,
+    sources: ProbeSources = _DEFAULT_SOURCES,
     cancel: threading.Event | None = None,
     on_event: Callable[[str, Mapping[str, JsonValue]], None] | None = None,
 ) -> Capture:
@@ -90,6 +93,7 @@ async def capture_session(  # noqa: PLR0913 (the stage's border: each names one 
         on_root: called once a page, at T_capture, with the root and the bytes of `seal/capture-NNNN.json`; must not
             block.
         options: how to start the browser.
+        sources: whom the probes ask.
         cancel: set it to end the capture.
         on_event: called with each step of the work log; must not block.
 
@@ -101,6 +105,7 @@ async def capture_session(  # noqa: PLR0913 (the stage's border: each names one 
         MinimumError: source or picture of a page could not be had.
         StorageError: the disk refuses.
         CaptureError: `cancel` was set.
+        EnvironmentFailedError: the request is strict, and a probe saw a sign of forgery.
     """
     check_request(request)
     for url in request.urls:
@@ -118,6 +123,7 @@ async def capture_session(  # noqa: PLR0913 (the stage's border: each names one 
         run = _Run(
             request=request,
             options=options,
+            sources=sources,
             capture_id=capture_id,
             desk=desk,
             supervisor=supervisor,
@@ -140,6 +146,7 @@ class _Run:
 
     request: CaptureRequest
     options: BrowserOptions
+    sources: ProbeSources
     capture_id: str
     desk: Desk
     supervisor: Supervisor
@@ -155,7 +162,9 @@ class _Run:
         settings = (*settings_of(request), *(() if log is None else log.flags))
         launch = prepare_launch(self.options, staging.profile, settings, request.timezone)
         probing = asyncio.create_task(
-            asyncio.to_thread(probe_surroundings, request, binary, launch, self.options.home, staging.profile)
+            asyncio.to_thread(
+                probe_surroundings, request, binary, launch, self.options.home, staging.profile, self.sources
+            )
         )
         async with open_studio(request, binary, launch, staging, self.supervisor, log) as studio:
             journal.border("browser.start", binary.name, version=studio.version, sha256=binary.sha256)
@@ -163,6 +172,8 @@ class _Run:
             journal.border("browser.interfaces", asked=len(INTERFACES), missing=lacking)
             report = await self.supervisor.run(_result_of(probing))
             journal.border("environment.probes", counts={name.value: count for name, count in report.counts.items()})
+            if request.strict:
+                refuse_forged(report)
             recording = await self._visit_all(studio)
         recording = await self._close_record(studio.recorder, recording)
         exclusive = devtools_check(studio.log, launch.arguments)

@@ -13,6 +13,7 @@ from evidencekit.capture.environment.probe import (
     Check,
     Observation,
     ProbeOptions,
+    ProbeResult,
     failed,
     passed,
     warned,
@@ -20,12 +21,13 @@ from evidencekit.capture.environment.probe import (
 from evidencekit.capture.environment.run import EnvironmentReport, run_probes
 from evidencekit.capture.launcher import find_browser
 from evidencekit.capture.tlschain import chain_path, tls_origins
-from evidencekit.errors import BrowserError
+from evidencekit.errors import BrowserError, EnvironmentFailedError
 from evidencekit.model import Text
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
+    from evidencekit.capture.environment.probe import ProbeSources
     from evidencekit.capture.exchanges import Exchange
     from evidencekit.capture.launcher import BrowserBinary, Launch
     from evidencekit.capture.methodlog import MethodLog
@@ -52,7 +54,12 @@ def browser_facts(binary: BrowserBinary | None = None, arguments: tuple[str, ...
 
 
 def probe_surroundings(
-    request: CaptureRequest, binary: BrowserBinary, launch: Launch, home: Path | None, profile: Path
+    request: CaptureRequest,
+    binary: BrowserBinary,
+    launch: Launch,
+    home: Path | None,
+    profile: Path,
+    sources: ProbeSources,
 ) -> EnvironmentReport:
     """Run all probes; they bound themselves. Blocks: run it in a thread."""
     where = ProbeOptions(
@@ -60,8 +67,31 @@ def probe_surroundings(
         profile=profile,
         profile_ready_at=datetime.fromtimestamp(profile.stat().st_ctime, UTC),
         home=home or Path.home(),
+        resolvers=sources.resolvers,
+        time_servers=sources.time_servers,
+        egress_servers=sources.egress_servers,
+        browser_digests=sources.browser_digests,
     )
     return run_probes(request, options=where)
+
+
+def refuse_forged(report: EnvironmentReport) -> None:
+    """Stop when a probe saw a sign of forgery.
+
+    Raises:
+        EnvironmentFailedError: one did; the message names each and what it saw.
+    """
+    seen = [check for check in report.checks if check.observation.result is ProbeResult.FAIL]
+    if seen:
+        en = "; ".join(f"{check.id}: {check.observation.reason.en}" for check in seen)
+        zh = "；".join(f"{check.id}：{check.observation.reason.zh}" for check in seen)
+        raise EnvironmentFailedError(
+            f"the environment shows signs of forgery, and --strict stops then: {en}. No page was opened. Correct it, "
+            "check with `evidencekit environment URL`, and capture again; without --strict it is captured and the "
+            "signs are sealed into the record",
+            f"取证环境存在伪造迹象，已按 --strict 停止：{zh}。未打开任何网页。请排除后用 "
+            "`evidencekit environment 网址` 复查并重新取证；不加 --strict 则继续取证，并将所见迹象封存于记录",
+        )
 
 
 def complete_report(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import TYPE_CHECKING
 
 from evidencekit.report.elements import (
@@ -18,13 +19,14 @@ from evidencekit.report.elements import (
     text,
 )
 from evidencekit.report.markup import Html, digest, escape, escape_url, join, own
+from evidencekit.report.probenames import probe_name
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from evidencekit.model import Text, Transformation
     from evidencekit.report.elements import Row
-    from evidencekit.report.fields import EnvironmentFacts, ExchangesSummary, WorkLogLine
+    from evidencekit.report.fields import EnvironmentCheck, EnvironmentFacts, ExchangesSummary, WorkLogLine
 
 ROWS = 2000
 """Rows of one table; the logs themselves hold all."""
@@ -54,6 +56,16 @@ def _raw(value: str) -> Html:
     return Html(f'<code class="raw">{shown}</code>{more}')
 
 
+def _when(check: EnvironmentCheck) -> Html:
+    """When the probe looked, and how long it took; the text as it stands where that is no time."""
+    try:
+        started, finished = datetime.fromisoformat(check.started), datetime.fromisoformat(check.finished)
+    except ValueError:
+        return escape(f"{check.started} – {check.finished}")
+    took_ms = round((finished - started).total_seconds() * 1000)
+    return join([moment(started), both(text(f"took {took_ms} ms", f"用时 {took_ms} 毫秒"))], " · ")
+
+
 def probes(facts: EnvironmentFacts | None) -> Html:
     """The cleanliness report: every probe with its method, result, time and raw output."""
     title = text("Cleanliness report", "清洁性检查报告")
@@ -69,13 +81,13 @@ def probes(facts: EnvironmentFacts | None) -> Html:
     rows = [
         (
             own(str(number)),
-            escape(check.id),
+            join([both(probe_name(check.id)), Html(f'<span class="id">{escape(check.id)}</span>')], "<br>"),
             both(check.method),
             tag(
                 _RESULT_TAGS.get(check.result, check.result),
                 _RESULTS.get(check.result, text(check.result, check.result)),
             ),
-            join([both(check.reason), _raw(check.raw), own(f"{check.started} – {check.finished}")], "<br>"),
+            join([both(check.reason), *([_raw(check.raw)] if check.raw else []), _when(check)], "<br>"),
         )
         for number, check in enumerate(facts.checks[:ROWS], start=1)
     ]

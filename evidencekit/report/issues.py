@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from evidencekit.model import EnvironmentControl, Outcome, Text
+from evidencekit.report.probenames import probe_name
 from evidencekit.report.wording import check_of
 
 if TYPE_CHECKING:
@@ -76,11 +77,11 @@ def _environment(facts: EnvironmentFacts | None) -> list[Issue]:
         missing = Text(en="no environment report was made", zh="未生成环境报告")
         return [Issue(kind="NOT_PERFORMED", about=(Text(en="Environment probes", zh="环境探查"),), reason=missing)]
     kinds = {"WARN": "WARN", "FAIL": "FAILED", "NOT_PERFORMED": "NOT_PERFORMED"}
-    return [
-        Issue(kind=kinds[check.result], about=(Text(en=check.id, zh=check.id),), reason=check.reason)
-        for check in facts.checks
-        if check.result in kinds
-    ]
+    grouped: dict[tuple[str, Text], list[Text]] = {}
+    for check in facts.checks:
+        if check.result in kinds:
+            grouped.setdefault((kinds[check.result], check.reason), []).append(probe_name(check.id))
+    return [Issue(kind=kind, about=tuple(names), reason=reason) for (kind, reason), names in grouped.items()]
 
 
 def _pending(urls: Sequence[str]) -> Issue:

@@ -21,7 +21,8 @@ if TYPE_CHECKING:
 
     Opens the URLs in a fresh browser, records every request, hashes, signs, time-stamps and logs the
     result, and writes one ZIP that anybody can check offline. Ends with the verdict that a stranger
-    gets from it. Status 3: sealed, but something is pending or partial.
+    gets from it. Status 3: sealed, but something is pending or partial. Status 1: with --strict, a
+    probe of the environment saw a sign of forgery; no page was opened.
     """,
     zh="""把网页固定为一个证据包。
 
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     用全新的浏览器打开网址,记录全部请求,计算摘要、签名、加盖时间戳并写入账本,
     生成一个任何人都能离线核验的 ZIP 文件,最后给出陌生人核验时得到的结论。
     退出状态 3:已封存,但有待补或不完整的项目。
+    退出状态 1:加 --strict 时,环境检查发现伪造迹象,未打开任何网页。
     """,
 )
 @click.argument("urls", nargs=-1, metavar="[URL]...")
@@ -51,6 +53,7 @@ if TYPE_CHECKING:
 @option("--allow-http-errors", is_flag=True, en="Capture HTTP error pages.", zh="固定 HTTP 错误页面并注明。")
 @option("--no-third-party", is_flag=True, en="Ask nobody but the site itself.", zh="除目标网站外不联系任何第三方。")
 @option("--include-secrets", is_flag=True, en="Leave cookies in the bundle.", zh="证据包保留 Cookie 等敏感内容。")
+@option("--strict", is_flag=True, en="Stop before opening a page if a probe FAILS.", zh="环境检查未通过时停止取证。")
 @json_option
 @language_option
 @click.pass_obj

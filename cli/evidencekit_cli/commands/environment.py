@@ -21,7 +21,7 @@ _PATIENCE_S = 5.0
 
 @command(
     "environment",
-    en="""Check this machine for signs of forgery: hosts, DNS, proxy, roots, clock, programs.
+    en="""Check this machine for signs of forgery: hosts, DNS, proxy, route, roots, clock, programs.
 
     The same probes that a capture runs and seals, without a capture; what needs a running browser is
     left out. URL says whose names are looked up. Writes nothing.
@@ -29,7 +29,7 @@ _PATIENCE_S = 5.0
     Status 0: no sign of forgery was seen; 1: a probe FAILED; 3, with --strict: a probe warns or could
     not look. It never says that the environment is clean: only what these probes saw.
     """,
-    zh="""检查本机有无伪造迹象:hosts、DNS、代理、根证书、时钟、程序。
+    zh="""检查本机有无伪造迹象:hosts、DNS、代理、路由、根证书、时钟、程序。
 
     \b
     与取证时运行并封存的检查相同,但不取证;需要浏览器运行的检查不在其中。
@@ -47,7 +47,10 @@ _PATIENCE_S = 5.0
 )
 @option("--allow-private", is_flag=True, en="Expect private and loopback addresses.", zh="允许私有与回环地址。")
 @option(
-    "--no-third-party", is_flag=True, en="Ask no resolver and no time server.", zh="不询问第三方解析器与时间服务器。"
+    "--no-third-party",
+    is_flag=True,
+    en="Ask no resolver, time server or egress server.",
+    zh="不询问第三方解析器、时间服务器与出口地址服务器。",
 )
 @json_option
 @language_option
@@ -61,13 +64,25 @@ def environment(
     from evidencekit.capture.request import CaptureRequest
     from evidencekit.capture.surroundings import browser_facts
     from evidencekit.capture.url_policy import check_url
+    from evidencekit.home import default_home
+    from evidencekit_cli.settings import CONFIG_FILE, read_settings
+    from evidencekit_cli.surroundings import sources_of
 
     if url is not None:
         check_url(url, allow_private=True)
     request = CaptureRequest(
         urls=() if url is None else (url,), allow_private=allow_private, third_party=not no_third_party
     )
-    report = run_probes(request, options=ProbeOptions(browser=browser_facts(), within_s=_PATIENCE_S))
+    sources = sources_of(read_settings(default_home() / CONFIG_FILE))
+    options = ProbeOptions(
+        browser=browser_facts(),
+        resolvers=sources.resolvers,
+        time_servers=sources.time_servers,
+        egress_servers=sources.egress_servers,
+        browser_digests=sources.browser_digests,
+        within_s=_PATIENCE_S,
+    )
+    report = run_probes(request, options=options)
     if session.json:
         session.print_json(environment_value(report, capture_id=""))
     else:
@@ -77,8 +92,15 @@ def environment(
 
 
 def _rows(session: Session, report: EnvironmentReport) -> list[list[str]]:
+    from evidencekit.report.probenames import probe_name
+
     return [
-        [check.observation.result.value, check.id, inert(session.text(check.observation.reason))]
+        [
+            check.observation.result.value,
+            check.id,
+            session.text(probe_name(check.id)),
+            inert(session.text(check.observation.reason)),
+        ]
         for check in report.checks
     ]
 

@@ -59,17 +59,20 @@ def probe_clock(context: ProbeContext) -> Observation:
     }
     if not found:
         return not_performed("no time server answered", "没有时间服务器应答", observed)
+    raw = "\n".join(f"{server}: {offset:+.3f} s" for server, offset in sorted(found.items()))
     middle = statistics.median(found.values())
     if any(abs(offset) > TOLERATED_S for offset in found.values()):
         return warned(
             f"the clock differs from time servers: middle offset {middle:+.3f} s of {len(found)}",
             f"本机时钟与时间服务器有偏差：{len(found)} 个服务器的中位偏差 {middle:+.3f} 秒",
             observed,
+            raw,
         )
     return passed(
         f"the clock agrees with {len(found)} time servers: middle offset {middle:+.3f} s",
         f"本机时钟与 {len(found)} 个时间服务器一致：中位偏差 {middle:+.3f} 秒",
         observed,
+        raw,
     )
 
 

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 MOST_ORIGINS = 500
 _PEER = re.compile(r"\[?([0-9A-Fa-f.:]+?)\]?:\d+")
+_STATES = {"secure": True, "insecure": False, "insecure-broken": False}
+"""What `Security.SecurityState` of DevTools says of the certificate; other states say nothing."""
 _NAMES_CHECK = "network.dns"
 
 
@@ -51,6 +53,7 @@ def add_connections(
                 "peer": exchange.remote_address,
                 "protocol": exchange.protocol,
                 "tls": security.get("protocol"),
+                "verified": _STATES.get(str(security.get("state"))),
                 "cipher": security.get("cipher"),
                 "chain": chains.get(origin),
             }
@@ -74,6 +77,14 @@ def _judge(connection: Mapping[str, JsonValue], *, allow_private: bool) -> Obser
         shown = ", ".join(private[:5])
         return failed(f"connected to a private address: {shown}", f"连接到内网地址：{shown}", observed)
     other = [f"{origin} → {peer}" for origin, (peer, dns) in peers.items() if dns and peer not in dns]
+    unverified = [line for line in other if _is_unverified(connection[line.partition(" → ")[0]])]
+    if unverified:
+        shown = ", ".join(unverified[:5])
+        return failed(
+            f"the connected address is in no DNS answer, and its certificate was not accepted: {shown}",
+            f"连接地址不在 DNS 结果之中，且其证书未通过浏览器校验：{shown}",
+            observed,
+        )
     if other:
         shown = ", ".join(other[:5])
         return warned(
@@ -82,6 +93,10 @@ def _judge(connection: Mapping[str, JsonValue], *, allow_private: bool) -> Obser
     if not any(dns for _, dns in peers.values()):
         return not_performed("there are no DNS answers to compare with", "没有可供对比的 DNS 结果", observed)
     return passed("the connected addresses are among the DNS answers", "连接地址与 DNS 结果一致", observed)
+
+
+def _is_unverified(facts: JsonValue) -> bool:
+    return isinstance(facts, dict) and facts.get("verified") is False
 
 
 def _peer_of(facts: JsonValue) -> tuple[str, Sequence[JsonValue]]:

@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
+import re
+from typing import TYPE_CHECKING
+
 from evidencekit.capture.environment.probe import Observation, Probe, ProbeContext, passed, warned
 from evidencekit.model import JsonValue, Text
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
 
 _VARIABLES = (
     "LD_PRELOAD",
     "LD_AUDIT",
     "DYLD_INSERT_LIBRARIES",
+    "DYLD_LIBRARY_PATH",
+    "DYLD_FRAMEWORK_PATH",
     "SSLKEYLOGFILE",
     "FAKETIME",
     "FAKETIME_SHARED",
@@ -19,31 +28,45 @@ _VARIABLES = (
 )
 _LIBRARIES = ("faketime", "frida", "mitm")
 _VALUE_CHARS = 300
+_TRACER = re.compile(r"^TracerPid:\s*(\d+)", re.MULTILINE)
 
 
 def probe_injection(context: ProbeContext) -> Observation:
-    """Look at the environment, `ld.so.preload` and the libraries loaded into this process."""
+    """Look at the environment, `ld.so.preload`, the libraries loaded into this process, and who traces it."""
     options = context.options
     found = {name: options.environment[name][:_VALUE_CHARS] for name in _VARIABLES if options.environment.get(name)}
-    preload = _text(context, "preload")
+    preload = _text(options.preload_file)
     if preload.strip():
         found[str(options.preload_file)] = preload.strip()[:_VALUE_CHARS]
-    maps = _text(context, "maps")
+    own = options.process_folder / "self"
+    maps = _text(own / "maps")
     loaded = sorted({line.split()[-1] for line in maps.splitlines() if "/" in line and _is_known(line)})
-    observed: dict[str, JsonValue] = {"found": dict[str, JsonValue](found), "loaded": list(loaded)}
+    tracer = _TRACER.search(_text(own / "status"))
+    if tracer and tracer[1] != "0":
+        found["TracerPid"] = tracer[1]
+    observed: dict[str, JsonValue] = {
+        "found": dict[str, JsonValue](found),
+        "loaded": list(loaded) if maps else None,
+    }
+    raw = "\n".join([*(f"{name}={value}" for name, value in found.items()), *loaded])
     if found or loaded:
         names = ", ".join([*found, *loaded])
         return warned(
-            f"settings that change how programs run: {names}", f"存在会改变程序运行方式的设置：{names}", observed
+            f"settings that change how programs run: {names}", f"存在会改变程序运行方式的设置：{names}", observed, raw
+        )
+    if not maps:
+        return passed(
+            "no variable that preloads libraries, logs keys or fakes the time was seen; loaded libraries cannot be "
+            "listed on this system",
+            "未发现预加载库、记录密钥或伪造时间的环境变量；本系统上无法列出已加载的库",
+            observed,
         )
     return passed(
         "no preloaded library, key log or faked time was seen", "未发现预加载库、密钥日志或伪造时间的设置", observed
     )
 
 
-def _text(context: ProbeContext, what: str) -> str:
-    options = context.options
-    path = options.preload_file if what == "preload" else options.process_folder / "self" / "maps"
+def _text(path: Path) -> str:
     try:
         return path.read_text("utf-8", "replace")
     except OSError:
@@ -57,6 +80,9 @@ def _is_known(line: str) -> bool:
 
 PROBE = Probe(
     id="system.injection",
-    method=Text(en="environment variables, ld.so.preload, loaded libraries", zh="环境变量、ld.so.preload、已加载的库"),
+    method=Text(
+        en="environment variables, ld.so.preload, loaded libraries, tracer",
+        zh="环境变量、ld.so.preload、已加载的库、调试跟踪",
+    ),
     run=probe_injection,
 )

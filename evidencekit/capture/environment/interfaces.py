@@ -38,7 +38,7 @@ def probe_interfaces(context: ProbeContext) -> Observation:
     except OSError:
         return not_performed("this system does not list its interfaces here", "本系统无法在此列出网络接口")
     interfaces: list[JsonValue] = [{"name": e.name, "state": _read(e / "operstate")} for e in entries if e.is_dir()]
-    tunnels = [entry.name for entry in entries if entry.is_dir() and _is_tunnel(entry)]
+    tunnels = [entry.name for entry in entries if entry.is_dir() and is_tunnel(entry)]
     observed: dict[str, JsonValue] = {
         "interfaces": interfaces,
         "tunnels": list(tunnels),
@@ -50,7 +50,8 @@ def probe_interfaces(context: ProbeContext) -> Observation:
     return passed("no tunnel or VPN interface was seen", "未发现隧道或 VPN 接口", observed)
 
 
-def _is_tunnel(entry: Path) -> bool:
+def is_tunnel(entry: Path) -> bool:
+    """Say whether an interface (its folder in /sys/class/net) is a tunnel, by kind or by name."""
     if (entry / "tun_flags").exists() or _NAMES.fullmatch(entry.name):
         return True
     return _read(entry / "type") in {_PPP, _NO_HARDWARE}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -13,6 +14,19 @@ from evidencekit.model import JsonValue, Text
 
 if TYPE_CHECKING:
     from datetime import datetime
+
+
+RESOLVERS = ("223.5.5.5", "119.29.29.29")
+"""Public DNS resolvers of Alibaba Cloud and DNSPod, which answer in China."""
+TIME_SERVERS = ("ntp.ntsc.ac.cn", "ntp.aliyun.com", "time.cloudflare.com")
+"""The National Time Service Center of the Chinese Academy of Sciences, Alibaba Cloud, Cloudflare."""
+EGRESS_SERVERS = ("stun.miwifi.com:3478", "stun.cloudflare.com:3478")
+"""STUN servers of Xiaomi and Cloudflare."""
+_HOSTS_FILE = (
+    Path(os.environ.get("SYSTEMROOT", r"C:\Windows")) / "System32" / "drivers" / "etc" / "hosts"
+    if os.name == "nt"
+    else Path("/etc/hosts")
+)
 
 
 class ProbeResult(StrEnum):
@@ -57,25 +71,46 @@ class BrowserFacts:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ProbeSources:
+    """Whom probes ask outside this machine, and what they compare the browser with; `ProbeOptions` says in what form.
+
+    A caller's own, such as an office's resolvers and time servers; the defaults answer in China.
+    """
+
+    resolvers: tuple[str, ...] = RESOLVERS
+    time_servers: tuple[str, ...] = TIME_SERVERS
+    egress_servers: tuple[str, ...] = EGRESS_SERVERS
+    browser_digests: Mapping[str, str] = field(default_factory=dict[str, str])
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ProbeOptions:
     """Where probes look; the defaults are this machine.
 
     Attributes:
+        system: what Python calls the operating system: linux, darwin, win32.
         browser: `None` when it is not known yet.
         profile: the browser's profile folder.
         profile_ready_at: when the profile was made; files in it that are older were there before.
         home: the home whose trust store the browser uses.
         resolvers: addresses of independent DNS resolvers, `address` or `address:port`.
         time_servers: NTP servers, `host` or `host:port`.
+        egress_servers: STUN servers, `host` or `host:port`.
+        browser_digests: published SHA-256 of browser programs and where each comes from, beside those known.
         within_s: seconds for all probes together.
     """
 
+    system: str = sys.platform
     browser: BrowserFacts | None = None
     profile: Path | None = None
     profile_ready_at: datetime | None = None
     home: Path = field(default_factory=Path.home)
     environment: Mapping[str, str] = field(default_factory=lambda: dict(os.environ))
-    hosts_file: Path = Path("/etc/hosts")
+    hosts_file: Path = _HOSTS_FILE
+    environment_file: Path = Path("/etc/environment")
+    session_file: Path = Path("/run/utmp")
+    firmware_folder: Path = Path("/sys/class/dmi/id")
+    package_folder: Path = Path("/var/lib/dpkg/info")
     network_folder: Path = Path("/sys/class/net")
     process_folder: Path = Path("/proc")
     preload_file: Path = Path("/etc/ld.so.preload")
@@ -85,19 +120,36 @@ class ProbeOptions:
         Path("/etc/opt/chrome/policies"),
         Path("/etc/opt/edge/policies"),
     )
-    resolvers: tuple[str, ...] = ("223.5.5.5", "119.29.29.29")
-    time_servers: tuple[str, ...] = ("ntp.ntsc.ac.cn", "ntp.aliyun.com", "time.cloudflare.com")
+    root_folders: tuple[Path, ...] = (
+        Path("/usr/local/share/ca-certificates"),
+        Path("/etc/pki/ca-trust/source/anchors"),
+        Path("/etc/ca-certificates/trust-source/anchors"),
+    )
+    extension_folders: tuple[Path, ...] = (
+        Path("/usr/share/chromium/extensions"),
+        Path("/usr/share/chromium-browser/extensions"),
+        Path("/usr/share/google-chrome/extensions"),
+        Path("/opt/google/chrome/extensions"),
+        Path("/usr/share/microsoft-edge/extensions"),
+        Path("/Library/Application Support/Google/Chrome/External Extensions"),
+        Path("/Library/Application Support/Microsoft/Edge/External Extensions"),
+    )
+    resolvers: tuple[str, ...] = RESOLVERS
+    time_servers: tuple[str, ...] = TIME_SERVERS
+    egress_servers: tuple[str, ...] = EGRESS_SERVERS
+    browser_digests: Mapping[str, str] = field(default_factory=dict[str, str])
     within_s: float = 1.5
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProbeContext:
-    """The options and what the capture is about; `hosts` are the names in the URLs, in order."""
+    """The options and what the capture is about: names in the URLs in order, and those with their ports."""
 
     options: ProbeOptions
     hosts: tuple[str, ...]
     allow_private: bool
     third_party: bool
+    targets: tuple[tuple[str, int], ...] = ()
 
 
 RAW_CHARS = 4000

@@ -1,4 +1,4 @@
-"""Running programs that control a screen remotely, intercept traffic or instrument other programs (Linux)."""
+"""Running programs that control a screen remotely, intercept traffic or instrument other programs (R09, FM3, FM4)."""
 
 from __future__ import annotations
 
@@ -10,20 +10,23 @@ from evidencekit.capture.environment.probe import (
     passed,
     warned,
 )
+from evidencekit.capture.environment.processlist import running_programs
 from evidencekit.model import JsonValue, Text
 
-_MOST = 4096
-# The kernel cuts names to 15 bytes (proc(5), /proc/pid/comm).
 _NAMED = {
     "remote control": (
         "x11vnc",
         "Xvnc",
         "vncserver",
+        "winvnc",
+        "tvnserver",
         "teamviewerd",
+        "teamviewer",
         "anydesk",
         "rustdesk",
         "todesk",
         "sunloginclient",
+        "screensharingd",
         "xrdp",
     ),
     "interception": (
@@ -37,38 +40,48 @@ _NAMED = {
         "ettercap",
         "squid",
     ),
-    "tunnel": ("clash", "mihomo", "v2ray", "xray", "sing-box", "ss-local", "trojan", "openvpn", "tor"),
-    "instrumentation": ("frida-server", "gdb", "strace", "ltrace"),
+    "tunnel": (
+        "clash",
+        "clash-verge",
+        "mihomo",
+        "v2ray",
+        "v2rayn",
+        "xray",
+        "sing-box",
+        "ss-local",
+        "trojan",
+        "openvpn",
+        "tor",
+    ),
+    "instrumentation": ("frida-server", "gdb", "lldb", "strace", "ltrace"),
 }
+# The kernel cuts names to 15 bytes (proc(5), /proc/pid/comm).
 _KINDS = {name[:15].lower(): kind for kind, names in _NAMED.items() for name in names}
 
 
 def probe_processes(context: ProbeContext) -> Observation:
     """Look at the names of running processes."""
-    folder = context.options.process_folder
-    if not (folder / "self").exists():
-        return not_performed("this system has no /proc", "本系统没有 /proc")
-    found: dict[str, str] = {}
-    seen = 0
-    for entry in folder.iterdir():
-        if not entry.name.isdigit() or seen >= _MOST:
-            continue
-        try:
-            name = (entry / "comm").read_text("utf-8", "replace").strip()
-        except OSError:
-            continue  # it ended meanwhile
-        seen += 1
-        if kind := _KINDS.get(name.lower()):
-            found[name] = kind
-    observed: dict[str, JsonValue] = {"processes": seen, "found": dict[str, JsonValue](found)}
+    names = running_programs(context.options.process_folder, context.options.system)
+    if names is None:
+        return not_performed("running programs cannot be listed here", "无法在此列出正在运行的程序")
+    found = {name: kind for name in names if (kind := _KINDS.get(name[:15].lower()))}
+    observed: dict[str, JsonValue] = {"processes": len(names), "found": dict[str, JsonValue](found)}
+    raw = "\n".join(f"{name}: {kind}" for name, kind in sorted(found.items()))
     if found:
-        names = ", ".join(sorted(found))
-        return warned(f"running beside the capture: {names}", f"取证时同时运行：{names}", observed)
+        listed = ", ".join(sorted(found))
+        return warned(f"running beside the capture: {listed}", f"取证时同时运行：{listed}", observed, raw)
     return passed(
         "no known remote-control, interception or instrumentation program was seen",
         "未发现已知的远程控制、流量拦截或调试程序",
         observed,
+        f"{len(names)} running programs, none of the names looked for",
     )
 
 
-PROBE = Probe(id="system.processes", method=Text(en="names in /proc", zh="读取 /proc 中的进程名"), run=probe_processes)
+PROBE = Probe(
+    id="system.processes",
+    method=Text(
+        en="names of running programs (/proc, ps, tasklist)", zh="读取正在运行的程序名称（/proc、ps、tasklist）"
+    ),
+    run=probe_processes,
+)

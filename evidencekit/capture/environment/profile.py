@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import json
+import plistlib
+from pathlib import Path
 from typing import TYPE_CHECKING
 
+from evidencekit.capture.environment.commands import output_of
 from evidencekit.capture.environment.probe import (
     Observation,
     Probe,
@@ -17,13 +20,21 @@ from evidencekit.model import Text
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
     from evidencekit.model import JsonValue
 
 _MOST_FILES = 20_000
 _MOST_NAMED = 20
 _POLICY_BYTES = 1 << 20
+_WINDOWS_KEYS = tuple(
+    rf"{root}\SOFTWARE\Policies\{name}"
+    for root in ("HKLM", "HKCU")
+    for name in (r"Google\Chrome", "Chromium", r"Microsoft\Edge")
+)
+_MACOS_FILES = tuple(
+    Path(f"/Library/Managed Preferences/{name}.plist")
+    for name in ("com.google.Chrome", "org.chromium.Chromium", "com.microsoft.Edge")
+)
 _EXTENSION_ARGUMENTS = ("--load-extension", "--disable-extensions-except", "--user-data-dir-extension")
 
 
@@ -74,15 +85,38 @@ def probe_profile(context: ProbeContext) -> Observation:
 
 def probe_policies(context: ProbeContext) -> Observation:
     """Look for managed policies, which can force extensions, proxies and certificates on the browser."""
-    found: dict[str, JsonValue] = {}
+    found = _elsewhere(context.options.system)
     for folder in context.options.policy_folders:
         for file in sorted(folder.glob("*/*.json"))[:_MOST_NAMED] if folder.is_dir() else ():
             found[str(file)] = _policy_names(file)
+    raw = "\n".join(f"{where}: {names}" for where, names in found.items())
     if found:
         return warned(
-            f"managed policies apply: {len(found)} files", f"存在受管策略：{len(found)} 个文件", {"policies": found}
+            f"managed policies apply: {len(found)} files",
+            f"存在受管策略：{len(found)} 个文件",
+            {"policies": found},
+            raw,
         )
     return passed("no managed browser policy was seen", "未发现受管的浏览器策略", {"policies": found})
+
+
+def _elsewhere(system: str) -> dict[str, JsonValue]:
+    """Policies in the registry of Windows and in the managed preferences of macOS."""
+    found: dict[str, JsonValue] = {}
+    for key in _WINDOWS_KEYS if system == "win32" else ():
+        listed = output_of("reg", "query", key, "/s")
+        if listed is not None and (names := policy_values(listed)):
+            found[key] = list(names)
+    for file in _MACOS_FILES if system == "darwin" else ():
+        if file.exists():
+            found[str(file)] = _plist_names(file)
+    return found
+
+
+def policy_values(listed: str) -> list[str]:
+    """Read the names of values that `reg query` prints."""
+    rows = [line.split() for line in listed.splitlines()]
+    return sorted({fields[0] for fields in rows if len(fields) > 1 and fields[1].startswith("REG_")})[:_MOST_NAMED]
 
 
 def _files(folder: Path) -> Iterator[Path]:
@@ -102,6 +136,15 @@ def _files(folder: Path) -> Iterator[Path]:
                 yield entry
 
 
+def _plist_names(file: Path) -> list[JsonValue]:
+    try:
+        with file.open("rb") as source:
+            value = plistlib.loads(source.read(_POLICY_BYTES))
+    except (OSError, ValueError, RecursionError):
+        return ["unreadable"]
+    return [str(name) for name in sorted(value)[:_MOST_NAMED]] if isinstance(value, dict) else ["unreadable"]
+
+
 def _policy_names(file: Path) -> list[JsonValue]:
     try:
         with file.open("rb") as source:
@@ -118,5 +161,7 @@ PROFILE = Probe(
     id="browser.profile", method=Text(en="files of the profile", zh="检查配置目录中的文件"), run=probe_profile
 )
 POLICIES = Probe(
-    id="browser.policies", method=Text(en="managed policy files", zh="检查受管策略文件"), run=probe_policies
+    id="browser.policies",
+    method=Text(en="managed policy files (registry on Windows)", zh="检查受管策略文件（Windows 为注册表）"),
+    run=probe_policies,
 )

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import sqlite3
-import sys
 from contextlib import closing
 from typing import TYPE_CHECKING
 
@@ -31,7 +30,7 @@ _QUERY = "SELECT a3, a11 FROM nssPublic WHERE a0 = x'00000001' LIMIT ?"
 
 def probe_roots(context: ProbeContext) -> Observation:
     """List the certificates in `~/.pki/nssdb` and in the NSS database of the profile's home."""
-    if not sys.platform.startswith("linux"):
+    if not context.options.system.startswith("linux"):
         return not_performed("added certificates are not listed on this system", "本系统上未检查另行添加的根证书")
     path = context.options.home / ".pki" / "nssdb" / "cert9.db"
     if not path.exists():

@@ -15,18 +15,29 @@ from urllib.parse import urlsplit
 
 from evidencekit.capture.environment import (
     clock,
+    dependencies,
+    egress,
+    extensions,
     fonts,
+    gateway,
     hosts,
     injection,
+    integrity,
     interfaces,
     names,
     processes,
     profile,
     proxy,
+    recording,
+    remote,
     roots,
+    route,
     selftest,
     system,
+    systemproxy,
+    systemroots,
     tool,
+    virtual,
 )
 from evidencekit.capture.environment.probe import (
     Check,
@@ -45,19 +56,30 @@ if TYPE_CHECKING:
 
 PROBES: tuple[Probe, ...] = (
     system.PROBE,
+    virtual.PROBE,
+    remote.PROBE,
     processes.PROBE,
+    recording.PROBE,
     injection.PROBE,
     hosts.PROBE,
     names.PROBE,
     proxy.PROBE,
+    systemproxy.PROBE,
     interfaces.PROBE,
+    gateway.PROBE,
+    egress.PROBE,
+    route.PROBE,
     roots.PROBE,
+    systemroots.PROBE,
     clock.PROBE,
     profile.BROWSER,
+    integrity.PROBE,
     profile.PROFILE,
     profile.POLICIES,
+    extensions.PROBE,
     fonts.PROBE,
     tool.PROBE,
+    dependencies.PROBE,
     selftest.PROBE,
 )
 """In the order of the report."""
@@ -95,6 +117,7 @@ def run_probes(
         hosts=_hosts(request.urls),
         allow_private=request.allow_private,
         third_party=request.third_party,
+        targets=_targets(request.urls),
     )
     started = datetime.now(UTC)
     done: dict[str, Check] = {}
@@ -172,6 +195,19 @@ def _hosts(urls: Sequence[str]) -> tuple[str, ...]:
             continue
         if host:
             found[host] = None
+    return tuple(found)
+
+
+def _targets(urls: Sequence[str]) -> tuple[tuple[str, int], ...]:
+    found: dict[tuple[str, int], None] = {}
+    for url in urls:
+        try:
+            parts = urlsplit(url)
+            host, port = parts.hostname, parts.port
+        except ValueError:
+            continue
+        if host:
+            found[host, port or (80 if parts.scheme == "http" else 443)] = None
     return tuple(found)
 
 

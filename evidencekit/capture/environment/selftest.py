@@ -2,72 +2,114 @@
 
 from __future__ import annotations
 
+import base64
 import hashlib
+from contextlib import suppress
+from typing import TYPE_CHECKING
 
-from cryptography.exceptions import InvalidSignature
+from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric import ec, utils
+from cryptography.hazmat.primitives.asymmetric import ec, mldsa, padding, rsa, utils
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
+from evidencekit.capture.environment import vectors
 from evidencekit.capture.environment.probe import Observation, Probe, ProbeContext, failed, passed
 from evidencekit.hashing.digest import digest_bytes
+from evidencekit.hashing.merkle import leaf_hash, root_of
 from evidencekit.model import Text
+from evidencekit.x509 import sm2
+from evidencekit.x509.digests import digest, hash_algorithm
 
-_ABC = b"abc"
-_SHA256_ABC = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"  # FIPS 180-4 example
-_SM3_ABC = "66c7f0f462eeedd9d1f2d46bdc10e4e24167c4875cf2f7a2297da02b8f4ba8e0"  # GB/T 32905-2016, A.1
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
-# RFC 6979 A.2.5, P-256 with SHA-256, message "sample".
-_P256_X = 0x60FED4BA255A9D31C961EB74C6356D68C049B8923B61FA6CE669622E60F29FB6
-_P256_Y = 0x7903FE1008B8BC99A41AE9E95628BC64F2F1B20C2D7E9F5177A3C294D4462299
-_P256_R = 0xEFD48B2AACB6A8FD1140DD9CD45E81D69D2C877B56AAF991C34D0EA84EAF3716
-_P256_S = 0xF7CB1C942D657C41D436C7A1B6E29F65F3E900DBB9AFF4064DC4AB2F843ACDA8
-
-# RFC 8032 §7.1, test 2.
-_ED_KEY = bytes.fromhex("3d4017c3e843895a92b70aa74d1b7ebc9c982ccf2ec4968cc0cd55f12af4660c")
-_ED_SIGNATURE = bytes.fromhex(
-    "92a009a9f0d4cab8720e820b5f642540a2b27b5416503f8fb3762223ebdb69da"
-    "085ac1e43e15996e458f3613d0f11d8c387b2eaeb4302aeeb00d291612bb0c00"
-)
-_ED_MESSAGE = b"\x72"
+_CURVES: dict[str, ec.EllipticCurve] = {"P-256": ec.SECP256R1(), "P-384": ec.SECP384R1(), "P-521": ec.SECP521R1()}
+# RFC 6962 §2.1: SHA-256 over 0x00 and the empty leaf.
+_EMPTY_LEAF = "6e340b9cffb37a989ca544e6bb780a2c78901d3fb33738768511a30617afa01d"
 
 
 def probe_selftest(_context: ProbeContext) -> Observation:
-    """Run each vector, and each with one bit changed, which must be refused."""
-    results = {
-        "SHA-256": hashlib.sha256(_ABC).hexdigest() == digest_bytes(_ABC).sha256 == _SHA256_ABC,
-        "SM3": digest_bytes(_ABC).sm3 == _SM3_ABC,
-        "ECDSA P-256": _check_p256(b"sample") and not _check_p256(b"sample!"),
-        "Ed25519": _check_ed25519(_ED_MESSAGE) and not _check_ed25519(b"\x73"),
-    }
+    """Run each vector, and each with the message changed, which must be refused."""
+    results = {name: digest(name, vectors.ABC).hex() == wanted for name, wanted in vectors.HASHES}
+    pair = digest_bytes(vectors.ABC)
+    wanted = dict(vectors.HASHES)
+    results["evidence digests"] = (pair.sha256, pair.sm3) == (wanted["sha256"], wanted["sm3"])
+    results["Merkle leaf"] = leaf_hash(b"").hex() == _EMPTY_LEAF and root_of([leaf_hash(b"")]).hex() == _EMPTY_LEAF
+    for curve, name, x, y, r, s in vectors.ECDSA:
+        check = _ecdsa(curve, name, (x, y), utils.encode_dss_signature(r, s))
+        results[f"ECDSA {curve}"] = _holds(check, vectors.SAMPLE)
+    results["Ed25519"] = _holds(_ed25519, vectors.ED25519[1])
+    results["RSA PKCS#1 v1.5"] = _holds(_rsa(*vectors.RSA_PKCS1, padding.PKCS1v15(), "sha256"), vectors.RSA_PKCS1[1])
+    pss = padding.PSS(mgf=padding.MGF1(hashes.SHA384()), salt_length=48)
+    results["RSA PSS"] = _holds(_rsa(*vectors.RSA_PSS, pss, "sha384"), vectors.RSA_PSS[1])
+    results["SM2"] = _sm2(vectors.SM2[0]) and not _sm2(vectors.SM2[0] + b"!")
+    with suppress(UnsupportedAlgorithm):  # an older OpenSSL: then nothing here rests on it, either
+        results["ML-DSA-44 (own key)"] = _mldsa()
     wrong = [name for name, right in results.items() if not right]
+    raw = "\n".join(f"{name}: {'as published' if right else 'WRONG'}" for name, right in results.items())
     if wrong:
         names = ", ".join(wrong)
-        return failed(f"wrong results: {names}", f"自检结果错误：{names}", {"results": dict(results)})
+        return failed(f"wrong results: {names}", f"自检结果错误：{names}", {"results": dict(results)}, raw)
     return passed(
-        "all published vectors give the right results", "全部公开测试向量结果正确", {"results": dict(results)}
+        f"all {len(results)} test vectors give the right results",
+        f"全部 {len(results)} 组测试向量结果正确",
+        {"results": dict(results)},
+        raw,
     )
 
 
-def _check_p256(message: bytes) -> bool:
-    key = ec.EllipticCurvePublicNumbers(_P256_X, _P256_Y, ec.SECP256R1()).public_key()
+def _holds(check: Callable[[bytes], None], message: bytes) -> bool:
+    """Whether the signature over `message` is accepted, and the same over another message refused."""
     try:
-        key.verify(utils.encode_dss_signature(_P256_R, _P256_S), message, ec.ECDSA(hashes.SHA256()))
+        check(message)
     except InvalidSignature:
         return False
-    return True
-
-
-def _check_ed25519(message: bytes) -> bool:
     try:
-        Ed25519PublicKey.from_public_bytes(_ED_KEY).verify(_ED_SIGNATURE, message)
+        check(message + b"!")
     except InvalidSignature:
-        return False
-    return True
+        return True
+    return False
+
+
+def _ecdsa(curve: str, name: str, point: tuple[int, int], signature: bytes) -> Callable[[bytes], None]:
+    key = ec.EllipticCurvePublicNumbers(*point, _CURVES[curve]).public_key()
+    return lambda message: key.verify(signature, message, ec.ECDSA(hash_algorithm(name)))
+
+
+def _ed25519(message: bytes) -> None:
+    key, _, signature = vectors.ED25519
+    Ed25519PublicKey.from_public_bytes(bytes.fromhex(key)).verify(bytes.fromhex(signature), message)
+
+
+def _rsa(
+    modulus: str, _message: bytes, signature: str, scheme: padding.AsymmetricPadding, name: str
+) -> Callable[[bytes], None]:
+    numbers = rsa.RSAPublicNumbers(vectors.RSA_EXPONENT, int.from_bytes(_base64url(modulus), "big"))
+    key = numbers.public_key()
+    return lambda message: key.verify(_base64url(signature), message, scheme, hash_algorithm(name))
+
+
+def _sm2(message: bytes) -> bool:
+    _, x, y, r, s = vectors.SM2
+    key = bytes.fromhex(vectors.SM2_KEY_PREFIX) + x.to_bytes(32, "big") + y.to_bytes(32, "big")
+    return sm2.verify(key, utils.encode_dss_signature(r, s), message)
+
+
+def _mldsa() -> bool:
+    """FIPS 204 vectors are kilobytes long: what a key of our own signs must verify, and nothing else."""
+    key = mldsa.MLDSA44PrivateKey.from_seed_bytes(hashlib.sha256(vectors.ABC).digest())
+    signature = key.sign(vectors.SAMPLE)
+    return _holds(lambda message: key.public_key().verify(signature, message), vectors.SAMPLE)
+
+
+def _base64url(text: str) -> bytes:
+    return base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))
 
 
 PROBE = Probe(
     id="tool.selftest",
-    method=Text(en="published test vectors", zh="公开测试向量"),
+    method=Text(
+        en="published test vectors, each also with a changed message", zh="公开测试向量，并以改动后的消息作反向检验"
+    ),
     run=probe_selftest,
 )

@@ -21,7 +21,7 @@ def _report(answers: dict[str, JsonValue]) -> EnvironmentReport:
     return EnvironmentReport(checks=(check,))
 
 
-def _exchange(url: str, peer: str | None) -> Exchange:
+def _exchange(url: str, peer: str | None, state: str = "secure") -> Exchange:
     return Exchange(
         id="000001",
         page="0001",
@@ -41,7 +41,7 @@ def _exchange(url: str, peer: str | None) -> Exchange:
         redirected_to=None,
         protocol="h2",
         remote_address=peer,
-        security={"protocol": "TLS 1.3", "cipher": "AES_128_GCM"},
+        security={"protocol": "TLS 1.3", "cipher": "AES_128_GCM", "state": state},
         request_headers=(),
         request_body=None,
         response=None,
@@ -53,6 +53,21 @@ def _exchange(url: str, peer: str | None) -> Exchange:
 _ANSWERS: dict[str, JsonValue] = {
     "shop.example": {"system": ["93.184.216.34"], "223.5.5.5": ["93.184.216.35", "2606:2800::1"]}
 }
+
+
+@pytest.mark.parametrize(
+    ("peer", "state", "result"),
+    [
+        ("93.184.216.99:443", "secure", ProbeResult.WARN),
+        ("93.184.216.99:443", "insecure", ProbeResult.FAIL),
+        ("93.184.216.34:443", "insecure", ProbeResult.PASS),
+    ],
+)
+def test_an_address_nobody_answered_with_and_no_lawful_certificate_is_a_sign_of_forgery(
+    peer: str, state: str, result: ProbeResult
+) -> None:
+    report = add_connections(_report(_ANSWERS), [_exchange("https://shop.example/a", peer, state)], {})
+    assert report.checks[-1].observation.result is result
 
 
 @pytest.mark.parametrize(
@@ -92,6 +107,7 @@ def test_facts_by_origin() -> None:
             "protocol": "h2",
             "tls": "TLS 1.3",
             "cipher": "AES_128_GCM",
+            "verified": True,
             "chain": "capture/tls/shop.example.pem",
         }
     }

@@ -5,21 +5,13 @@ from __future__ import annotations
 import json
 import os
 import shutil
-import socket
-import struct
 import subprocess
 import sys
-import threading
 import time
-from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import dns.flags
-import dns.message
-import dns.rcode
-import dns.rrset
 import pytest
 
 from evidencekit.capture.environment import (
@@ -50,9 +42,10 @@ from evidencekit.capture.request import CaptureRequest
 from evidencekit.capture.url_policy import host_resolver_rules
 from evidencekit.hashing.canonical import parse_canonical
 from evidencekit.model import JsonValue, Text
+from tests.support.udp import resolver, time_server, udp_server
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
 PASS, WARN, FAIL, IDLE = ProbeResult.PASS, ProbeResult.WARN, ProbeResult.FAIL, ProbeResult.NOT_PERFORMED
 
@@ -102,45 +95,6 @@ def test_hosts_file_that_cannot_be_read(tmp_path: Path) -> None:
 # --- DNS -----------------------------------------------------------------------------------------
 
 
-@contextmanager
-def _udp_server(answer: Callable[[bytes], bytes | None]) -> Iterator[str]:
-    channel = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-    channel.bind(("127.0.0.1", 0))
-    channel.settimeout(0.1)
-    stop = threading.Event()
-
-    def serve() -> None:
-        while not stop.is_set():
-            try:
-                data, peer = channel.recvfrom(2048)
-            except TimeoutError:
-                continue
-            reply = answer(data)
-            if reply is not None:
-                channel.sendto(reply, peer)
-
-    thread = threading.Thread(target=serve)
-    thread.start()
-    try:
-        yield f"127.0.0.1:{channel.getsockname()[1]}"
-    finally:
-        stop.set()
-        thread.join()
-        channel.close()
-
-
-def _resolver(address: str) -> Callable[[bytes], bytes]:
-    def answer(data: bytes) -> bytes:
-        query = dns.message.from_wire(data)
-        response = dns.message.make_response(query)
-        question = query.question[0]
-        if question.rdtype == 1:
-            response.answer.append(dns.rrset.from_text(question.name, 60, "IN", "A", address))
-        return response.to_wire()
-
-    return answer
-
-
 def test_loopback_answer_is_a_sign_of_forgery() -> None:
     assert names.probe_names(_context(host="localhost", third_party=False)).result is FAIL
     assert names.probe_names(_context(host="localhost", third_party=False, allow_private=True)).result is IDLE
@@ -151,7 +105,7 @@ def test_address_needs_no_dns() -> None:
 
 
 def test_silent_resolvers_are_not_a_pass() -> None:
-    with _udp_server(lambda _: None) as server:
+    with udp_server(lambda _: None) as server:
         options = ProbeOptions(resolvers=(server,), within_s=0.5)
         begun = time.monotonic()
         seen = names.probe_names(_context(options, host="localhost", allow_private=True))
@@ -160,7 +114,7 @@ def test_silent_resolvers_are_not_a_pass() -> None:
 
 
 def test_disagreeing_resolver_is_a_warning_and_agreeing_one_a_pass() -> None:
-    with _udp_server(_resolver("203.0.113.9")) as liar, _udp_server(_resolver("127.0.0.1")) as honest:
+    with udp_server(resolver("203.0.113.9")) as liar, udp_server(resolver("127.0.0.1")) as honest:
         different = ProbeOptions(resolvers=(liar,))
         same = ProbeOptions(resolvers=(honest, liar))
         assert names.probe_names(_context(different, host="localhost", allow_private=True)).result is WARN
@@ -217,20 +171,11 @@ def test_forged_hosts_entry_and_tunnel_in_a_namespace(tmp_path: Path) -> None:
 # --- clock ---------------------------------------------------------------------------------------
 
 
-def _time_server(offset_s: float, *, stratum: int = 2, echo: bool = True) -> Callable[[bytes], bytes]:
-    def answer(data: bytes) -> bytes:
-        now = time.time() + offset_s + 2_208_988_800
-        stamp = struct.pack(">II", int(now) & 0xFFFFFFFF, int(now % 1 * (1 << 32)))
-        return bytes([0x24, stratum, 0, 0]) + bytes(20) + (data[40:48] if echo else bytes(8)) + stamp + stamp
-
-    return answer
-
-
 @pytest.mark.parametrize(
     ("offset_s", "result"), [(0.0, PASS), (1.0, PASS), (-3600.0, WARN), (300.0, WARN), (20 * 365 * 86400.0, WARN)]
 )
 def test_clock_against_honest_and_lying_servers(offset_s: float, result: ProbeResult) -> None:
-    with _udp_server(_time_server(0)) as honest, _udp_server(_time_server(offset_s)) as other:
+    with udp_server(time_server(0)) as honest, udp_server(time_server(offset_s)) as other:
         assert clock.probe_clock(_context(ProbeOptions(time_servers=(honest, other)))).result is result
         measured = clock.query_offset(other, 1.0)
     assert measured == pytest.approx(offset_s, abs=0.2)
@@ -238,10 +183,10 @@ def test_clock_against_honest_and_lying_servers(offset_s: float, result: ProbeRe
 
 @pytest.mark.parametrize(
     "answer",
-    [lambda _: b"", lambda _: bytes(48), _time_server(0, echo=False), _time_server(0, stratum=0), lambda _: None],
+    [lambda _: b"", lambda _: bytes(48), time_server(0, echo=False), time_server(0, stratum=0), lambda _: None],
 )
 def test_unlawful_time_answers_do_not_count(answer: Callable[[bytes], bytes | None]) -> None:
-    with _udp_server(answer) as server:
+    with udp_server(answer) as server:
         assert clock.probe_clock(_context(ProbeOptions(time_servers=(server,), within_s=0.4))).result is IDLE
 
 
@@ -251,7 +196,7 @@ def test_no_time_server_is_asked_without_third_parties() -> None:
     def note(data: bytes) -> None:
         asked.append(data)
 
-    with _udp_server(note) as server:
+    with udp_server(note) as server:
         seen = clock.probe_clock(_context(ProbeOptions(time_servers=(server,)), third_party=False))
     assert (seen.result, asked) == (IDLE, [])
 
@@ -486,3 +431,13 @@ def test_all_probes_end_in_time_and_are_written() -> None:
     assert isinstance(system, dict)
     assert system["system"]
     assert "clean" not in json.dumps(document["summary"])
+
+
+def test_the_specification_and_the_documents_name_every_probe() -> None:
+    from evidencekit.report.probenames import NAMES
+
+    ids = {probe.id for probe in PROBES} | {"connection.peer", "devtools.exclusive"}
+    assert set(NAMES) == ids
+    spec = (Path(__file__).parents[4] / "docs" / "spec" / "environment.md").read_text("utf-8")
+    rows = {line.split("`")[1] for line in spec.splitlines() if line.startswith("| `")}
+    assert rows == ids
