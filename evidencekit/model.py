@@ -59,13 +59,20 @@ class EnvironmentControl(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Operator:
-    """The person who captures; the defaults are those of self-service."""
+    """The person who captures; the defaults are those of self-service.
+
+    `on_behalf_of`, `place`, `purpose` and `lawful_basis` are what the operator states; empty when nothing was stated.
+    """
 
     name: str = "unnamed"
     role: str = "operator"
     relationship: Relationship = Relationship.PARTY
     environment_control: EnvironmentControl = EnvironmentControl.PARTY_HOST
     identity: str = "unverified"
+    on_behalf_of: str = ""
+    place: str = ""
+    purpose: str = ""
+    lawful_basis: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -47,6 +47,7 @@ COMMANDS = (
     "doctor",
     "config",
     "config show",
+    "config set",
 )
 
 

@@ -1,4 +1,4 @@
-"""The options of `capture` as click hands them over."""
+"""The options of `capture`, and those that say who works, as click hands them over."""
 
 from __future__ import annotations
 
@@ -8,7 +8,20 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
-class CaptureOptions(TypedDict):
+class WhoOptions(TypedDict):
+    """What says who works; None where it was not given."""
+
+    operator: str | None
+    role: str | None
+    on_behalf_of: str | None
+    relationship: str | None
+    environment_control: str | None
+    place: str | None
+    purpose: str | None
+    lawful_basis: str | None
+
+
+class CaptureOptions(WhoOptions):
     """One entry an option; None where it was not given."""
 
     urls: tuple[str, ...]
@@ -18,9 +31,6 @@ class CaptureOptions(TypedDict):
     mode: str | None
     tsas: tuple[str, ...]
     matter: str | None
-    operator: str | None
-    relationship: str | None
-    environment_control: str | None
     allow_private: bool
     allow_tls_errors: bool
     allow_http_errors: bool

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from contextlib import ExitStack
-from typing import TYPE_CHECKING, TypedDict
+from typing import TYPE_CHECKING
 
 from evidencekit import depositing
 from evidencekit.errors import EvidenceError
 from evidencekit.hashing.deposit import OPTIONAL, REQUIRED, WARRANTY, DepositKind, check_statement
 from evidencekit.recovery import recover
+from evidencekit_cli.capture_options import WhoOptions
 from evidencekit_cli.exit_codes import ExitCode
 from evidencekit_cli.homes import open_home
 from evidencekit_cli.interruption import stop_requested
@@ -16,11 +17,11 @@ from evidencekit_cli.preservation import (
     STOPPING,
     announce_keys,
     authorities_of,
-    operator_of,
     tell,
 )
 from evidencekit_cli.progress import Progress
 from evidencekit_cli.signers import signer_chosen
+from evidencekit_cli.who import ask_once, operator_of
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
     from evidencekit_cli.output import Session
 
 
-class DepositOptions(TypedDict):
+class DepositOptions(WhoOptions):
     """One entry an option; None where it was not given."""
 
     files: tuple[Path, ...]
@@ -55,9 +56,6 @@ class DepositOptions(TypedDict):
     output: Path | None
     tsas: tuple[str, ...]
     matter: str | None
-    operator: str | None
-    relationship: str | None
-    environment_control: str | None
     no_third_party: bool
 
 
@@ -73,6 +71,7 @@ def deposit_files(session: Session, options: DepositOptions) -> ExitCode:
         home, settings = open_home()
         for lost in recover(home):
             session.note(lost)
+        settings = ask_once(session, home.path, settings, options)
         announce_keys(session, home, stack)
         cancel = stack.enter_context(stop_requested(lambda: session.note(STOPPING)))
         progress = stack.enter_context(Progress(session))
@@ -84,12 +83,7 @@ def deposit_files(session: Session, options: DepositOptions) -> ExitCode:
                 home=home,
                 signer=signer_chosen(settings),
                 tsas=authorities_of(options["tsas"], settings, alone=alone),
-                operator=operator_of(
-                    settings,
-                    name=options["operator"],
-                    relationship=options["relationship"],
-                    control=options["environment_control"],
-                ),
+                operator=operator_of(settings, options),
                 matter=options["matter"],
                 on_event=progress.on_event,
                 cancel=cancel,

@@ -10,6 +10,7 @@ from evidencekit.bundle.reader import open_bundle
 from evidencekit.hashing.canonical import format_time
 from evidencekit.hashing.deposit import deposit_value
 from evidencekit.hashing.manifest import MAX_MANIFEST_BYTES, Manifest, parse_manifest
+from evidencekit.hashing.session import operator_value
 from evidencekit_cli.exit_codes import ExitCode
 from evidencekit_cli.output import Sentence, both, inert, table
 
@@ -91,6 +92,8 @@ def _facts(manifest: Manifest) -> list[tuple[Sentence, str]]:
                 f"{operator.environment_control.value}, {operator.identity}"
             ),
         ),
+        (Sentence("for, at", "代表、地点"), inert(f"{operator.on_behalf_of or '-'}, {operator.place or '-'}")),
+        (Sentence("purpose, basis", "目的、依据"), inert(f"{operator.purpose or '-'}, {operator.lawful_basis or '-'}")),
         (Sentence("started", "开始"), format_time(manifest.started_at)),
         (Sentence("finished", "结束"), format_time(manifest.finished_at)),
         (Sentence("clock", "时间来源"), inert(manifest.clock_source)),
@@ -140,13 +143,7 @@ def _json(description: Description) -> dict[str, JsonValue]:
         "tool": {"name": manifest.tool.name, "version": manifest.tool.version},
         "started": format_time(manifest.started_at),
         "finished": format_time(manifest.finished_at),
-        "operator": {
-            "name": manifest.operator.name,
-            "role": manifest.operator.role,
-            "relationship": manifest.operator.relationship.value,
-            "environment_control": manifest.operator.environment_control.value,
-            "identity": manifest.operator.identity,
-        },
+        "operator": operator_value(manifest.operator),
         "pages": [
             {
                 "id": page.id,

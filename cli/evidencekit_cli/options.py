@@ -114,7 +114,7 @@ def tsa_option(function: Function) -> Function:
 
 
 def circumstance_options(function: Function) -> Function:
-    """Add what says how the operator stands to the matter, and who controls the machine."""
+    """Add what says on whose behalf, where and what for the operator works, and who controls the machine."""
     relationship = option(
         "--relationship",
         type=click.Choice(RELATIONSHIPS),
@@ -129,4 +129,14 @@ def circumstance_options(function: Function) -> Function:
         en=f"Who controls this machine: {', '.join(ENVIRONMENT_CONTROLS)}.",
         zh=f"本机由谁控制:{'、'.join(ENVIRONMENT_CONTROLS)}。",
     )
-    return relationship(control(function))
+    behalf = option("--on-behalf-of", metavar="WHO", en="On whose behalf.", zh="代表何人。")
+    role = option("--role", metavar="TEXT", en="In what capacity the operator acts.", zh="操作人以何种身份操作。")
+    place = option("--place", metavar="TEXT", en="Where this is done.", zh="操作地点。")
+    purpose = option("--purpose", metavar="TEXT", en="What it is for.", zh="取证目的。")
+    basis = option(
+        "--lawful-basis",
+        metavar="TEXT",
+        en="On what basis personal data in it are handled.",
+        zh="处理其中个人信息的合法性基础。",
+    )
+    return behalf(role(relationship(control(place(purpose(basis(function)))))))

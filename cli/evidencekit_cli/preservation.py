@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 from evidencekit import notary
 from evidencekit.capture.request import CaptureRequest, Mode
 from evidencekit.errors import EvidenceError, UsageError
-from evidencekit.model import EnvironmentControl, Operator, Relationship
 from evidencekit.owed import owed_in
 from evidencekit.recovery import recover
 from evidencekit.report.machine import report_json
@@ -24,6 +23,7 @@ from evidencekit_cli.progress import Progress
 from evidencekit_cli.signers import signer_chosen
 from evidencekit_cli.surroundings import sources_of
 from evidencekit_cli.urls import gather_urls
+from evidencekit_cli.who import ask_once, operator_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -48,6 +48,8 @@ def preserve(session: Session, options: CaptureOptions) -> ExitCode:
         home, settings = open_home()
         for lost in recover(home):
             session.note(lost)
+        if not options["demo"]:
+            settings = ask_once(session, home.path, settings, options)
         announce_keys(session, home, stack)
         request = _request(options, settings, urls)
         cancel = stack.enter_context(stop_requested(lambda: session.note(STOPPING)))
@@ -61,12 +63,7 @@ def preserve(session: Session, options: CaptureOptions) -> ExitCode:
                 signer=signer_chosen(settings),
                 seal_pdf=settings.flag("pades.seal"),
                 tsas=tsas,
-                operator=operator_of(
-                    settings,
-                    name=options["operator"],
-                    relationship=options["relationship"],
-                    control=options["environment_control"],
-                ),
+                operator=operator_of(settings, options),
                 matter=options["matter"],
                 on_event=progress.on_event,
                 cancel=cancel,
@@ -140,17 +137,6 @@ def _request(options: CaptureOptions, settings: Settings, urls: tuple[str, ...])
 
 def _alone(options: CaptureOptions, settings: Settings) -> bool:
     return options["demo"] or options["no_third_party"] or not settings.flag("capture.third_party")
-
-
-def operator_of(settings: Settings, *, name: str | None, relationship: str | None, control: str | None) -> Operator:
-    """Put together who works: options first, then the settings."""
-    return Operator(
-        name=name or settings.text("operator.name"),
-        role=settings.text("operator.role"),
-        relationship=Relationship(relationship or settings.text("operator.relationship")),
-        environment_control=EnvironmentControl(control or settings.text("operator.environment_control")),
-        identity=settings.text("operator.identity"),
-    )
 
 
 def authorities_of(given: tuple[str, ...], settings: Settings, *, alone: bool) -> tuple[TimeStamper, ...]:

@@ -13,6 +13,10 @@ Shape (every key may be absent):
     relationship = "party"          # party | counsel | notary | third_party
     environment_control = "party_host"  # party_host | notary_host | notary_cloud | third_party_cloud
     identity = "unverified"
+    on_behalf_of = ""               # whom the operator acts for
+    place = ""                      # where
+    purpose = ""                    # what for
+    lawful_basis = ""               # of handling personal data
 
     [environment]                   # whom the cleanliness probes ask; [] asks nobody of the kind
     resolvers = ["223.5.5.5", "119.29.29.29"]  # independent DNS resolvers, address or address:port
@@ -73,7 +77,7 @@ EGRESS_SERVERS = ("stun.miwifi.com:3478", "stun.cloudflare.com:3478")
 """Defaults of `evidencekit.capture.environment.probe`, too dear to import for `--help`; a test compares."""
 _TSA_NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,39}")
 _RESERVED = frozenset({"auto", "none"})
-_LIMIT_BYTES = 1 << 20
+LIMIT_BYTES = 1 << 20
 _PASSWORD = re.compile(r"password\s*=|://[^/@\s]*:[^/@\s]*@", re.IGNORECASE)
 """A password in a connection string or a URL: in `config.toml` it would be shown, copied and backed up."""
 
@@ -89,6 +93,10 @@ _DEFAULTS: Mapping[str, SettingValue] = {
     "operator.relationship": "party",
     "operator.environment_control": "party_host",
     "operator.identity": "unverified",
+    "operator.on_behalf_of": "",
+    "operator.place": "",
+    "operator.purpose": "",
+    "operator.lawful_basis": "",
     "environment.resolvers": RESOLVERS,
     "environment.time_servers": TIME_SERVERS,
     "environment.egress_servers": EGRESS_SERVERS,
@@ -120,6 +128,11 @@ _CHOICES = {
     "signing.kind": SIGNER_KINDS,
     "signing.algorithm": SIGNATURE_ALGORITHMS,
 }
+
+
+def default_of(name: str) -> SettingValue | None:
+    """Return the default of a setting, None when there is no such setting."""
+    return _DEFAULTS.get(name)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -166,16 +179,16 @@ def read_settings(file: Path) -> Settings:
     """
     try:
         with file.open("rb") as stream:
-            data = stream.read(_LIMIT_BYTES + 1)
-        if len(data) > _LIMIT_BYTES:
-            raise _wrong(file, f"it is larger than {_LIMIT_BYTES} bytes", f"文件超过 {_LIMIT_BYTES} 字节")
+            data = stream.read(LIMIT_BYTES + 1)
+        if len(data) > LIMIT_BYTES:
+            raise _wrong(file, f"it is larger than {LIMIT_BYTES} bytes", f"文件超过 {LIMIT_BYTES} 字节")
         tables = tomllib.loads(data.decode("utf-8"))
     except (FileNotFoundError, NotADirectoryError):  # whether the home can be used is for `Home.open` to say
         return Settings(values=_DEFAULTS)
     except (OSError, ValueError, RecursionError) as error:
         raise _wrong(file, str(error), str(error)) from error
     tsas = read_tsas(file, tables.pop("tsa", {}))
-    given = {name: _checked(file, name, value) for name, value in _flattened(file, tables).items()}
+    given = {name: checked_value(file, name, value) for name, value in _flattened(file, tables).items()}
     values = {**_DEFAULTS, **given}
     if tsas and "capture.tsa" not in given:
         values["capture.tsa"] = tuple(tsa.name for tsa in tsas)
@@ -238,7 +251,14 @@ def _flattened(file: Path, tables: Mapping[str, object]) -> dict[str, object]:
     return flat
 
 
-def _checked(file: Path, name: str, value: object) -> SettingValue:
+def checked_value(file: Path, name: str, value: object) -> SettingValue:
+    """Return the value of a setting as `Settings` holds it.
+
+    Raises:
+        ConfigError: there is no such setting, or it does not take this value.
+    """
+    if name not in _DEFAULTS:
+        raise _unknown(file, name)
     expected = _DEFAULTS[name]
     if isinstance(expected, tuple):
         if isinstance(value, Sequence) and not isinstance(value, str) and all(isinstance(item, str) for item in value):

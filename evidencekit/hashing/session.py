@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
 MAX_STATUS = 999
 MAX_PIXELS = 1 << 31
+STATED = ("on_behalf_of", "place", "purpose", "lawful_basis")
+"""Fields of the operator that came after the first records were made."""
 _PAGE_ID = re.compile(r"[0-9]{4,9}")
 
 
@@ -51,24 +53,30 @@ def operator_value(operator: Operator) -> JsonValue:
     return {
         "environment_control": operator.environment_control.value,
         "identity": operator.identity,
+        "lawful_basis": operator.lawful_basis,
         "name": operator.name,
+        "on_behalf_of": operator.on_behalf_of,
+        "place": operator.place,
+        "purpose": operator.purpose,
         "relationship": operator.relationship.value,
         "role": operator.role,
     }
 
 
 def read_operator(fields: Fields) -> Operator:
-    """Read the operator.
+    """Read the operator; what a record from before these fields does not state is empty.
 
     Raises:
         FormatError: a field is missing or of another type.
     """
+    stated = {name: fields.text(name) if fields.has(name) else "" for name in STATED}
     return Operator(
         name=fields.text("name"),
         role=fields.text("role"),
         relationship=fields.choice("relationship", Relationship),
         environment_control=fields.choice("environment_control", EnvironmentControl),
         identity=fields.text("identity"),
+        **stated,
     )
 
 

@@ -128,11 +128,15 @@ def _markers(data: CertificateData) -> Html:
     session = data.session
     late = session.completeness.after_t_capture
     if session.deposit is not None:
-        rows = [(text("Attempt", "存证次数"), both(_attempt(session, data.issue.attempts)))]
+        rows = [
+            (text("Operator, relationship, identity", "操作人、关系与身份"), particulars.operator_line(data)),
+            (text("Attempt", "存证次数"), both(_attempt(session, data.issue.attempts))),
+        ]
         if controlled_by_party(session):
             rows.append((text("Origin of the files", "文件来源"), Html(f"<strong>{both(OUTSIDE)}</strong>")))
         return _marker_list(rows)
     rows = [
+        (text("Operator, relationship, identity", "操作人、关系与身份"), particulars.operator_line(data)),
         (text("Attempt", "取证次数"), both(_attempt(session, data.issue.attempts))),
         (
             text("Exchanges after T_capture", "取证时间戳之后的网络交换"),
@@ -146,6 +150,8 @@ def _markers(data: CertificateData) -> Html:
     ]
     if controlled_by_party(session):
         rows.append((text("Environment control", "环境控制"), Html(f"<strong>{both(PARTY_HOST)}</strong>")))
+    else:
+        rows.append((text("Environment control", "环境控制"), particulars.control_words(session)))
     return _marker_list(rows)
 
 

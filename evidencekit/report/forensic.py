@@ -18,6 +18,7 @@ from evidencekit.report.elements import (
     grid,
     label,
     missing,
+    or_absent,
     paragraph,
     section,
     tag,
@@ -80,9 +81,10 @@ def _commission(data: CertificateData) -> Html:
     means = text(f"evidencekit capture, {mode.en} mode", f"evidencekit 网页取证，{mode.zh}模式")
     if data.session.deposit is not None:
         means = text("evidencekit deposit of files made elsewhere", "evidencekit 存证，文件在外部形成")
+    operator = data.session.operator
     rows: list[Row] = [
-        (text("Commission", "委托"), missing()),
-        (text("Purpose", "目的"), missing()),
+        (text("Commission", "委托"), particulars.behalf(data)),
+        (text("Purpose", "目的"), or_absent(operator.purpose)),
         (text("Basis of the right", "权利依据"), missing()),
         (
             text("Means", "取证手段"),

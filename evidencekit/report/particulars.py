@@ -22,7 +22,7 @@ from evidencekit.report.markup import Html, digest, escape, escape_url, join, ow
 if TYPE_CHECKING:
     from evidencekit.model import PageResult
     from evidencekit.report.elements import Row
-    from evidencekit.report.fields import CertificateData
+    from evidencekit.report.fields import CertificateData, SessionFacts
 
 PAGE_BLOCKS = 200
 """Pages whose fields the certificate prints; the report and the manifest hold all."""
@@ -52,6 +52,7 @@ _WORDS = {
     Operator().role: text("operator", "取证操作人"),
     Operator().identity: text("not verified", "未核验"),
 }
+_EGRESS = "network.egress"
 _SAME_URL = text("the requested URL", "与取证网址相同")
 _MASK = "*"
 
@@ -132,10 +133,47 @@ def persons(data: CertificateData) -> Html:
         (text("Operator's identity", "操作人身份核验"), _worded(operator.identity)),
         (text("Relationship to the matter", "与当事人关系"), both(_RELATIONSHIPS[operator.relationship])),
         (text("Environment control", "环境类型"), both(_CONTROLS[operator.environment_control])),
+        (text("On whose behalf", "代表何人"), behalf(data)),
+        (text("Purpose", "目的"), or_absent(operator.purpose)),
+        (text("Lawful basis of handling personal data", "处理个人信息的合法性基础"), or_absent(operator.lawful_basis)),
         (text("Witness or notary", "见证人/公证员"), _person(data, issue.witness)),
-        (text("Egress address, place", _PLACE[data.session.deposit is None]), or_absent(issue.egress)),
+        (text("Place, as stated", "操作地点（自述）"), or_absent(operator.place)),
+        (text("Egress address, place", _PLACE[data.session.deposit is None]), _egress(data)),
     ]
     return section(text("Persons and place", "人员与地点"), field_table(rows))
+
+
+def _egress(data: CertificateData) -> Html:
+    """The address seen outside and its network: what the issuer states, else what the probe saw, else unknown."""
+    if data.issue.egress:
+        return escape(data.issue.egress)
+    checks = () if data.environment is None else data.environment.checks
+    seen = [check.reason for check in checks if check.id == _EGRESS and check.result in {"PASS", "WARN"}]
+    return both(seen[0]) if seen else missing(text("unknown", "未知"))
+
+
+def behalf(data: CertificateData) -> Html:
+    """For whom the operator works, as stated."""
+    return _person(data, data.session.operator.on_behalf_of)
+
+
+def control_words(session: SessionFacts) -> Html:
+    """Who controls the machine, where that is not the party."""
+    return both(_CONTROLS[session.operator.environment_control])
+
+
+def operator_line(data: CertificateData) -> Html:
+    """Who worked, for whom, in which relation, known how: one line of page 1."""
+    operator = data.session.operator
+    parts = [_person(data, operator.name)]
+    if operator.on_behalf_of:
+        behalf = mask_name(operator.on_behalf_of) if data.issue.mask_names else operator.on_behalf_of
+        parts.append(both(text(f"for {behalf}", f"代表 {behalf}")))
+    identity = _WORDS.get(operator.identity)
+    known = text(f"identity {identity.en}", f"身份{identity.zh}") if identity else None
+    parts.append(both(_RELATIONSHIPS[operator.relationship]))
+    parts.append(both(known) if known else escape(operator.identity))
+    return join(parts, " · ")
 
 
 def page_fields(page: PageResult) -> Html:

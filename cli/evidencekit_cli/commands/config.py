@@ -1,4 +1,4 @@
-"""`evidencekit config show`: which settings hold, and where each comes from."""
+"""`evidencekit config show|set`: which settings hold, where each comes from; changing one in `config.toml`."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from evidencekit.errors import UsageError
 from evidencekit_cli.bilingual import BilingualGroup, Member, command
 from evidencekit_cli.exit_codes import ExitCode
 from evidencekit_cli.options import json_option, language_option
@@ -14,6 +15,7 @@ from evidencekit_cli.output import Sentence, Session, inert, table
 
 if TYPE_CHECKING:
     from evidencekit.model import JsonValue
+    from evidencekit_cli.settings import SettingValue
 
 _SOURCES = {
     "default": Sentence("default", "默认"),
@@ -71,16 +73,70 @@ def _shown(value: JsonValue) -> str:
     return inert(str(value))
 
 
+@command(
+    "set",
+    en="""Set a standing setting in config.toml, or without VALUE go back to its default.
+
+    NAME is one that `config show` lists; a list takes several VALUEs. Comments in the file stay.
+    """,
+    zh="""在 config.toml 中写入一项长期设置;不给 VALUE 则恢复默认值。
+
+    \b
+    NAME 为 `config show` 所列的名称;列表可给出多个 VALUE。文件中的注释保留不变。
+    """,
+)
+@click.argument("name")
+@click.argument("values", nargs=-1, metavar="[VALUE]...")
+@language_option
+@click.pass_obj
+def set_value(session: Session, *, name: str, values: tuple[str, ...]) -> ExitCode:
+    """Run the command."""
+    from evidencekit.home import Home, default_home
+    from evidencekit_cli.settings import CONFIG_FILE, default_of, read_settings
+    from evidencekit_cli.settingsfile import write_settings
+
+    file = default_home() / CONFIG_FILE
+    read_settings(file)
+    value = _value_of(default_of(name), values)
+    Home.open()
+    write_settings(file, {name: value})
+    shown = read_settings(file).values[name]
+    session.say(Sentence(f"{name} = {_shown(shown)}  ({file})", f"{name} = {_shown(shown)}  ({file})"))
+    return ExitCode.OK
+
+
+def _value_of(default: SettingValue | None, values: tuple[str, ...]) -> SettingValue | None:
+    """Read the words of the command line as the setting's kind of value; None to go back to the default."""
+    if not values:
+        return None
+    if isinstance(default, tuple):
+        return values
+    if isinstance(default, bool) and values in {("true",), ("false",)}:
+        return values == ("true",)
+    if len(values) > 1:
+        raise UsageError(
+            "this setting takes one value; put a text with spaces into quotes",
+            "该设置只接受一个值;含空格的文字请加引号",
+        )
+    return values[0]
+
+
 config = BilingualGroup(
     "config",
-    help="Show the standing settings (config.toml in the home).",
-    zh="查看长期设置(数据目录中的 config.toml)。",
+    help="Show and change the standing settings (config.toml in the home).",
+    zh="查看与修改长期设置(数据目录中的 config.toml)。",
     members=(
         Member(
             "show",
             "evidencekit_cli.commands.config:show",
             en="Print every setting, its value and where it comes from.",
             zh="列出全部设置、其值与来源。",
+        ),
+        Member(
+            "set",
+            "evidencekit_cli.commands.config:set_value",
+            en="Set a standing setting in config.toml.",
+            zh="在 config.toml 中写入一项长期设置。",
         ),
     ),
 )
