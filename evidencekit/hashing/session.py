@@ -69,7 +69,8 @@ def read_operator(fields: Fields) -> Operator:
     Raises:
         FormatError: a field is missing or of another type.
     """
-    stated = {name: fields.text(name) if fields.has(name) else "" for name in STATED}
+    older = not any(fields.has(name) for name in STATED)
+    stated = {name: "" if older else fields.text(name) for name in STATED}
     return Operator(
         name=fields.text("name"),
         role=fields.text("role"),

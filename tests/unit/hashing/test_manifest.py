@@ -29,6 +29,7 @@ from evidencekit.hashing.manifest import (
     parse_manifest,
 )
 from evidencekit.hashing.merkle import node_hash
+from evidencekit.hashing.session import STATED
 from evidencekit.model import (
     Artifact,
     Capture,
@@ -134,6 +135,10 @@ def made_circumstances() -> Circumstances:
             name="示例",
             relationship=Relationship.COUNSEL,
             environment_control=EnvironmentControl.NOTARY_HOST,
+            on_behalf_of="某公司",
+            place="天津",
+            purpose="维权",
+            lawful_basis="个人信息保护法第十三条",
         ),
         matter=None,
         request=MappingProxyType({"urls": ["http://例子.example/"], "mode": "standard"}),
@@ -295,6 +300,14 @@ def test_no_field_may_be_missing() -> None:
         if isinstance(path[-1], str) and not any(name in path[:-1] for name in FREE):
             with pytest.raises(FormatError, match=str(path[-1])):
                 parse_manifest(edited(path, None, delete=True))
+
+
+def test_what_an_older_record_does_not_state_of_its_operator_is_empty() -> None:
+    older = json.loads(format_manifest(made_manifest()))
+    for name in STATED:
+        assert older["operator"].pop(name), "the sample states everything"
+    operator = parse_manifest(canonical_bytes(older)).operator
+    assert [getattr(operator, name) for name in STATED] == ["", "", "", ""]
 
 
 @pytest.mark.parametrize("wrong", [None, True, -1, 1.5, "x", [], {}], ids=repr)
