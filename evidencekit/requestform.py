@@ -29,6 +29,7 @@ def request_value(request: CaptureRequest) -> Mapping[str, JsonValue]:
         "third_party": request.third_party,
         "include_secrets": request.include_secrets,
         "strict": request.strict,
+        "dismiss_banners": request.dismiss_banners,
         "limits": {each.name: _number(getattr(limits, each.name)) for each in fields(limits)},
     }
 

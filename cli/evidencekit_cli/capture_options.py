@@ -37,3 +37,4 @@ class CaptureOptions(WhoOptions):
     no_third_party: bool
     include_secrets: bool
     strict: bool
+    dismiss_banners: bool

@@ -132,6 +132,7 @@ def _request(options: CaptureOptions, settings: Settings, urls: tuple[str, ...])
         third_party=not _alone(options, settings),
         include_secrets=options["include_secrets"],
         strict=options["strict"],
+        dismiss_banners=options["dismiss_banners"],
     )
 
 

@@ -9,6 +9,8 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from evidencekit.capture.archive import ArchiveInfo
+from evidencekit.capture.favicon import find_icon
+from evidencekit.capture.har import HAR_PATH, format_har
 from evidencekit.capture.networkreport import NETWORK_PATH
 from evidencekit.capture.originals import keep_originals
 from evidencekit.capture.pageresult import page_result
@@ -124,14 +126,29 @@ def _write_apart(staging: Staging, exchange: Exchange) -> None:
     wire = exchange.wire_body
     if wire is not None and exchange.wire_is_apart:
         path = f"capture/wire/{exchange.id}.zst"
-        try:
-            shutil.copyfile(wire.file, staging.place(path))
-        except OSError as error:
-            raise StorageError(
-                f"cannot write {path}: {error}; free space on the disk and capture again",
-                f"无法写入 {path}:{error}；请清理磁盘后重新取证",
-            ) from error
+        _copy(wire.file, path, staging)
         staging.register(path, role="other", media_type="application/zstd")
+
+
+def _write_icon(staging: Staging, notes: VisitNotes, exchanges: Sequence[Exchange]) -> None:
+    found = find_icon(notes.icons, exchanges)
+    if found is None or found[0].response_body is None or found[0].response is None:
+        return
+    path = notes.path(f"favicon.{found[1]}")
+    _copy(found[0].response_body.file, path, staging)
+    staging.register(
+        path, role="favicon", media_type=found[0].response.mime_type, page=notes.page, derived_from=(WACZ_PATH,)
+    )
+
+
+def _copy(source: Path, path: str, staging: Staging) -> None:
+    try:
+        shutil.copyfile(source, staging.place(path))
+    except OSError as error:
+        raise StorageError(
+            f"cannot write {path}: {error}; free space on the disk and capture again",
+            f"无法写入 {path}:{error}；请释放磁盘空间后重新取证",
+        ) from error
 
 
 def _write_files(desk: Desk, recording: Recording, view: PublicView, pages: Sequence[PageResult]) -> None:
@@ -141,6 +158,11 @@ def _write_files(desk: Desk, recording: Recording, view: PublicView, pages: Sequ
     write_wacz(staging.place(WACZ_PATH), view.archive, pages, info)
     staging.register(WACZ_PATH, role="archive", media_type="application/wacz")
     staging.write(EXCHANGES_PATH, view.log, role="exchanges", media_type="application/x-ndjson")
+    public = [masked.exchange for masked in view.exchanges]
+    har = format_har(public, pages, ("evidencekit", __version__))
+    staging.write(HAR_PATH, har, role="har", media_type="application/json")
+    for notes in recording.visits:
+        _write_icon(staging, notes, public)
     staging.write(ENVIRONMENT_PATH, recording.environment, role="environment", media_type="application/json")
     if recording.websockets is not None:
         frames, _ = mask_text(recording.websockets.read_bytes(), secrets)

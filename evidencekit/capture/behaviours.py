@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
+from evidencekit.capture.pagescripts import SCROLL_WINDOW
 from evidencekit.capture.rendering import evaluate_isolated, page_metrics
 from evidencekit.model import Text, Transformation
 
@@ -25,30 +26,6 @@ SCROLL_S = 60.0
 _STEP_S = 10.0
 _BOTTOM_PX = 2
 _SETTLED_ROUNDS = 2
-
-# Two frames let observers of visibility run; the timer serves pages whose frames do not run. Home-made lazy loaders
-# act some time after the last scroll event, so a window that shows an image still waiting for its source is looked
-# at longer.
-_SCROLL = """(async (top) => {
-  const kept = ['src', 'original', 'lazySrc', 'lazy', 'lazyload', 'srcset', 'bg', 'backgroundImage'];
-  const selector = kept.map(k => `[data-${k.replace(/[A-Z]/g, c => '-' + c.toLowerCase())}]`).join();
-  const waiting = e => {
-    const box = e.getBoundingClientRect();
-    if (!box.width || box.bottom < 0 || box.top > innerHeight) return false;
-    const wanted = kept.map(k => e.dataset[k]).find(Boolean);
-    if (!wanted || !/[./]/.test(wanted)) return false;
-    const now = `${e.currentSrc || ''} ${e.src || ''} ${e.srcset || ''} ${e.style?.backgroundImage || ''}`;
-    return !now.includes(wanted.trim().slice(-32));
-  };
-  scrollTo({top, behavior: 'instant'});
-  await new Promise(done => {
-    setTimeout(done, 250);
-    requestAnimationFrame(() => requestAnimationFrame(done));
-  });
-  for (let n = 0; n < 12 && [...document.querySelectorAll(selector)].slice(0, 5000).some(waiting); n++)
-    await new Promise(done => setTimeout(done, 50));
-  return scrollY;
-})(%d)"""
 
 _REASONS = {
     "steps": ("the limit of {steps} scroll steps was reached", "滚动达到 {steps} 步上限"),
@@ -112,9 +89,9 @@ async def scroll_to_load(
                 continue
         top += window
         steps += 1
-        await evaluate_isolated(cdp, _SCROLL % top, timeout_s=_STEP_S)
+        await evaluate_isolated(cdp, SCROLL_WINDOW % top, timeout_s=_STEP_S)
     if steps:
-        await evaluate_isolated(cdp, _SCROLL % 0, timeout_s=_STEP_S)
+        await evaluate_isolated(cdp, SCROLL_WINDOW % 0, timeout_s=_STEP_S)
     return _outcome(started, page, limits, within_s, (ended, steps, before, height))
 
 

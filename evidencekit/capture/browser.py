@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from playwright.async_api import Browser, Dialog, Page, async_playwright
+from playwright.async_api import Browser, ConsoleMessage, Dialog, Page, async_playwright
 from playwright.async_api import Error as PlaywrightError
 from playwright.async_api import TimeoutError as PlaywrightTimeoutError
 
@@ -26,6 +26,8 @@ DIALOG_LIMIT = 20
 """After so many dialogs on one page its running script is ended; a page that alerts for ever would never load."""
 
 POPUP_LIMIT = 20
+CONSOLE_LINES = 10_000
+CONSOLE_CHARS = 4000
 _CONNECT_TIMEOUT_MS = 30_000
 _CLOSE_TIMEOUT_S = 5.0
 
@@ -39,12 +41,24 @@ class PageEvent:
     detail: str
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ConsoleLine:
+    """One line of the page's console: `kind` as the console names it, or `exception`; where it was written."""
+
+    time: datetime
+    kind: str
+    text: str
+    url: str
+    line: int | None
+
+
 @dataclass(slots=True)
 class DrivenPage:
     """A page that Playwright drives.
 
     Attributes:
         events: dialogs, popups and crashes in order.
+        console: what the page wrote to its console, the first `CONSOLE_LINES`; `console_lost` counts the others.
         crashed: set when the page's process died.
         stormed: set when the page opened more dialogs than `DIALOG_LIMIT`.
     """
@@ -53,10 +67,20 @@ class DrivenPage:
     events: list[PageEvent] = field(default_factory=list)
     crashed: asyncio.Event = field(default_factory=asyncio.Event)
     stormed: asyncio.Event = field(default_factory=asyncio.Event)
+    console: list[ConsoleLine] = field(default_factory=list)
+    console_lost: int = 0
 
     def note(self, kind: str, detail: str) -> None:
         """Remember an event."""
         self.events.append(PageEvent(time=datetime.now(UTC), kind=kind, detail=detail[:500]))
+
+    def log(self, kind: str, text: str, url: str = "", line: int | None = None) -> None:
+        """Remember a line of the console."""
+        if len(self.console) >= CONSOLE_LINES:
+            self.console_lost += 1
+            return
+        now = datetime.now(UTC)
+        self.console.append(ConsoleLine(time=now, kind=kind, text=text[:CONSOLE_CHARS], url=url[:2048], line=line))
 
     async def goto(self, url: str, *, timeout_s: float) -> int | None:
         """Navigate until the first byte of the answer is committed.
@@ -115,6 +139,8 @@ class Driver:
         page = driven.page
         page.on("dialog", lambda dialog: _answer(driven, dialog))
         page.on("crash", lambda _page: _crashed(driven))
+        page.on("console", lambda message: _console(driven, message))
+        page.on("pageerror", lambda error: driven.log("exception", f"{error.name}: {error.message}"))
         page.on("popup", lambda popup: _popup(driven, popup, on_popup))
         return driven
 
@@ -182,6 +208,11 @@ async def _popup(driven: DrivenPage, popup: Page, on_popup: Callable[[str], None
     if sum(event.kind == "popup" for event in driven.events) > POPUP_LIMIT:
         with suppress(PlaywrightError):
             await popup.close(run_before_unload=False)
+
+
+def _console(driven: DrivenPage, message: ConsoleMessage) -> None:
+    place = message.location
+    driven.log(message.type, message.text, place.get("url", ""), place.get("lineNumber"))
 
 
 def _crashed(driven: DrivenPage) -> None:

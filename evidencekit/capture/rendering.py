@@ -25,6 +25,9 @@ if TYPE_CHECKING:
 SEGMENT_PX = 8000
 """Height of one clip in CSS pixels: the fastest exact way measured (study of capture, §10)."""
 
+TALL_PX = 16_384
+"""Pictures taller than this, in device pixels, are kept in tiles too: many programs open no taller one."""
+
 WIDEST_PX = 8192
 """Pages wider than the window are taken to this width, in CSS pixels."""
 
@@ -62,6 +65,7 @@ class FullPicture:
     """The full-page screenshot. Sizes in device pixels; `page_height_px` in CSS pixels is what the page claimed.
 
     `truncated` says that the page was larger than the limits and the picture ends there; `segments` counts clips.
+    `tiles` holds the heights of the clips that were kept as files, in device pixels.
     """
 
     width_px: int
@@ -69,6 +73,7 @@ class FullPicture:
     page_height_px: int
     truncated: bool
     segments: int
+    tiles: tuple[int, ...] = ()
 
 
 async def page_metrics(cdp: Cdp) -> PageMetrics:
@@ -99,7 +104,9 @@ async def viewport_screenshot(cdp: Cdp) -> bytes:
     return await _picture(cdp, {"format": "png", "optimizeForSpeed": True})
 
 
-async def full_page_screenshot(cdp: Cdp, out: Path, *, max_height_px: int = 100_000) -> FullPicture:
+async def full_page_screenshot(
+    cdp: Cdp, out: Path, *, max_height_px: int = 100_000, tiles: Path | None = None
+) -> FullPicture:
     """Take the whole page in clips and stitch them exactly into one PNG at `out`.
 
     While the browser draws a clip, the one before is written in a thread. The page sees resize events. The
@@ -109,6 +116,7 @@ async def full_page_screenshot(cdp: Cdp, out: Path, *, max_height_px: int = 100_
         cdp: the page's session.
         out: the file to write.
         max_height_px: where the picture ends, in CSS pixels.
+        tiles: an existing folder for the clips of a picture taller than `TALL_PX`, as `0001.png` and so on.
 
     Raises:
         BrowserError: the browser gives no picture.
@@ -119,16 +127,20 @@ async def full_page_screenshot(cdp: Cdp, out: Path, *, max_height_px: int = 100_
     width = max(metrics.viewport_width_px, min(metrics.width_px, WIDEST_PX), 1)
     height = max(metrics.height_px, metrics.viewport_height_px, 1)
     end = min(height, max_height_px)
+    kept = tiles if tiles is not None and end * metrics.device_scale > TALL_PX else None
+    heights: list[int] = []
     try:
         with out.open("wb") as file:
             stitcher = PngStitcher(file)
             writing: asyncio.Task[None] | None = None
             try:
                 for top in range(0, end, SEGMENT_PX):
-                    png = await _clip(cdp, width, top, min(SEGMENT_PX, end - top))
+                    png = await clip_screenshot(cdp, (0, top, width, min(SEGMENT_PX, end - top)), beyond=True)
                     if writing is not None:
                         await writing
-                    writing = asyncio.create_task(asyncio.to_thread(stitcher.add, png))
+                    heights.append(picture_size(png)[1])
+                    tile = None if kept is None else kept / f"{len(heights):04d}.png"
+                    writing = asyncio.create_task(asyncio.to_thread(_add, stitcher, png, tile))
             finally:
                 if writing is not None:  # the thread must not outlive the file
                     await writing
@@ -141,7 +153,14 @@ async def full_page_screenshot(cdp: Cdp, out: Path, *, max_height_px: int = 100_
         page_height_px=height,
         truncated=height > end or metrics.width_px > WIDEST_PX,
         segments=math.ceil(end / SEGMENT_PX),
+        tiles=() if kept is None else tuple(heights),
     )
+
+
+def _add(stitcher: PngStitcher, png: bytes, tile: Path | None) -> None:
+    if tile is not None:
+        tile.write_bytes(png)
+    stitcher.add(png)
 
 
 async def outer_html(cdp: Cdp) -> bytes:
@@ -251,9 +270,21 @@ async def evaluate_isolated(cdp: Cdp, expression: str, *, timeout_s: float = 30.
     return value.get("value") if isinstance(value, Mapping) else None
 
 
-async def _clip(cdp: Cdp, width_px: int, top_px: int, height_px: int) -> bytes:
-    clip: Mapping[str, JsonValue] = {"x": 0, "y": top_px, "width": width_px, "height": height_px, "scale": 1}
-    return await _picture(cdp, {"format": "png", "captureBeyondViewport": True, "optimizeForSpeed": True, "clip": clip})
+async def clip_screenshot(cdp: Cdp, clip: tuple[int, int, int, int], *, beyond: bool) -> bytes:
+    """Take a part of the page as PNG.
+
+    Args:
+        cdp: the page's session.
+        clip: left, top, width and height in CSS pixels of the page.
+        beyond: whether it may lie outside the window; the page then sees resize events.
+
+    Raises:
+        BrowserError: the browser gives no picture.
+    """
+    x, y, width, height = clip
+    area: Mapping[str, JsonValue] = {"x": x, "y": y, "width": width, "height": height, "scale": 1}
+    params: Mapping[str, JsonValue] = {"captureBeyondViewport": beyond, "clip": area}
+    return await _picture(cdp, {"format": "png", "optimizeForSpeed": True, **params})
 
 
 async def _picture(cdp: Cdp, params: Mapping[str, JsonValue]) -> bytes:

@@ -51,6 +51,7 @@ class CaptureRequest:
     include_secrets: bool = False
     strict: bool = False
     """Stop before navigation when a probe of the environment sees a sign of forgery."""
+    dismiss_banners: bool = False
     limits: Limits = field(default_factory=Limits)
 
 

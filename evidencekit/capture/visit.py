@@ -8,11 +8,11 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, TypeVar
 from urllib.parse import urlsplit
 
-from evidencekit.capture.behaviours import SCROLL_S, scroll_to_load
 from evidencekit.capture.captureroot import build_root
 from evidencekit.capture.cdp import CdpSession, text_of
+from evidencekit.capture.exploration import Explorer
 from evidencekit.capture.journal import bare_url
-from evidencekit.capture.pageviews import PageViews
+from evidencekit.capture.pageviews import PageViews, Stage
 from evidencekit.capture.rendering import outer_html, viewport_screenshot
 from evidencekit.capture.request import Mode
 from evidencekit.capture.url_policy import check_url, resolve_and_check
@@ -73,8 +73,8 @@ class Visit:
         await self._navigate(driven)
         await self._unless_crashed(driven, self._settle(driven, session))
         await self._unless_crashed(driven, self._look(session, target, take_root))
-        await self._unless_crashed(driven, self._go_on(session))
-        await self._unless_crashed(driven, self._render(session))
+        await self._unless_crashed(driven, self._go_on(driven, session))
+        await self._unless_crashed(driven, self._render(driven, session))
         self._report_events(driven)
         self.notes.finished_at = datetime.now(UTC)
         return self.notes
@@ -197,26 +197,44 @@ class Visit:
         self.notes.title = text_of(info, "targetInfo", "title")[:1000]
         self.notes.final_url = text_of(info, "targetInfo", "url") or self.url
 
-    async def _go_on(self, session: CdpSession) -> None:
-        """Scroll so that the page loads what it holds back, then wait for quiet again."""
-        outcome = await scroll_to_load(
-            session, self._limits, self._quiet, page=self.page, within_s=self._remaining_s(SCROLL_S)
-        )
-        self.notes.transformations += outcome.transformations
-        self.notes.partial += outcome.partial
+    async def _go_on(self, driven: DrivenPage, session: CdpSession) -> None:
+        """Make the page show what it holds back, then wait for quiet again."""
+        explorer = Explorer(session, self._limits, self._quiet, page=self.page, remaining=self._remaining_s)
+        if self._request.dismiss_banners:
+            await PageViews(self._stage(driven, session), self._desk, self.notes).take_before(
+                self._limits.page_height_px
+            )
+            await explorer.dismiss_banners()
+        found = await explorer.run()
+        self.notes.transformations += found.transformations
+        self.notes.pictures = found.pictures
+        for text in found.partial:
+            self._partial("behaviours", text.en, text.zh)
         self._journal.border("page.behaviours", self.page, quiet=await self._quiet())
 
-    async def _render(self, session: CdpSession) -> None:
+    async def _render(self, driven: DrivenPage, session: CdpSession) -> None:
         """Pictures and texts of the finished page."""
         await self._wake(session)
         await self._privacy.learn(session, self._studio)
         self._note_document()
-        frames = [self._studio.session_of(each.session) for each in self._studio.recorder.targets.frames(self.page)]
-        views = PageViews(session, self._desk, self.notes, frames=frames)
+        views = PageViews(self._stage(driven, session), self._desk, self.notes)
         await views.take(self._limits.page_height_px, copies=self._request.mode is not Mode.FAST)
         for name, text in views.missing:
             self._partial(name, text.en, text.zh)
         self._journal.border("page.rendered", self.page, width=self.notes.width_px, height=self.notes.height_px)
+
+    def _stage(self, driven: DrivenPage, session: CdpSession) -> Stage:
+        studio = self._studio
+        recorder = studio.recorder
+        return Stage(
+            page=session,
+            frames=tuple(studio.session_of(each.session) for each in recorder.targets.frames(self.page)),
+            browser=studio.session_of(recorder.session),
+            driven=driven,
+            headless=any(argument.startswith("--headless") for argument in studio.launch.arguments),
+            quiet=self._quiet,
+            exchange_of=lambda: {each.url: each.id for each in recorder.exchanges},
+        )
 
     def _note_document(self) -> None:
         """Which exchanges brought the main document, and what the last of them is."""

@@ -11,6 +11,7 @@ from evidencekit.model import Text
 if TYPE_CHECKING:
     from datetime import datetime
 
+    from evidencekit.capture.exploration import PictureCount
     from evidencekit.capture.journal import Journal
     from evidencekit.capture.privacy import PrivateTexts
     from evidencekit.capture.staging import Staging
@@ -48,6 +49,8 @@ class VisitNotes:
     width_px: int = 0
     height_px: int = 0
     root: CaptureRoot | None = None
+    pictures: PictureCount | None = None
+    icons: tuple[str, ...] = ()
     partial: list[Text] = field(default_factory=list)
     not_performed: list[Text] = field(default_factory=list)
     transformations: list[Transformation] = field(default_factory=list)

@@ -37,7 +37,12 @@ if TYPE_CHECKING:
 
 TITLE = text("Forensic Capture Report", "取证报告")
 DEPOSIT_TITLE = text("Deposit Report", "存证报告")
-_IMAGE_ROLES = ("screenshot.initial", "screenshot")
+_IMAGE_ROLES = {
+    "screenshot.initial": text("before any interaction", "交互之前"),
+    "screenshot.before": text("before a cookie banner was answered", "处理 Cookie 提示之前"),
+    "screenshot": text("whole page", "完整页面"),
+    "screenshot.inner": text("content of the inner scroller", "页面内滚动区域的全部内容"),
+}
 _IMAGE_TYPE = "image/"
 _IMAGES = 100
 _COMMANDS = (
@@ -135,8 +140,7 @@ def _screens(artifacts: tuple[ArtifactFacts, ...]) -> Html:
 
 
 def _figure(artifact: ArtifactFacts) -> Html:
-    before = artifact.role == "screenshot.initial"
-    words = text("before any interaction", "交互之前") if before else text("whole page", "完整页面")
+    words = _IMAGE_ROLES[artifact.role]
     source = quote(artifact.path)
     return Html(
         f'<figure><a href="{source}"><img src="{source}" alt="{own(artifact.path)}" loading="lazy"></a>'

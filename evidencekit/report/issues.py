@@ -33,6 +33,7 @@ VERDICTS: dict[str, Text] = {
     "soft_block": Text(en="block page", zh="拦截页"),
     "parked": Text(en="parked domain", zh="停放域名"),
     "empty": Text(en="empty page", zh="空白页"),
+    "half_rendered": Text(en="half-rendered page", zh="未渲染完成的页面"),
 }
 """What a page is instead of the page that was asked for, by the id of its verdict."""
 

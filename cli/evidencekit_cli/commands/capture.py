@@ -52,6 +52,12 @@ if TYPE_CHECKING:
 @option("--allow-tls-errors", is_flag=True, en="Capture in spite of TLS errors.", zh="证书有误时仍然取证并注明。")
 @option("--allow-http-errors", is_flag=True, en="Capture HTTP error pages.", zh="固定 HTTP 错误页面并注明。")
 @option("--no-third-party", is_flag=True, en="Ask nobody but the site itself.", zh="除目标网站外不联系任何第三方。")
+@option(
+    "--dismiss-banners",
+    is_flag=True,
+    en="Answer cookie banners; keep both states.",
+    zh="处理 Cookie 提示,保留前后两种状态。",
+)
 @option("--include-secrets", is_flag=True, en="Leave cookies in the bundle.", zh="证据包保留 Cookie 等敏感内容。")
 @option("--strict", is_flag=True, en="Stop before opening a page if a probe FAILS.", zh="环境检查未通过时停止取证。")
 @json_option
