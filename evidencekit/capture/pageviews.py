@@ -9,10 +9,10 @@ import asyncio
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from evidencekit.capture.painting import read_painted
 from evidencekit.capture.frames import MOST_FRAMES, frame_views
 from evidencekit.capture.pagefacts import glyph_sentence, rendering_facts
 from evidencekit.capture.pagepicture import PictureFiles, page_picture
+from evidencekit.capture.painting import read_painted
 from evidencekit.capture.rendering import full_page_screenshot, inner_text, mhtml, outer_html, pdf
 from evidencekit.capture.snapshots import accessibility_tree, json_bytes, layout_snapshot, media_list
 from evidencekit.capture.stores import stored_by
