@@ -203,7 +203,7 @@ def test_each_page_has_source_pictures_and_texts(two_pages: Session) -> None:
     roles = {(each.page, each.role) for each in two_pages.capture.artifacts}
     for page in ("0001", "0002"):
         wanted = {"screenshot.initial", "dom.initial", "dom", "text", "mhtml", "pdf", "screenshot"}
-        wanted |= {"media", "rendering", "dom.snapshot", "accessibility"}
+        wanted |= {"media", "rendering", "dom.snapshot", "accessibility", "other"}
         assert {role for of, role in roles if of == page} == wanted
     assert {role for of, role in roles if of is None} >= {"archive", "exchanges", "har"}
     assert two_pages.capture.partial == ()
