@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from concurrent.futures import Future
     from pathlib import Path
 
+    from evidencekit.capture.control import Control
     from evidencekit.capture.launcher import BrowserOptions
     from evidencekit.capture.request import CaptureRequest
     from evidencekit.model import JsonValue, Operator
@@ -37,6 +38,7 @@ class Order:
     output: Path | None
     browser: BrowserOptions
     sources: ProbeSources = field(default_factory=ProbeSources)
+    control: Control | None = None
 
 
 @dataclass(slots=True, kw_only=True)
@@ -55,6 +57,7 @@ class CaseFile:
     pending: list[Text] = field(default_factory=list)
     owed: list[Text] = field(default_factory=list)
     captured: dict[str, tuple[bytes, Future[Stamped]]] = field(default_factory=dict)
+    segments: list[Future[Stamped]] = field(default_factory=list)
 
     @property
     def folder(self) -> Path:

@@ -11,6 +11,7 @@ import hashlib
 import secrets
 import shutil
 import threading
+from concurrent.futures import Future
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING
@@ -41,16 +42,18 @@ from evidencekit.timestamp.roles import Role
 from evidencekit.verify.verifier import verify_bundle
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Collection, Mapping, Sequence
     from datetime import datetime
     from pathlib import Path
 
+    from evidencekit.capture.control import Control
     from evidencekit.hashing.manifest import Manifest
     from evidencekit.home import Home
     from evidencekit.ledger.log import Ledger
     from evidencekit.ledger.witnessing import Witnessing
     from evidencekit.model import Capture, CaptureRoot, JsonValue, VerificationReport
     from evidencekit.signing.signer import Signer
+    from evidencekit.stamping import Stamped
     from evidencekit.timestamp.client import TimeStamper
 
     NumberStrategy = Callable[[str, int, int], str]
@@ -93,6 +96,7 @@ def preserve(  # noqa: PLR0913 (the library's front door: each names one thing t
     seal_pdf: bool = False,
     witnessing: Witnessing | None = None,
     sources: ProbeSources | None = None,
+    control: Control | None = None,
 ) -> Evidence:
     """Turn a URL, or several as one session, into a sealed bundle.
 
@@ -115,6 +119,7 @@ def preserve(  # noqa: PLR0913 (the library's front door: each names one thing t
         seal_pdf: put a PAdES-LTA signature of the seal's signer into the certificate PDF (extra `[pades]`).
         witnessing: who is asked to cosign the checkpoint; None for what the home says.
         sources: resolvers, time and egress servers that the probes ask; None for the known public ones.
+        control: in a recorded process (`request.process`), what the person asks for while it runs.
 
     Returns:
         The evidence. No prompt, no print, no signal handler, no change of directory.
@@ -146,6 +151,7 @@ def preserve(  # noqa: PLR0913 (the library's front door: each names one thing t
         output=output,
         browser=browser or BrowserOptions(),
         sources=sources or ProbeSources(),
+        control=control,
     )
     with office:
         return outside_any_loop(lambda: _carry_out(order, office))
@@ -207,7 +213,7 @@ def _run(case: CaseFile) -> Evidence:
     for name, data in opening.items():
         case.write(name, data)
     capture = _with_artifact(capture, _worklog_artifact(case))
-    t_capture = _collect_capture_stamps(case)
+    t_capture = _collect_capture_stamps(case, {page.id for page in capture.pages})
     _check_cancel(case.order)
     fixed = Fixed(worklog=worklog.close(), t_open=t_open, t_capture=t_capture, request=request)
     manifest = seal_record(case, capture, fixed)
@@ -238,6 +244,14 @@ def _record(case: CaseFile, request: CaptureRequest) -> tuple[Capture, ChainWrit
             case.office.stamper.stamp_soon(hashlib.sha256(document).digest(), Role.CAPTURE),
         )
 
+    def stamp_segment(document: bytes) -> Future[Sequence[bytes]]:
+        """Stamp the digest of a film; the first moment that is owed is said once."""
+        waiting = case.office.stamper.stamp_soon(hashlib.sha256(document).digest(), Role.CAPTURE)
+        case.segments.append(waiting)
+        replies: Future[Sequence[bytes]] = Future()
+        waiting.add_done_callback(lambda done: _hand_on(done, replies))
+        return replies
+
     capture = asyncio.run(
         capture_session(
             request,
@@ -249,6 +263,8 @@ def _record(case: CaseFile, request: CaptureRequest) -> tuple[Capture, ChainWrit
             sources=case.order.sources,
             cancel=case.order.cancel,
             on_event=case.order.on_event,
+            on_segment=stamp_segment,
+            control=case.order.control,
         )
     )
     capture = _corroborated(case, capture, worklog)
@@ -263,6 +279,14 @@ def _corroborated(case: CaseFile, capture: Capture, worklog: ChainWriter) -> Cap
     case.write(paths.CORROBORATION, format_corroboration(said))
     worklog.append("corroboration", detail={"outcomes": outcomes_of(said)})
     return _with_artifact(capture, _artifact(case, paths.CORROBORATION, "other"))
+
+
+def _hand_on(done: Future[Stamped], replies: Future[Sequence[bytes]]) -> None:
+    error = done.exception()
+    if error is not None:
+        replies.set_exception(error)
+    else:
+        replies.set_result([reply.response for reply in done.result().replies])
 
 
 def _worklog_artifact(case: CaseFile) -> Artifact:
@@ -292,14 +316,20 @@ def _with_artifact(capture: Capture, artifact: Artifact) -> Capture:
     return replace(capture, artifacts=(*capture.artifacts, artifact))
 
 
-def _collect_capture_stamps(case: CaseFile) -> tuple[CaptureStamp, ...]:
+def _collect_capture_stamps(case: CaseFile, pages: Collection[str]) -> tuple[CaptureStamp, ...]:
+    """Take the T_capture of each page; one whose page failed afterwards belongs to nothing."""
     stamps: list[CaptureStamp] = []
     for page, (document, waiting) in case.captured.items():
+        if page not in pages:
+            continue
         name = paths.capture_document(page)
         case.write(name, document)
         moment = Text(en=f"T_capture of page {page}", zh=f"T_capture(第 {page} 页)")
         case.keep(waiting.result(), partial(paths.capture_token, page), moment)
         stamps.append(CaptureStamp(page=page, document=name, sha256=hashlib.sha256(document).hexdigest()))
+    owing = [each.result() for each in case.segments if each.done() and each.exception() is None]
+    for stamped in [each for each in owing if each.owing][:1]:
+        case.note_owed(stamped, Text(en="the film's digests", zh="录像的分段摘要"))
     return tuple(stamps)
 
 

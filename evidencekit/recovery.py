@@ -25,6 +25,7 @@ from evidencekit.ledger.entry import (
 )
 from evidencekit.model import Text
 from evidencekit.office import system_clock
+from evidencekit.remains import remains_of
 from evidencekit.resumption import resume
 from evidencekit.signing.identity import key_id
 
@@ -264,8 +265,14 @@ def _unannounced(kept: Path | None) -> Text:
 
 
 def _rest_en(kept: Path | None) -> str:
-    return f"What it had recorded is kept in {kept}; capture the page again" if kept else "Capture the page again"
+    remains = remains_of(kept) if kept else None
+    counted = f". {remains.en}" if remains else ""
+    return (
+        f"What it had recorded is kept in {kept}; capture the page again{counted}" if kept else "Capture the page again"
+    )
 
 
 def _rest_zh(kept: Path | None) -> str:
-    return f"已录制的内容保存在 {kept}；请重新取证" if kept else "请重新取证"
+    remains = remains_of(kept) if kept else None
+    counted = f"。{remains.zh}" if remains else ""
+    return f"已录制的内容保存在 {kept}；请重新取证{counted}" if kept else "请重新取证"

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from evidencekit.capture.request import CaptureRequest
+    from evidencekit.capture.request import CaptureRequest, ProcessRequest
     from evidencekit.model import JsonValue
 
 
@@ -31,6 +31,20 @@ def request_value(request: CaptureRequest) -> Mapping[str, JsonValue]:
         "strict": request.strict,
         "dismiss_banners": request.dismiss_banners,
         "limits": {each.name: _number(getattr(limits, each.name)) for each in fields(limits)},
+        "process": None if request.process is None else _process(request.process),
+    }
+
+
+def _process(process: ProcessRequest) -> Mapping[str, JsonValue]:
+    """A recorded process; the secrets of a script's steps stand by reference."""
+    return {
+        "kind": process.kind.value,
+        "account_owner": process.account_owner,
+        "rights": process.rights,
+        "steps": [step.shown for step in process.steps],
+        "video": process.video,
+        "timeout_s": _number(process.timeout_s),
+        "segment_s": _number(process.segment_s),
     }
 
 

@@ -12,6 +12,7 @@ HEADING = "## Commands\n\n"
 COMMANDS = (
     "",
     "capture",
+    "record",
     "deposit",
     "verify",
     "inspect",

@@ -26,6 +26,13 @@ class CaptureOptions(WhoOptions):
 
     urls: tuple[str, ...]
     list_file: str | None
+    script: Path | None
+    account_owner: str | None
+    rights: str | None
+    video: bool
+    each: bool
+    jobs: int | None
+    resume: bool
     demo: bool
     output: Path | None
     mode: str | None

@@ -10,15 +10,19 @@ from evidencekit.bundle.reader import open_bundle
 from evidencekit.hashing.canonical import format_time
 from evidencekit.hashing.deposit import deposit_value
 from evidencekit.hashing.manifest import MAX_MANIFEST_BYTES, Manifest, parse_manifest
+from evidencekit.hashing.process import MAX_BYTES as MAX_PROCESS_BYTES
+from evidencekit.hashing.process import parse_process
 from evidencekit.hashing.session import operator_value
 from evidencekit_cli.exit_codes import ExitCode
 from evidencekit_cli.output import Sentence, both, inert, table
+from evidencekit_cli.processview import PROCESS_MEMBER, process_json, show_process
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
     from evidencekit.hashing.deposit import Deposit
+    from evidencekit.hashing.process import Process
     from evidencekit.model import Completeness, JsonValue, PageResult
     from evidencekit_cli.output import Session
 
@@ -34,10 +38,11 @@ _PARTIAL = Sentence("Partial", "不完整之处")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Description:
-    """The manifest of a bundle and the sizes of its members in bytes."""
+    """The manifest of a bundle, the sizes of its members in bytes, and its recorded process, if it has one."""
 
     manifest: Manifest
     sizes: Mapping[str, int]
+    process: Process | None = None
 
 
 def describe(session: Session, path: Path) -> ExitCode:
@@ -63,6 +68,8 @@ def describe(session: Session, path: Path) -> ExitCode:
     else:
         session.print("\n" + session.text(_DEPOSIT))
         session.print(table([[f"  {session.text(label)}", value] for label, value in _deposit_facts(deposit)]))
+    if description.process is not None:
+        show_process(session, description.process)
     if description.manifest.partial:
         session.print("\n" + session.text(_PARTIAL))
         for reason in description.manifest.partial:
@@ -76,7 +83,10 @@ def read_description(path: Path) -> Description:
     """Read manifest and member sizes of the bundle at `path`."""
     with open_bundle(path) as bundle:
         manifest = parse_manifest(bundle.read(MANIFEST, limit=MAX_MANIFEST_BYTES))
-        return Description(manifest=manifest, sizes={name: bundle.size(name) for name in bundle.names()})
+        sizes = {name: bundle.size(name) for name in bundle.names()}
+        held = PROCESS_MEMBER in sizes
+        process = parse_process(bundle.read(PROCESS_MEMBER, limit=MAX_PROCESS_BYTES)) if held else None
+        return Description(manifest=manifest, sizes=sizes, process=process)
 
 
 def _facts(manifest: Manifest) -> list[tuple[Sentence, str]]:
@@ -157,6 +167,7 @@ def _json(description: Description) -> dict[str, JsonValue]:
             for page in manifest.pages
         ],
         "deposit": None if manifest.deposit is None else deposit_value(manifest.deposit),
+        "process": None if description.process is None else process_json(description.process),
         "partial": [both(reason) for reason in manifest.partial],
         "members": dict(description.sizes),
     }

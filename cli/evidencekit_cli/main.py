@@ -28,6 +28,12 @@ _MEMBERS = (
         zh="把网页固定为一个证据包。",
     ),
     Member(
+        "record",
+        "evidencekit_cli.commands.record:record",
+        en="Record a process that you carry out in a browser.",
+        zh="过程取证:录制您在浏览器中的操作。",
+    ),
+    Member(
         "deposit",
         "evidencekit_cli.commands.deposit:deposit",
         en="Deposit files made elsewhere, or their digests.",

@@ -11,6 +11,7 @@ from evidencekit_cli.bilingual import option
 from evidencekit_cli.language import Language
 from evidencekit_cli.output import Session
 
+RIGHTS_TEMPLATES = ("copyright", "trademark", "patent", "trade-secret", "unfair-competition")
 MODES = ("standard", "fast", "forensic")
 RELATIONSHIPS = ("party", "counsel", "notary", "third_party")
 ENVIRONMENT_CONTROLS = ("party_host", "notary_host", "notary_cloud", "third_party_cloud")

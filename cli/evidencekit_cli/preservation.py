@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import shlex
 from contextlib import ExitStack
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from evidencekit import notary
-from evidencekit.capture.request import CaptureRequest, Mode
+from evidencekit.capture.request import CaptureRequest, Mode, ProcessKind, ProcessRequest
+from evidencekit.capture.steps import Step, Verb, read_script
 from evidencekit.errors import EvidenceError, UsageError
 from evidencekit.owed import owed_in
 from evidencekit.recovery import recover
 from evidencekit.report.machine import report_json
 from evidencekit.report.terminal import render_text
+from evidencekit.requestform import request_value
 from evidencekit.upkeep import settle_owed
 from evidencekit_cli.authorities import authorities_named
 from evidencekit_cli.exit_codes import ExitCode
@@ -26,7 +29,8 @@ from evidencekit_cli.urls import gather_urls
 from evidencekit_cli.who import ask_once, operator_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
+    from pathlib import Path
 
     from evidencekit.home import Home
     from evidencekit.notary import Evidence
@@ -44,20 +48,22 @@ def preserve(session: Session, options: CaptureOptions) -> ExitCode:
     """Capture and seal what the options ask for, and tell its user; 3 when something is pending or partial."""
     with ExitStack() as stack:
         # First what needs no home: a mistyped command makes no keys.
-        urls = _urls(options, stack)
+        steps = read_script(options["script"]) if options["script"] is not None else ()
+        urls, steps = _begin(options, stack, steps)
+        _check_batch(options)
         home, settings = open_home()
         for lost in recover(home):
             session.note(lost)
         if not options["demo"]:
             settings = ask_once(session, home.path, settings, options)
         announce_keys(session, home, stack)
-        request = _request(options, settings, urls)
+        request = replace(_request(options, settings, urls), process=_process(options, steps))
         cancel = stack.enter_context(stop_requested(lambda: session.note(STOPPING)))
-        progress = stack.enter_context(Progress(session))
         tsas = authorities_of(options["tsas"], settings, alone=_alone(options, settings))
-        try:
-            evidence = notary.preserve(
-                urls,
+
+        def capture(wanted: Sequence[str], output: Path | None, progress: Progress | None) -> Evidence:
+            return notary.preserve(
+                wanted,
                 home=home,
                 request=request,
                 signer=signer_chosen(settings),
@@ -65,11 +71,31 @@ def preserve(session: Session, options: CaptureOptions) -> ExitCode:
                 tsas=tsas,
                 operator=operator_of(settings, options),
                 matter=options["matter"],
-                on_event=progress.on_event,
+                on_event=progress.on_event if progress is not None else None,
                 cancel=cancel,
-                output=options["output"],
+                output=output,
                 sources=sources_of(settings),
             )
+
+        if options["each"]:
+            from evidencekit_cli.batch import Batch, capture_each
+
+            return capture_each(
+                session,
+                urls,
+                lambda url, output: capture((url,), output, None),
+                batch=Batch(
+                    home=home,
+                    request=request_value(request),
+                    output=options["output"],
+                    jobs=options["jobs"],
+                    resume=options["resume"],
+                    cancel=cancel,
+                ),
+            )
+        progress = stack.enter_context(Progress(session))
+        try:
+            evidence = capture(urls, options["output"], progress)
         except EvidenceError as error:
             if cancel.is_set():
                 raise KeyboardInterrupt from error
@@ -120,6 +146,55 @@ def _urls(options: CaptureOptions, stack: ExitStack) -> tuple[str, ...]:
     from evidencekit_cli.demo.server import serve_shop
 
     return (stack.enter_context(serve_shop()),)
+
+
+def _begin(
+    options: CaptureOptions, stack: ExitStack, steps: tuple[Step, ...]
+) -> tuple[tuple[str, ...], tuple[Step, ...]]:
+    """Give the URLs, and the steps after them: a script that begins with `goto` says itself where."""
+    if steps and steps[0].verb is Verb.GOTO and not (options["urls"] or options["list_file"] or options["demo"]):
+        return (steps[0].arguments[0],), steps[1:]
+    return _urls(options, stack), steps
+
+
+def _process(options: CaptureOptions, steps: tuple[Step, ...]) -> ProcessRequest | None:
+    """Say what goes on after the pages, None without a script.
+
+    Raises:
+        UsageError: options of a script without one, or a script that is `goto` alone.
+    """
+    if options["script"] is not None and steps:
+        return ProcessRequest(
+            kind=ProcessKind.SCRIPT,
+            account_owner=options["account_owner"] or "",
+            rights=options["rights"],
+            steps=steps,
+            video=options["video"],
+        )
+    if options["script"] is not None:
+        raise UsageError(
+            "the script only opens a page; capture the page without --script, or add steps such as shot",
+            "脚本只打开了一个网页；请不用 --script 直接取证，或加入 shot 等步骤",
+        )
+    if options["account_owner"] or options["rights"] or options["video"]:
+        raise UsageError(
+            "--account-owner, --rights and --video belong to --script or to `evidencekit record`",
+            "--account-owner、--rights、--video 仅用于 --script 或 `evidencekit record`",
+        )
+    return None
+
+
+def _check_batch(options: CaptureOptions) -> None:
+    """Refuse options of a batch where there is none.
+
+    Raises:
+        UsageError: `--resume` or `--jobs` without `--each`.
+    """
+    if not options["each"] and (options["resume"] or options["jobs"] is not None):
+        raise UsageError(
+            "--resume and --jobs belong to --each, which makes one bundle of each URL; add it, or leave them out",
+            "--resume 与 --jobs 仅用于 --each(每个网址一个证据包);请加上 --each,或去掉它们",
+        )
 
 
 def _request(options: CaptureOptions, settings: Settings, urls: tuple[str, ...]) -> CaptureRequest:

@@ -61,6 +61,7 @@ class DrivenPage:
         console: what the page wrote to its console, the first `CONSOLE_LINES`; `console_lost` counts the others.
         crashed: set when the page's process died.
         stormed: set when the page opened more dialogs than `DIALOG_LIMIT`.
+        by_hand: whether a person answers its dialogs.
     """
 
     page: Page
@@ -69,6 +70,7 @@ class DrivenPage:
     stormed: asyncio.Event = field(default_factory=asyncio.Event)
     console: list[ConsoleLine] = field(default_factory=list)
     console_lost: int = 0
+    by_hand: bool = False
 
     def note(self, kind: str, detail: str) -> None:
         """Remember an event."""
@@ -144,6 +146,12 @@ class Driver:
         page.on("popup", lambda popup: _popup(driven, popup, on_popup))
         return driven
 
+    def leave_to_person(self, driven: DrivenPage) -> None:
+        """From now on dialogs of all tabs stay open until the person at the browser answers them."""
+        driven.by_hand = True
+        # Without a listener Playwright would dismiss the dialogs of other tabs by itself.
+        self._context.on("dialog", lambda _dialog: None)
+
     async def close_others(self, kept: DrivenPage) -> None:
         """Close every tab but one: the empty first tab, earlier pages and popups."""
         for page in tuple(self._context.pages):
@@ -194,6 +202,8 @@ async def drive(endpoint: str) -> AsyncGenerator[Driver]:
 
 async def _answer(driven: DrivenPage, dialog: Dialog) -> None:
     """Answer a dialog as a reader would get past it: OK to alerts and leaving, Cancel to questions."""
+    if driven.by_hand:
+        return
     accept = dialog.type in {"alert", "beforeunload"}
     driven.note("dialog", f"{dialog.type} {'accepted' if accept else 'dismissed'}: {dialog.message}")
     if sum(event.kind == "dialog" for event in driven.events) >= DIALOG_LIMIT:

@@ -12,7 +12,7 @@ import re
 import shutil
 import subprocess
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -99,13 +99,16 @@ class BrowserOptions:
     """How to start the browser.
 
     `extra_args` are recorded. `home` replaces HOME, so that another NSS trust store applies. `sandbox` None means on,
-    except for root, where Chromium refuses it.
+    except for root, where Chromium refuses it. `headed` shows a window and lets it be heard, on the display that
+    `environment` names (variables that are added to ours).
     """
 
     binary: BrowserBinary | None = None
     extra_args: tuple[str, ...] = ()
     home: Path | None = None
     sandbox: bool | None = None
+    headed: bool = False
+    environment: Mapping[str, str] = field(default_factory=dict[str, str])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -228,10 +231,10 @@ def prepare_launch(options: BrowserOptions, profile: Path, settings: Iterable[st
     """
     sandbox = not runs_as_root() if options.sandbox is None else options.sandbox
     arguments = [
-        "--headless=new",
+        *(["--window-position=0,0"] if options.headed else ["--headless=new"]),
         "--remote-debugging-pipe",
         f"--user-data-dir={profile}",
-        *QUIET_FLAGS,
+        *(flag for flag in QUIET_FLAGS if not (options.headed and flag == "--mute-audio")),
         *([] if sandbox else ["--no-sandbox"]),
         *(["--disable-dev-shm-usage"] if _little_shared_memory() else []),
         *settings,
@@ -239,6 +242,7 @@ def prepare_launch(options: BrowserOptions, profile: Path, settings: Iterable[st
     ]
     environment = {name: value for name, value in os.environ.items() if name not in _SCRUBBED}
     environment["TZ"] = timezone
+    environment.update(options.environment)
     if options.home is not None:
         environment["HOME"] = str(options.home)
         for name in ("XDG_CONFIG_HOME", "XDG_DATA_HOME", "XDG_CACHE_HOME"):

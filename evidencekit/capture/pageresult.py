@@ -27,7 +27,7 @@ def page_result(notes: VisitNotes, exchanges: Sequence[Exchange], secrets: Secre
     )
     return PageResult(
         id=notes.page,
-        requested_url=notes.requested_url,
+        requested_url=notes.requested_url if notes.url_given else mask_string(notes.requested_url, secrets)[0],
         final_url=mask_string(notes.final_url, secrets)[0],
         title=mask_string(notes.title, secrets)[0],
         status=notes.status if last is None or last.response is None else last.response.status,

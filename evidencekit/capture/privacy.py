@@ -101,6 +101,10 @@ class PrivateTexts:
         self._written.append((spec, artifact))
         return artifact
 
+    def forget(self, page: str) -> None:
+        """Forget the texts of a page that failed."""
+        self._written = [(spec, artifact) for spec, artifact in self._written if spec.page != page]
+
     def recheck(self) -> None:
         """Look again for secrets that became known after a text was written. Blocks; run it in a thread.
 

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 
     from evidencekit.capture.exchanges import Exchange
     from evidencekit.capture.networklog import NetworkLog
+    from evidencekit.capture.observer import Observer
     from evidencekit.capture.request import Limits
     from evidencekit.model import Record
 
@@ -56,6 +57,8 @@ class Recorder:
         ignored: number of requests that never leave the process (`data:`, `blob:`, …), by scheme.
         local_network: what Chromium says it does about requests from public pages to private addresses.
         main_documents: (exchange id, URL) of main-document hops by page, in order.
+        documents: the same of each tab's last navigation, by target id.
+        observer: who is told of targets and of events beside the network's, in a recorded process.
     """
 
     def __init__(
@@ -73,6 +76,8 @@ class Recorder:
         self.ignored: Counter[str] = Counter()
         self.local_network: set[str] = set()
         self.main_documents: dict[str, list[tuple[str, str]]] = {}
+        self.documents: dict[str, list[tuple[str, str]]] = {}
+        self.observer: Observer | None = None
         self.sockets = SocketRecorder(bodies.parent / "websockets.jsonl", limits.body_bytes)
         self.session = ""
         self._client = client
@@ -149,10 +154,19 @@ class Recorder:
         self._page = page
         self.main_documents[page] = []
 
+    def begin_part(self, page: str) -> None:
+        """All that is watched belongs to `page` from now on: what led to a shot belongs to it."""
+        self._page = page
+        self.targets.move(page)
+
     def mark_rooted(self, page: str) -> int:
         """T_capture of `page` is fixed: what ends later is `after_t_capture`. Returns the number of records so far."""
         self._rooted.update((page, None))
         return len(self.records)
+
+    def is_rooted(self, page: str) -> bool:
+        """Whether T_capture of `page` is fixed."""
+        return page in self._rooted
 
     def _on_event(self, session: str, method: str, params: Params) -> None:
         try:
@@ -163,18 +177,26 @@ class Recorder:
             elif method.startswith("Browser.download"):
                 self._last_activity = asyncio.get_running_loop().time()
                 self.downloads.event(method, params)
+                if self.observer is not None:
+                    self.observer.download(method, params)
             else:
                 target = self.targets.of_session(session)
-                handler = self._handlers.get(method)
-                if target is not None and handler is not None:
-                    self._last_activity = asyncio.get_running_loop().time()
-                    handler(target, params)
-                elif target is not None and method.startswith("Network.web"):
-                    self._on_socket(target, method, params)
+                if target is not None:
+                    self._on_target_event(target, method, params)
         except EvidenceError as error:
             self._callbacks.failed(error)
         except Exception as error:  # noqa: BLE001 (a defect ends the capture: it must not lose a request silently)
             self._callbacks.failed(_defect(error))
+
+    def _on_target_event(self, target: WatchedTarget, method: str, params: Params) -> None:
+        handler = self._handlers.get(method)
+        if handler is not None:
+            self._last_activity = asyncio.get_running_loop().time()
+            handler(target, params)
+        elif method.startswith("Network.web"):
+            self._on_socket(target, method, params)
+        elif self.observer is not None:
+            self.observer.event(target, method, params)
 
     def _on_attached(self, parent: str, params: Params) -> None:
         session = text_of(params, "sessionId")
@@ -184,11 +206,15 @@ class Recorder:
             self._client.post("Target.setAutoAttach", _AUTO_ATTACH, session)
             if self._guard.closed:
                 self._client.post("Network.setBlockedURLs", REFUSE_ALL, session)
+            if self.observer is not None:
+                self.observer.attached(target)
         if text_of(params, "targetInfo", "type") != "browser":
             self._client.post("Runtime.runIfWaitingForDebugger", {}, session)
 
     def _on_detached(self, session: str) -> None:
         target = self.targets.detach(session)
+        if target is not None and self.observer is not None:
+            self.observer.detached(target)
         # A page that closes takes its open requests with it; a moved frame's requests go on under another session.
         if target is not None and target.kind != "iframe":
             for flight in tuple(self._flights.values()):
@@ -237,6 +263,11 @@ class Recorder:
             and flight.resource_type == "Document"
             and text_of(params, "frameId") == target.target_id
         )
+        if flight.main_document:
+            hops = self.documents.setdefault(target.target_id, [])
+            if before is None:
+                hops.clear()
+            hops.append((flight.id, flight.url))
         if flight.main_document and target.opener is None and target.page is not None:
             self.main_documents.setdefault(target.page, []).append((flight.id, flight.url))
         self._collector.take_request_body(flight)

@@ -6,9 +6,14 @@ import math
 import re
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import TYPE_CHECKING
 from zoneinfo import available_timezones
 
 from evidencekit.errors import UsageError
+from evidencekit.hashing.rights import RIGHTS
+
+if TYPE_CHECKING:
+    from evidencekit.capture.steps import Step
 
 
 class Mode(StrEnum):
@@ -33,6 +38,30 @@ class Limits:
     body_bytes: int = 512 << 20
 
 
+class ProcessKind(StrEnum):
+    """Who acts in a recorded process."""
+
+    RECORD = "record"
+    SCRIPT = "script"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProcessRequest:
+    """What goes on after the first page was shown: a person at a headed browser, or the steps of a script.
+
+    `account_owner` is whose account is used, as the operator says; `rights` the id of a template (`hashing.rights`).
+    `video` asks for the whole screen with sound; every `segment_s` seconds its digest is logged and stamped.
+    """
+
+    kind: ProcessKind
+    account_owner: str = ""
+    rights: str | None = None
+    steps: tuple[Step, ...] = ()
+    video: bool = False
+    timeout_s: float = 4 * 3600.0
+    segment_s: float = 60.0
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CaptureRequest:
     """A session of 1…n pages. URLs are kept exactly as given; permissions are off by default."""
@@ -52,6 +81,7 @@ class CaptureRequest:
     strict: bool = False
     """Stop before navigation when a probe of the environment sees a sign of forgery."""
     dismiss_banners: bool = False
+    process: ProcessRequest | None = None
     limits: Limits = field(default_factory=Limits)
 
 
@@ -84,6 +114,21 @@ def check_request(request: CaptureRequest) -> None:
             f"{request.timezone[:60]!r} 不是时区；请使用 Asia/Shanghai 这样的写法",
         )
     _check_limits(request.limits)
+    if request.process is not None:
+        _check_process(request.process)
+
+
+def _check_process(process: ProcessRequest) -> None:
+    _within("time limit", process.timeout_s, 1, 24 * 3600)
+    _within("segment length", process.segment_s, 1, 3600)
+    if process.rights is not None and process.rights not in RIGHTS:
+        known = ", ".join(RIGHTS)
+        raise UsageError(
+            f"{process.rights[:40]!r} is no rights template; known are {known}",
+            f"没有名为 {process.rights[:40]!r} 的权利模板；可用：{known}",
+        )
+    if (process.kind is ProcessKind.SCRIPT) != bool(process.steps):
+        raise UsageError("a script needs steps, and nothing else has them", "脚本须有步骤，其他方式不得有步骤")
 
 
 def _check_limits(limits: Limits) -> None:

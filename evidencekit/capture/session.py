@@ -17,6 +17,8 @@ from evidencekit.capture.launcher import BrowserOptions, find_browser, prepare_l
 from evidencekit.capture.networklog import FILE_NAME, network_log
 from evidencekit.capture.networkreport import network_files
 from evidencekit.capture.privacy import PrivateTexts
+from evidencekit.capture.processrun import ProcessRun
+from evidencekit.capture.processstage import open_stage
 from evidencekit.capture.request import Mode, check_request
 from evidencekit.capture.staging import Staging
 from evidencekit.capture.studio import open_studio, settings_of
@@ -28,7 +30,7 @@ from evidencekit.capture.url_policy import check_url
 from evidencekit.capture.visit import Visit
 from evidencekit.capture.visitnotes import Desk
 from evidencekit.capture.withholding import Secrets
-from evidencekit.errors import BlockedUrlError
+from evidencekit.errors import BlockedUrlError, MinimumError, NavigationError
 from evidencekit.model import Text
 
 if TYPE_CHECKING:
@@ -36,10 +38,15 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from pathlib import Path
 
+    from evidencekit.capture.control import Control
+    from evidencekit.capture.filming import OnSegment
+    from evidencekit.capture.processrun import ProcessOutcome
+    from evidencekit.capture.processstage import Stage
     from evidencekit.capture.recorder import Recorder
     from evidencekit.capture.request import CaptureRequest
     from evidencekit.capture.studio import Studio
     from evidencekit.capture.visitnotes import VisitNotes
+    from evidencekit.errors import CaptureError
     from evidencekit.hashing.chainlog import ChainWriter
     from evidencekit.model import Capture, CaptureRoot, JsonValue
 
@@ -81,6 +88,8 @@ async def capture_session(  # noqa: PLR0913 (the stage's border: each names one 
     sources: ProbeSources = _DEFAULT_SOURCES,
     cancel: threading.Event | None = None,
     on_event: Callable[[str, Mapping[str, JsonValue]], None] | None = None,
+    on_segment: OnSegment | None = None,
+    control: Control | None = None,
 ) -> Capture:
     """Capture the pages of a request.
 
@@ -96,13 +105,14 @@ async def capture_session(  # noqa: PLR0913 (the stage's border: each names one 
         sources: whom the probes ask.
         cancel: set it to end the capture.
         on_event: called with each step of the work log; must not block.
+        on_segment: stamps the digest of a film as far as it goes, beside other work.
+        control: what the person at a recorded process asks for.
 
     Raises:
         UsageError: the request cannot be used.
         BlockedUrlError: a URL, or the address it leads to, is refused.
-        NavigationError: a page could not be reached.
+        NavigationError, MinimumError: no page could be had; where others could, one that failed is in `partial`.
         BrowserError: there is no usable browser, or it died.
-        MinimumError: source or picture of a page could not be had.
         StorageError: the disk refuses.
         CaptureError: `cancel` was set.
         EnvironmentFailedError: the request is strict, and a probe saw a sign of forgery.
@@ -113,7 +123,7 @@ async def capture_session(  # noqa: PLR0913 (the stage's border: each names one 
     started_at = datetime.now(UTC)
     stage, journal = Staging(staging), Journal(worklog, on_event)
     secrets = Secrets(include=request.include_secrets, given_urls=request.urls)
-    desk = Desk(staging=stage, journal=journal, privacy=PrivateTexts(stage, secrets))
+    desk = Desk(staging=stage, journal=journal, privacy=PrivateTexts(stage, secrets), capture_id=capture_id)
     journal.border("session.start", bare_url(request.urls[0]), pages=len(request.urls), mode=request.mode.value)
 
     def take_root(root: CaptureRoot) -> None:
@@ -128,6 +138,8 @@ async def capture_session(  # noqa: PLR0913 (the stage's border: each names one 
             desk=desk,
             supervisor=supervisor,
             take_root=take_root,
+            control=control,
+            on_segment=on_segment,
         )
         try:
             recording = await run.record()
@@ -151,8 +163,16 @@ class _Run:
     desk: Desk
     supervisor: Supervisor
     take_root: Callable[[CaptureRoot], None]
+    control: Control | None = None
+    on_segment: OnSegment | None = None
 
     async def record(self) -> Recording:
+        """Open a screen where a person or a film needs one, then record."""
+        async with open_stage(self.request, self.options, self.desk, self.on_segment) as stage:
+            recording = await self._record(stage)
+        return replace(recording, not_performed=(*recording.not_performed, *stage.not_performed))
+
+    async def _record(self, stage: Stage) -> Recording:
         """Start the browser beside the probes, visit every page, close the browser, say what was seen."""
         request, staging, journal = self.request, self.desk.staging, self.desk.journal
         binary = self.options.binary
@@ -160,7 +180,7 @@ class _Run:
             binary = await self.supervisor.run(asyncio.to_thread(find_browser))
         log = network_log(request, staging)
         settings = (*settings_of(request), *(() if log is None else log.flags))
-        launch = prepare_launch(self.options, staging.profile, settings, request.timezone)
+        launch = prepare_launch(stage.options, staging.profile, settings, request.timezone)
         probing = asyncio.create_task(
             asyncio.to_thread(
                 probe_surroundings, request, binary, launch, self.options.home, staging.profile, self.sources
@@ -174,7 +194,7 @@ class _Run:
             journal.border("environment.probes", counts={name.value: count for name, count in report.counts.items()})
             if request.strict:
                 refuse_forged(report)
-            recording = await self._visit_all(studio)
+            recording = await self._visit_all(studio, stage)
         recording = await self._close_record(studio.recorder, recording)
         exclusive = devtools_check(studio.log, launch.arguments)
         report = complete_report(
@@ -213,24 +233,45 @@ class _Run:
             not_performed=(*recording.not_performed, *log.gaps()),
         )
 
+    async def _pass_over(self, page: str, error: CaptureError) -> None:
+        """A page that failed spoils no other: the log names it, and what was half made of it goes."""
+        self.desk.journal.warn("page.passed_over", page, reason=error.en)
+        await asyncio.to_thread(self.desk.privacy.forget, page)
+        await asyncio.to_thread(self.desk.staging.drop_page, page)
+
     def _not_performed(self, studio: Studio) -> tuple[Text, ...]:
         unguarded = _unguarded(self.request, studio.recorder)
         return (*_given_up(self.request), *name_missing(studio.missing), *unguarded)
 
-    async def _visit_all(self, studio: Studio) -> Recording:
+    async def _visit_all(self, studio: Studio, stage: Stage) -> Recording:
         """Visit every page, fetch what only the running browser can give, and drain."""
         visits: list[VisitNotes] = []
         chains: dict[str, bytes] = {}
+        failed: list[CaptureError] = []
         for number in range(len(self.request.urls)):
             visit = Visit(studio, self.request, self.desk, number)
-            visits.append(await self.supervisor.run(visit.run(self.take_root)))
+            try:
+                visits.append(await self.supervisor.run(visit.run(self.take_root)))
+            except (NavigationError, MinimumError) as error:
+                failed.append(error)
+                await self._pass_over(visit.page, error)
+                continue
             await self.supervisor.run(_add_chains(studio, chains))
+        if failed and not visits:
+            raise failed[0]
         recorder = studio.recorder
+        going_on: ProcessOutcome | None = None
+        if self.request.process is not None:
+            run = ProcessRun(studio, self.request, self.desk, self.take_root, film=stage.film, control=self.control)
+            going_on = await self.supervisor.run(run.run())
+            visits += going_on.visits
+            await self.supervisor.run(_add_chains(studio, chains))
         # A long download may take the whole time of a page; everything else has come by now.
         patience = self.request.limits.page_s if recorder.downloads.running else _DRAIN_S
         drained = await self.supervisor.run(recorder.drain(timeout_s=patience))
         self.desk.journal.border("browser.drained", complete=drained, exchanges=len(recorder.exchanges))
-        partial = [_LIMITS[name] for name in studio.limits_reached]
+        partial = [*(_passed_over(error) for error in failed), *(_LIMITS[name] for name in studio.limits_reached)]
+        partial += () if going_on is None else going_on.partial
         if recorder.downloads.refused:
             self.desk.journal.warn("page.downloads", "", reason=bare_url(recorder.downloads.refused[0][0]))
             partial.append(_refused_downloads(len(recorder.downloads.refused)))
@@ -266,6 +307,10 @@ def _unguarded(request: CaptureRequest, recorder: Recorder) -> tuple[Text, ...]:
     )
 
 
+def _passed_over(error: CaptureError) -> Text:
+    return Text(en=f"a page is missing: {error.en}", zh=f"缺少一个网页：{error.zh}")
+
+
 def _refused_downloads(count: int) -> Text:
     return Text(
         en=f"{count} downloads that a page started were cancelled: DevTools does not report them, so their servers' "
@@ -288,7 +333,7 @@ async def _result_of(task: asyncio.Task[_Result]) -> _Result:
 async def _add_chains(studio: Studio, chains: dict[str, bytes]) -> None:
     """Certificate chains of all TLS origins so far, while a page that used them is open."""
     pages = studio.recorder.targets.pages()
-    if not pages:
+    if not pages or studio.process.poll():
         return
     session = studio.session_of(pages[-1].session)
     for origin in tls_origins(studio.recorder.exchanges):

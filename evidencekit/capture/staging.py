@@ -131,6 +131,16 @@ class Staging:
         else:
             del self.artifacts[place]
 
+    def drop_page(self, page: str) -> None:
+        """Take back what was made of a page that failed; a half page is no evidence (R01)."""
+        for artifact in [each for each in self.artifacts if each.page == page]:
+            self.artifacts.remove(artifact)
+        folder = f"capture/pages/{page}"
+        for place in (self.bundle, self.private):
+            shutil.rmtree(place / folder, ignore_errors=True)
+        for name in [name for name in self.private_files if name.startswith(f"{folder}/")]:
+            del self.private_files[name]
+
     def discard(self) -> None:
         """Remove everything recorded so far."""
         for folder in (self.bundle, self.private, self.bodies, self.work):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from evidencekit.capture.cdp import text_of
@@ -58,6 +58,10 @@ class TargetRegister:
         self._by_target[target_id] = session
         self.seen += 1
         return target
+
+    def move(self, page: str) -> None:
+        """Let all that is watched belong to `page` from now on."""
+        self._by_session = {session: replace(target, page=page) for session, target in self._by_session.items()}
 
     def detach(self, session: str) -> WatchedTarget | None:
         """Forget a session that has ended."""

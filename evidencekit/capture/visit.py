@@ -14,7 +14,7 @@ from evidencekit.capture.exploration import Explorer
 from evidencekit.capture.journal import bare_url
 from evidencekit.capture.pageviews import PageViews, Stage
 from evidencekit.capture.rendering import outer_html, viewport_screenshot
-from evidencekit.capture.request import Mode
+from evidencekit.capture.request import Mode, ProcessKind
 from evidencekit.capture.url_policy import check_url, resolve_and_check
 from evidencekit.capture.visitnotes import VisitNotes
 from evidencekit.errors import BrowserError, MinimumError, NavigationError
@@ -73,9 +73,12 @@ class Visit:
         await self._navigate(driven)
         await self._unless_crashed(driven, self._settle(driven, session))
         await self._unless_crashed(driven, self._look(session, target, take_root))
-        await self._unless_crashed(driven, self._go_on(driven, session))
+        if self._request.process is None:
+            await self._unless_crashed(driven, self._go_on(driven, session))
         await self._unless_crashed(driven, self._render(driven, session))
         self._report_events(driven)
+        if self._request.process is not None and self._request.process.kind is ProcessKind.RECORD:
+            self._studio.driver.leave_to_person(driven)
         self.notes.finished_at = datetime.now(UTC)
         return self.notes
 

@@ -27,17 +27,22 @@ class Desk:
     staging: Staging
     journal: Journal
     privacy: PrivateTexts
+    capture_id: str
 
 
 @dataclass(slots=True, kw_only=True)
 class VisitNotes:
-    """What a visit learned; `partial` and `not_performed` are sentences for page 1."""
+    """What a visit learned; `partial` and `not_performed` are sentences for page 1.
+
+    `url_given` says that the operator gave `requested_url`; the address of a shot may hold secrets and is masked.
+    """
 
     page: str
     requested_url: str
     started_at: datetime
     initial_at: datetime
     finished_at: datetime
+    url_given: bool = True
     verdict: str = "ok"
     verdict_reason: Text = _SHOWN
     document_ids: tuple[str, ...] = ()

@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Unpack
 
 import click
 
 from evidencekit_cli.bilingual import command, option
-from evidencekit_cli.options import MODES, circumstance_options, json_option, language_option, output_option, tsa_option
+from evidencekit_cli.options import (
+    MODES,
+    RIGHTS_TEMPLATES,
+    circumstance_options,
+    json_option,
+    language_option,
+    output_option,
+    tsa_option,
+)
 
 if TYPE_CHECKING:
     from evidencekit_cli.capture_options import CaptureOptions
@@ -23,6 +32,12 @@ if TYPE_CHECKING:
     result, and writes one ZIP that anybody can check offline. Ends with the verdict that a stranger
     gets from it. Status 3: sealed, but something is pending or partial. Status 1: with --strict, a
     probe of the environment saw a sign of forgery; no page was opened.
+
+    Of several URLs a page that fails is named in the bundle and spoils no other. With --each every URL gets a
+    bundle of its own, several at a time; --resume takes up a list that was interrupted or had failures.
+
+    --script carries out declared steps (goto, click, type, wait, scroll, shot, marker) after the first page, with
+    numbered shots; secrets stand in it by reference alone. For what only a person can do there is `record`.
     """,
     zh="""把网页固定为一个证据包。
 
@@ -31,10 +46,44 @@ if TYPE_CHECKING:
     生成一个任何人都能离线核验的 ZIP 文件,最后给出陌生人核验时得到的结论。
     退出状态 3:已封存,但有待补或不完整的项目。
     退出状态 1:加 --strict 时,环境检查发现伪造迹象,未打开任何网页。
+
+    \b
+    多个网址中,失败的网页会在证据包中注明,不影响其他网页。--each 为每个网址各生成一个证据包,
+    可并行;--resume 继续曾经中断或部分失败的列表。
+
+    \b
+    --script 在首个网页之后执行文件声明的步骤(打开、点击、输入、等待、滚动、截图、标记),
+    保存编号截图;密码等仅以引用方式写入脚本。须由本人完成的操作请用 record。
     """,
 )
 @click.argument("urls", nargs=-1, metavar="[URL]...")
 @option("--from", "list_file", metavar="FILE", en="Read URLs from FILE, one a line.", zh="从文件读取网址,每行一个。")
+@option(
+    "--each/--one-bundle",
+    "each",
+    en="One bundle for each URL, or one for all (default).",
+    zh="每个网址一个证据包,或全部合为一个(默认)。",
+)
+@option(
+    "--jobs", type=click.IntRange(1, 16), metavar="N", en="Captures at a time with --each.", zh="--each 时的并行数。"
+)
+@option("--resume", is_flag=True, en="Go on with this list where it ended.", zh="继续上次未完成的列表。")
+@option(
+    "--script",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    en="Go on with the steps in FILE.",
+    zh="打开网页后执行文件中的步骤。",
+)
+@option("--account-owner", metavar="NAME", en="Whose account a script uses.", zh="脚本所用账号的所有人。")
+@option(
+    "--rights",
+    type=click.Choice(RIGHTS_TEMPLATES),
+    metavar="KIND",
+    en=f"Template of shots of a script: {', '.join(RIGHTS_TEMPLATES)}.",
+    zh=f"脚本应有截图的模板:{'、'.join(RIGHTS_TEMPLATES)}。",
+)
+@option("--video", is_flag=True, en="Film the screen of a script.", zh="录制脚本执行时的屏幕。")
 @option("--demo", is_flag=True, en="Capture the bundled demonstration shop.", zh="固定自带的演示商店,无需联网。")
 @output_option
 @option(
