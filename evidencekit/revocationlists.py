@@ -24,7 +24,7 @@ from evidencekit.x509.crl import load_crl
 from evidencekit.x509.signerinfo import load_embedded
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Sequence
     from pathlib import Path
 
 MAX_LISTS: Final = 6
@@ -43,22 +43,36 @@ def fetch_revocation_lists(replies: Iterable[Path], *, allow_private: bool = Fal
     Returns:
         The lists by the member names under which a bundle keeps them; fewer, or none, when they cannot be had.
     """
-    urls = list(dict.fromkeys(url for reply in replies for url in _points(reply.read_bytes())))[:MAX_LISTS]
-    if not urls:
-        return {}
-    with ThreadPoolExecutor(len(urls), "crl") as pool:
-        found = [each for each in pool.map(partial(_fetch, allow_private=allow_private), urls) if each]
+    urls = list(dict.fromkeys(url for reply in replies for url in points_of_token(reply.read_bytes())))[:MAX_LISTS]
+    found = fetch_lists(urls, allow_private=allow_private).values()
     return {f"proof/tsa/{hashlib.sha256(each).hexdigest()[:32]}.crl": each for each in found}
 
 
-def _points(reply: bytes) -> Iterator[str]:
+def fetch_lists(urls: Sequence[str], *, allow_private: bool = False) -> dict[str, bytes]:
+    """Fetch revocation lists, all at once, and give those that came, DER, by their address."""
+    if not urls:
+        return {}
+    with ThreadPoolExecutor(len(urls), "crl") as pool:
+        found = pool.map(partial(_fetch, allow_private=allow_private), urls)
+        return {url: each for url, each in zip(urls, found, strict=True) if each}
+
+
+def points_of_token(data: bytes) -> Iterator[str]:
+    """Give the addresses of lists that the certificates of a token or a whole reply name, unless self-issued."""
     try:
-        token = parse_token(parse_response(reply).token or b"")
+        token = parse_token(parse_response(data).token or b"")
     except FormatError:
-        return
-    if token.policy == SELF_ISSUED_POLICY:
-        return
-    for certificate in load_embedded(token.signed_data):
+        try:
+            token = parse_token(data)
+        except FormatError:
+            return
+    if token.policy != SELF_ISSUED_POLICY:
+        yield from points_of(load_embedded(token.signed_data))
+
+
+def points_of(certificates: Iterable[x509.Certificate]) -> Iterator[str]:
+    """Give the addresses of the revocation lists that certificates name (RFC 5280 §4.2.1.13)."""
+    for certificate in certificates:
         extension = extension_of(certificate, x509.CRLDistributionPoints)
         for point in () if extension is None else extension.value:
             names = [name.value for name in point.full_name or () if isinstance(name, x509.UniformResourceIdentifier)]

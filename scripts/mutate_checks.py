@@ -26,7 +26,7 @@ from typing import TYPE_CHECKING
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
-from tests.conformance.forgeries import CASES, Exhibit, Workshop  # noqa: E402 - tests are no installed package
+from tests.conformance.catalogue import CASES, Exhibit, Workshop  # noqa: E402 - tests are no installed package
 from tests.support.assembly import make_keys  # noqa: E402
 
 if TYPE_CHECKING:

@@ -148,6 +148,8 @@ _ROWS: tuple[tuple[str, str, bool, str, str], ...] = (
     ("ledger.anchored", "ledger", False, "Anchor receipts", "锚定回执"),
     ("outer.roles", "signature", False, "Later signatures", "其后签名"),
     ("policy.signatures", "signature", False, "Role signatures", "角色签名"),
+    ("policy.timestamps", "time", False, "Number of time-stamp authorities", "时间戳机构数量"),
+    ("policy.witnesses", "ledger", False, "Number of witnesses", "见证人数量"),
     ("redaction.edition", "container", False, "Redacted edition", "遮盖版"),
     ("trust.self", "container", False, "Anchors from the bundle itself", "信任锚取自包内"),
     ("status.current", "status", False, "Later correction or revocation", "事后更正或撤销"),

@@ -127,7 +127,7 @@ class LedgerChecks:
         """`ledger.independent`: a witness whose key the caller gave, or a trusted foreign stamp over the proof."""
         tally = Tally("ledger.independent", paths.ENTRY_PROOF)
         proof, _ = self.entered
-        witnesses = self._witnesses(proof)
+        witnesses = self.witnesses
         tally.details["witnesses"] = list(witnesses)
         # The outer time-stamp is over a manifest that lists the proof, checkpoint included.
         stamps = [stamp.path for stamp in outer if stamp.trusted and not stamp.check.self_issued]
@@ -142,14 +142,21 @@ class LedgerChecks:
             )
         return tally.close("a third party vouches for the checkpoint", "有第三方为检查点作证")
 
-    def _witnesses(self, proof: ProofCheck) -> tuple[str, ...]:
-        """Name those who cosigned: by the caller's policies, whose quorum must be met, else by the caller's keys."""
+    @property
+    def witnesses(self) -> tuple[str, ...]:
+        """Those who cosigned: by the caller's policies, whose quorum must be met, else by the caller's keys.
+
+        Nobody where the log itself did not sign.
+        """
+        proof, _ = self.entered
+        if not proof.log_signed:
+            return ()
         policies = [policy for policy in self._case.trust.policies if policy.quorum != NO_QUORUM]
         if not policies:
-            return proof.witnesses
+            return tuple(dict.fromkeys(proof.witnesses))
         note = parse_proof(self._case.data(paths.ENTRY_PROOF)).checkpoint
         checks = [check_policy(policy, note) for policy in policies]
-        return tuple(name for check in checks if check.is_satisfied for name in check.witnesses)
+        return tuple(dict.fromkeys(name for check in checks if check.is_satisfied for name in check.witnesses))
 
     def _note_signature(self, tally: Tally, proof: ProofCheck, *, given: bool) -> None:
         ledger = self._case.manifest.ledger

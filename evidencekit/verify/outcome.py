@@ -201,6 +201,18 @@ REGISTRY: tuple[FindingKind, ...] = (
     ),
     _kind("policy.signatures", Layer.SIGNATURE, Required.BY_POLICY, "the role signatures that the policy demands"),
     _kind(
+        "policy.timestamps",
+        Layer.TIME,
+        Required.BY_POLICY,
+        "as many independent time-stamp authorities vouch for the sealed record as the policy demands",
+    ),
+    _kind(
+        "policy.witnesses",
+        Layer.LEDGER,
+        Required.BY_POLICY,
+        "as many witnesses cosigned the checkpoint as the policy demands",
+    ),
+    _kind(
         "redaction.edition",
         Layer.CONTAINER,
         _NO,
@@ -238,7 +250,16 @@ ONLY_CAPTURE = frozenset(kind.id for kind in REGISTRY if kind.id.startswith(_OF_
 ONLY_DEPOSIT = frozenset({"deposit.items", "deposit.statement", "deposit.links"})
 """Ids that only the report of a deposit holds."""
 _ONLY_SOMETIMES = frozenset(
-    {"deposit.file", "ledger.anchored", "outer.roles", "policy.signatures", "redaction.edition", "trust.self"}
+    {
+        "deposit.file",
+        "ledger.anchored",
+        "outer.roles",
+        "policy.signatures",
+        "policy.timestamps",
+        "policy.witnesses",
+        "redaction.edition",
+        "trust.self",
+    }
 )
 ALWAYS = tuple(kind.id for kind in REGISTRY if kind.id not in _ONLY_SOMETIMES | ONLY_DEPOSIT)
 """The ids that the report of every capture holds, whatever the arguments."""
@@ -252,13 +273,12 @@ def weakest(outcomes: Iterable[Outcome]) -> Outcome:
     return min(outcomes, key=_SEVERITY.index, default=Outcome.NOT_PERFORMED)
 
 
-def overall(findings: Iterable[Finding], *, policy_asks: bool = False, asked: Collection[str] = ()) -> Outcome:
+def overall(findings: Iterable[Finding], *, asked: Collection[str] = ()) -> Outcome:
     """Return the verdict, never above the weakest required finding (docs/spec/findings.md).
 
     Args:
         findings: All findings of one verification.
-        policy_asks: Whether the caller's policy demands role signatures, which makes `policy.signatures` required.
-        asked: Further ids that the caller's policy makes required.
+        asked: Further ids that the caller's policy makes required, its own among them.
 
     Returns:
         FAILED when anything failed; PASSED when nothing failed, every required id is there and passed and the anchors
@@ -270,7 +290,7 @@ def overall(findings: Iterable[Finding], *, policy_asks: bool = False, asked: Co
     if any(Outcome.FAILED in outcomes for outcomes in by_id.values()):
         return Outcome.FAILED
     absent = absent_ids(by_id)
-    wanted = [kind.id for kind in REGISTRY if kind.id not in absent and _is_required(kind, policy_asks=policy_asks)]
+    wanted = [kind.id for kind in REGISTRY if kind.id not in absent and kind.required is Required.YES]
     wanted += asked
     if "trust.self" in by_id or Outcome.INDETERMINATE in by_id.get(STATUS_ID, ()):
         return Outcome.INDETERMINATE
@@ -283,7 +303,3 @@ def overall(findings: Iterable[Finding], *, policy_asks: bool = False, asked: Co
 def absent_ids(identifiers: Iterable[str]) -> frozenset[str]:
     """Give the ids that do not apply: to a deposit, which its own ids tell, those of captures, and the other way."""
     return ONLY_DEPOSIT if ONLY_DEPOSIT.isdisjoint(identifiers) else ONLY_CAPTURE
-
-
-def _is_required(kind: FindingKind, *, policy_asks: bool) -> bool:
-    return kind.required is Required.YES or (kind.required is Required.BY_POLICY and policy_asks)

@@ -130,7 +130,7 @@ class OuterChecks:
     @cached_property
     def records(self) -> tuple[OuterRecord, ...]:
         """The evidence records that the manifests name, in order."""
-        trust = RecordTrust(anchors=self._case.trust.tsas, crls=self._case.crls)
+        trust = RecordTrust(anchors=self._case.trust.tsas, intermediates=self._case.trust.tsas, crls=self._case.crls)
         return tuple(
             OuterRecord(
                 path=manifest.content.sig_reference,

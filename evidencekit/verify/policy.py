@@ -1,56 +1,75 @@
-"""What the verifier's user demands beyond the required findings: signatures over the whole bundle, further findings.
+"""What the verifier's user demands beyond the required findings (docs/spec/policy.md).
 
-A policy file is one JSON object, each field optional:
-`{"format":"evidencekit/policy","version":1,"signers":2,"certificates":["<SHA-256 of a certificate>",…],
-"findings":["time.independent",…]}`. `findings` are ids that must be PASSED beside those always required. `signers` is
-how many different certificates must have signed, the issuer's included; `certificates` are those that must be among
-them. A signature counts when it is intact and its certificate leads to an anchor for signers.
+A policy file is one JSON object, each field optional: how many different certificates must have signed, which must be
+among them and in which roles; how many time-stamp authorities and witnesses must vouch; which further findings must be
+PASSED; anchors by their SHA-256, logs by their key; and the time to judge at.
 """
 
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 from evidencekit.errors import ConfigError, FormatError, UsageError
 from evidencekit.hashing.fields import Fields, check_version
-from evidencekit.model import Outcome
+from evidencekit.signing.note import VerifierKey, parse_vkey
 from evidencekit.verify.outcome import KINDS
 from evidencekit.verify.roles import ROLES
-from evidencekit.verify.tally import Tally
-from evidencekit.x509.certificate import fingerprint, name_of
-from evidencekit.x509.path import Purpose, build_path
+from evidencekit.verify.trust import MAX_ANCHORS
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+    from datetime import datetime
     from pathlib import Path
 
-    from evidencekit.model import Finding
-    from evidencekit.verify.case import Case
-    from evidencekit.verify.outer import OuterChecks
-
 MAX_BYTES: Final = 1 << 20
-_MAX_SIGNERS: Final = 100
+_MAX_COUNT: Final = 100
 _HEX_CHARS: Final = 64
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Policy:
-    """`signers` different certificates, among them `certificates` (SHA-256 in hex), and one signature for each role.
+class PinnedAnchors:
+    """Anchors that a policy names: certificates by SHA-256 in hex, which the bundle may show, and log keys."""
 
-    `findings` are ids of docs/spec/findings.md that must be PASSED although a verdict does not need them otherwise.
-    Demands nothing by default.
+    signers: tuple[str, ...] = ()
+    tsas: tuple[str, ...] = ()
+    logs: tuple[VerifierKey, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Policy:
+    """What must be so beside the required findings; demands nothing by default.
+
+    `signers` different certificates, among them `certificates` (SHA-256 in hex), and one signature for each role;
+    `tsas` time-stamp authorities over the sealed record, `witnesses` over the entry's checkpoint; `findings` are ids of
+    docs/spec/findings.md that must be PASSED although a verdict does not need them otherwise. `anchors` count beside
+    the caller's own; `at` is the time to judge at where the caller names none.
     """
 
     signers: int = 0
     certificates: tuple[str, ...] = ()
     roles: tuple[str, ...] = ()
+    tsas: int = 0
+    witnesses: int = 0
     findings: tuple[str, ...] = ()
+    anchors: PinnedAnchors = field(default_factory=PinnedAnchors)
+    at: datetime | None = None
 
     @property
-    def asks(self) -> bool:
-        """Whether it demands signatures."""
-        return self.signers > 0 or bool(self.certificates) or bool(self.roles)
+    def own(self) -> tuple[str, ...]:
+        """Those of the policy's own findings that it asks for."""
+        asked = {
+            "policy.signatures": self.signers > 0 or bool(self.certificates) or bool(self.roles),
+            "policy.timestamps": self.tsas > 0,
+            "policy.witnesses": self.witnesses > 0,
+        }
+        return tuple(name for name, wanted in asked.items() if wanted)
+
+    @property
+    def demands(self) -> tuple[str, ...]:
+        """All ids that it makes required."""
+        return (*self.own, *self.findings)
 
 
 def load_policy(path: Path) -> Policy:
@@ -86,61 +105,48 @@ def parse_policy(data: bytes) -> Policy:
         raise FormatError(f"policy: not JSON: {error}", f"策略：不是 JSON:{error}") from error
     fields = Fields(value, "policy")
     check_version(fields, "policy")
-    certificates = fields.texts("certificates") if fields.has("certificates") else ()
-    for certificate in certificates:
-        if len(certificate) != _HEX_CHARS or not set(certificate) <= set("0123456789abcdef"):
+    return Policy(
+        signers=_count(fields, "signers"),
+        certificates=_digests(fields, "certificates"),
+        roles=_known(fields, "roles", ROLES),
+        tsas=_count(fields, "tsas"),
+        witnesses=_count(fields, "witnesses"),
+        findings=_known(fields, "findings", KINDS),
+        anchors=_read_anchors(fields.object("anchors")) if fields.has("anchors") else PinnedAnchors(),
+        at=fields.time("at") if fields.has("at") else None,
+    )
+
+
+def _count(fields: Fields, name: str) -> int:
+    return fields.integer(name, 0, _MAX_COUNT) if fields.has(name) else 0
+
+
+def _known(fields: Fields, name: str, known: Collection[str]) -> tuple[str, ...]:
+    found = fields.texts(name) if fields.has(name) else ()
+    for each in found:
+        if each not in known:
+            fields.refuse(name, f"holds {each[:80]!r}, which is not known", f"含有未知的取值 {each[:80]!r}")
+    return tuple(found)
+
+
+def _digests(fields: Fields, name: str) -> tuple[str, ...]:
+    found = fields.texts(name) if fields.has(name) else ()
+    for each in found:
+        if len(each) != _HEX_CHARS or not set(each) <= set("0123456789abcdef"):
             fields.refuse(
-                "certificates",
-                "holds something else than SHA-256 in lower-case hex",
-                "含有非小写十六进制 SHA-256 的内容",
+                name, "holds something else than SHA-256 in lower-case hex", "含有非小写十六进制 SHA-256 的内容"
             )
-    signers = fields.integer("signers", 0, _MAX_SIGNERS) if fields.has("signers") else 0
-    roles = fields.texts("roles") if fields.has("roles") else ()
-    for role in roles:
-        if role not in ROLES:
-            fields.refuse("roles", f"holds {role[:40]!r}; known are {', '.join(ROLES)}", "含未知角色")
-    findings = fields.texts("findings") if fields.has("findings") else ()
-    for identifier in findings:
-        if identifier not in KINDS:
-            fields.refuse("findings", f"names {identifier[:80]!r}, which is no finding", "含有未登记的核验事项")
-    return Policy(signers=signers, certificates=tuple(certificates), roles=tuple(roles), findings=tuple(findings))
+    return tuple(found)
 
 
-def check_policy(case: Case, outer: OuterChecks, policy: Policy) -> Finding:
-    """`policy.signatures`: enough different certificates signed, and the demanded ones are among them."""
-    tally = Tally("policy.signatures", "META-INF/signature*.p7s")
-    counted, claimed = _counted(case, outer)
-    tally.details["signers"] = dict(counted)
-    if len(counted) < policy.signers:
-        tally.doubt(
-            f"{len(counted)} signers you trust, {policy.signers} are demanded",
-            f"您信任的签署人有 {len(counted)} 个，要求 {policy.signers} 个",
+def _read_anchors(fields: Fields) -> PinnedAnchors:
+    anchors = PinnedAnchors(
+        signers=_digests(fields, "signers"),
+        tsas=_digests(fields, "tsas"),
+        logs=tuple(parse_vkey(key) for key in fields.texts("logs")) if fields.has("logs") else (),
+    )
+    if len(anchors.signers) + len(anchors.tsas) + len(anchors.logs) > MAX_ANCHORS:
+        fields.refuse(
+            "signers", f"and the other anchors are more than {MAX_ANCHORS}", f"与其他信任锚合计超过 {MAX_ANCHORS} 个"
         )
-    for role in policy.roles:
-        if role not in claimed:
-            tally.doubt(f"nobody you trust signed as {role}", f"没有您信任的人以 {role} 身份签名")
-    for wanted in policy.certificates:
-        if wanted not in counted:
-            tally.doubt(f"no counted signature by {wanted}", f"没有 {wanted} 的有效签名")
-    return tally.close(f"{len(counted)} signers, as demanded", f"{len(counted)} 个签署人，符合要求")
-
-
-def _counted(case: Case, outer: OuterChecks) -> tuple[dict[str, str], set[str]]:
-    """Name the signers that count, by certificate, and the roles that their signatures claim."""
-    counted: dict[str, str] = {}
-    claimed: set[str] = set()
-    for signature in outer.signatures:
-        certificate = signature.check.certificate
-        if certificate is None or not signature.check.intact:
-            continue
-        path = build_path(
-            certificate,
-            signature.check.embedded,
-            case.trust.signers,
-            at=outer.moment_of(signature),
-            purpose=Purpose.SEALING,
-        )
-        if path.outcome is Outcome.PASSED:
-            counted[fingerprint(certificate)] = name_of(certificate)
-            claimed |= set(signature.check.roles)
-    return counted, claimed
+    return anchors

@@ -2,7 +2,7 @@
 
 Each role may have tokens of several TSAs. One that the caller trusts is enough; one that is broken fails the role,
 because nobody stores a broken token by accident; intact but untrusted tokens leave it undecided. A token whose TSA was
-unfit or revoked fails the role unless another one stands for it.
+unfit or revoked fails the role unless another one stands for it, and one whose certificate is nowhere decides nothing.
 """
 
 from __future__ import annotations
@@ -61,7 +61,14 @@ class TimeChecks:
     def stamp_of(self, path: str, digest: bytes) -> Stamp:
         """Check the token in member `path` against a SHA-256 digest."""
         case = self._case
-        check = check_token(case.data(path), digest=digest, anchors=case.trust.tsas, at=case.at, crls=case.crls)
+        check = check_token(
+            case.data(path),
+            digest=digest,
+            anchors=case.trust.tsas,
+            at=case.at,
+            intermediates=case.trust.tsas,  # a token need not embed what the caller has
+            crls=case.crls,
+        )
         return Stamp(path=path, check=check)
 
     @cached_property
@@ -208,7 +215,7 @@ def note_stamps(tally: Tally, stamps: Sequence[Stamp], *, pending: Sequence[str]
     tally.details[f"tokens{subject}"] = [_described(stamp) for stamp in stamps]
     trusted = any(stamp.trusted for stamp in stamps)
     for stamp in stamps:
-        if not stamp.check.intact or (stamp.check.trusted is Outcome.FAILED and not trusted):
+        if stamp.check.integrity is Outcome.FAILED or (stamp.check.trusted is Outcome.FAILED and not trusted):
             reason = stamp.check.reason
             tally.fail(f"{stamp.path}: {reason.en}", f"{stamp.path}：{reason.zh}")
     if pending:

@@ -269,6 +269,18 @@ def _crls(data: bytes, name: str) -> tuple[x509.CertificateRevocationList, ...]:
         raise _bad(name, "a certificate revocation list", "证书吊销列表") from error
 
 
+def certificates_of(data: bytes) -> tuple[x509.Certificate, ...]:
+    """Read the certificates of a PEM file.
+
+    Raises:
+        FormatError: it is none.
+    """
+    try:
+        return _certificates(data, "PEM")
+    except UsageError as error:
+        raise FormatError(error.en, error.zh) from error
+
+
 def _is_ca(certificate: x509.Certificate) -> bool:
     for extension in certificate.extensions:
         value = extension.value

@@ -20,12 +20,14 @@ from evidencekit.verify import archive, container, deposit, environment, exchang
 from evidencekit.verify.anchored import check_anchored, has_receipts
 from evidencekit.verify.case import Case
 from evidencekit.verify.corroboration import CorroborationChecks
+from evidencekit.verify.demands import check_signatures, check_timestamps, check_witnesses
 from evidencekit.verify.lasting import check_lasting
 from evidencekit.verify.ledger import LedgerChecks
 from evidencekit.verify.network import check_network
 from evidencekit.verify.outcome import ONLY_CAPTURE, ONLY_DEPOSIT, overall
 from evidencekit.verify.outer import OuterChecks
-from evidencekit.verify.policy import Policy, check_policy
+from evidencekit.verify.pinned import pinned_trust
+from evidencekit.verify.policy import Policy
 from evidencekit.verify.redaction import check_redaction
 from evidencekit.verify.roles import check_roles, has_roles
 from evidencekit.verify.seals import SealChecks
@@ -73,8 +75,8 @@ def verify_bundle(
     Args:
         path: The ZIP, or the folder that it was unpacked to.
         trust: Anchors; `None` judges as a stranger does.
-        at: Aware time of verification; now by default. It is in the report.
-        policy: Role signatures and further findings to demand; `None` demands none.
+        at: Aware time of verification; the policy's, or now, by default. It is in the report.
+        policy: What to demand beside the required findings, and further anchors; `None` demands nothing.
         standing: How the entry stands in a newer log (`evidencekit.ledger.standing`); `None`: not looked at.
         beside: Copies of deposited files, and receipts of anchors that came later.
 
@@ -86,7 +88,8 @@ def verify_bundle(
         StorageError: the file cannot be read.
         UsageError: `at` has no time zone.
     """
-    moment = datetime.now(UTC) if at is None else at
+    demanded = policy or Policy()
+    moment = at or demanded.at or datetime.now(UTC)
     if moment.tzinfo is None:
         raise UsageError(
             "The time of verification has no time zone; give an aware time.", "核验时间缺少时区；请给出带时区的时间。"
@@ -99,7 +102,8 @@ def verify_bundle(
                 f"{name} 中既无 manifest.json 也无 seal/manifest.p7s：不是证据包。",
             )
         with closing(Case(bundle, name, trust=trust or Trust.stranger(), at=moment)) as case:
-            return _report(case, policy or Policy(), standing, beside or Beside())
+            case.trust = case.trust.merged(_pinned(case, demanded))
+            return _report(case, demanded, standing, beside or Beside())
 
 
 def checks_of(
@@ -115,6 +119,11 @@ def _all_checks(case: Case, policy: Policy, standing: Standing | None, beside: B
     outer, ledger = OuterChecks(case, times), LedgerChecks(case)
     seals = SealChecks(case, times, lambda: outer.readable_stamps)
     agreement = CorroborationChecks(case)
+    demanded: dict[str, Callable[[], Finding]] = {
+        "policy.signatures": lambda: check_signatures(case, outer, policy),
+        "policy.timestamps": lambda: check_timestamps(times.seals, outer.readable_stamps, policy),
+        "policy.witnesses": lambda: check_witnesses(ledger, policy),
+    }
     return (
         ("container.form", lambda: container.check_form(case)),
         ("container.members", lambda: container.check_members(case)),
@@ -168,11 +177,17 @@ def _all_checks(case: Case, policy: Policy, standing: Standing | None, beside: B
             else ()
         ),
         *((("outer.roles", lambda: check_roles(case, outer)),) if has_roles(case) else ()),
-        *((("policy.signatures", lambda: check_policy(case, outer, policy)),) if policy.asks else ()),
+        *((name, demanded[name]) for name in policy.own),
         *((("redaction.edition", lambda: check_redaction(case)),) if paths.REDACTION in case.names else ()),
         *((("trust.self", _trust_self),) if case.trust.self_bundle else ()),
         ("status.current", lambda: check_status(ledger, standing)),
     )
+
+
+def _pinned(case: Case, policy: Policy) -> Trust:
+    times = TimeChecks(case)
+    outer = OuterChecks(case, times)
+    return pinned_trust(case, policy.anchors, times, outer, SealChecks(case, times, lambda: outer.readable_stamps))
 
 
 def _report(case: Case, policy: Policy, standing: Standing | None, beside: Beside) -> VerificationReport:
@@ -180,7 +195,7 @@ def _report(case: Case, policy: Policy, standing: Standing | None, beside: Besid
     # First what reads the web archive again: its SM3 is meanwhile computed by another thread.
     early = {identifier: _run(identifier, check) for identifier, check in checks if identifier == "archive.records"}
     findings = tuple(early.get(identifier) or _run(identifier, check) for identifier, check in checks)
-    outcome = overall(findings, policy_asks=policy.asks, asked=policy.findings)
+    outcome = overall(findings, asked=policy.demands)
     try:
         number = case.manifest.number
     except InputMissingError:
@@ -191,7 +206,7 @@ def _report(case: Case, policy: Policy, standing: Standing | None, beside: Besid
         at=case.at,
         trust=case.trust.describe("en"),
         overall=outcome,
-        headline=headline(outcome, findings, asked=policy.findings),
+        headline=headline(outcome, findings, asked=policy.demands),
         findings=findings,
     )
 

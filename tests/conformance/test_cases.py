@@ -15,7 +15,7 @@ import pytest
 from evidencekit.model import Outcome, VerificationReport
 from evidencekit.verify.outcome import ALWAYS, REGISTERED
 from evidencekit.verify.verifier import verify_bundle
-from tests.conformance.forgeries import CASES, Exhibit, Workshop
+from tests.conformance.catalogue import CASES, Exhibit, Workshop
 from tests.support.assembly import make_keys
 
 FOLDER = Path(__file__).parent / "cases"

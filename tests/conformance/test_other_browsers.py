@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Protocol
 import pytest
 import requests
 
-from tests.conformance.forgeries import CASES, Workshop
+from tests.conformance.catalogue import CASES, Workshop
 from tests.conformance.test_cases_in_page import boxes_of
 from tests.support.assembly import make_keys
 from tests.support.verifierpage import PAGE

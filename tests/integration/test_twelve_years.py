@@ -13,7 +13,7 @@ import pytest
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from evidencekit.signing.note import format_vkey
-from tests.conformance.forgeries import CASES, Workshop
+from tests.conformance.catalogue import CASES, Workshop
 from tests.support.assembly import AT, make_keys
 
 if TYPE_CHECKING:

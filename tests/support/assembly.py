@@ -79,6 +79,8 @@ if TYPE_CHECKING:
 
     from cryptography import x509
 
+    from evidencekit.hashing.deposit import Deposit
+
 NOW = datetime(2026, 11, 23, 3, 4, 5, tzinfo=UTC)
 AT = NOW + timedelta(days=1)
 NUMBER = "9F3C2026000000172K"
@@ -163,6 +165,8 @@ class Plan:
     witnessed: bool = True
     bulk: tuple[bytes, ...] = ()
     """Bodies of further responses, for large archives."""
+    older: bytes = b"older"
+    """The log's entry 0, before this bundle's own."""
 
 
 def make_keys(folder: Path) -> Keys:
@@ -525,7 +529,8 @@ def _capture_root(records: tuple[Record, ...], artifacts: Mapping[str, Artifact]
 _REQUEST: JsonValue = {"mode": "standard", "urls": ["https://shop.test/"]}
 
 
-def _stamp_documents(work: _Assembly, root: CaptureRoot) -> tuple[OpenStamp, tuple[CaptureStamp, ...]]:
+def _stamp_documents(work: _Assembly, root: CaptureRoot | None) -> tuple[OpenStamp, tuple[CaptureStamp, ...]]:
+    """Stamp the request, and the root of the one page where there is one."""
     plan = work.plan
     opened = canonical_bytes(
         {
@@ -536,6 +541,26 @@ def _stamp_documents(work: _Assembly, root: CaptureRoot) -> tuple[OpenStamp, tup
             "version": 1,
         }
     )
+    work.members[paths.OPEN_DOCUMENT] = opened
+    tokens: list[TokenReference] = []
+    if plan.stamp_open:
+        token = work.stamp(opened, plan.open_s)
+        work.members[paths.open_token(1)] = token
+        self_issued = plan.policy == SELF_ISSUED_POLICY
+        tokens.append(
+            TokenReference(path=paths.open_token(1), sha256=hashlib.sha256(token).hexdigest(), self_issued=self_issued)
+        )
+    open_stamp = OpenStamp(
+        document=paths.OPEN_DOCUMENT,
+        sha256=hashlib.sha256(opened).hexdigest(),
+        tokens=tuple(tokens),
+        pending=() if tokens else ("https://tsa.test/",),
+    )
+    return open_stamp, () if root is None else (_stamp_capture(work, root),)
+
+
+def _stamp_capture(work: _Assembly, root: CaptureRoot) -> CaptureStamp:
+    plan, document = work.plan, paths.capture_document("0001")
     captured = plan.hooks.capture_root(
         canonical_bytes(
             {
@@ -550,26 +575,10 @@ def _stamp_documents(work: _Assembly, root: CaptureRoot) -> tuple[OpenStamp, tup
             }
         )
     )
-    document = paths.capture_document("0001")
-    work.members |= {paths.OPEN_DOCUMENT: opened, document: captured}
-    tokens: list[TokenReference] = []
-    if plan.stamp_open:
-        token = work.stamp(opened, plan.open_s)
-        work.members[paths.open_token(1)] = token
-        self_issued = plan.policy == SELF_ISSUED_POLICY
-        tokens.append(
-            TokenReference(path=paths.open_token(1), sha256=hashlib.sha256(token).hexdigest(), self_issued=self_issued)
-        )
+    work.members[document] = captured
     if plan.stamp_capture:
         work.members[paths.capture_token("0001", 1)] = work.stamp(captured, plan.capture_s)
-    open_stamp = OpenStamp(
-        document=paths.OPEN_DOCUMENT,
-        sha256=hashlib.sha256(opened).hexdigest(),
-        tokens=tuple(tokens),
-        pending=() if tokens else ("https://tsa.test/",),
-    )
-    stamp = CaptureStamp(page="0001", document=document, sha256=hashlib.sha256(captured).hexdigest())
-    return open_stamp, (stamp,)
+    return CaptureStamp(page="0001", document=document, sha256=hashlib.sha256(captured).hexdigest())
 
 
 def _capture(
@@ -635,6 +644,8 @@ def _manifest(
     capture: Capture,
     worklog: ChainHead,
     stamps: tuple[OpenStamp, tuple[CaptureStamp, ...]],
+    *,
+    deposit: Deposit | None = None,
 ) -> Manifest:
     certificate = work.keys.signer.certificate
     circumstances = Circumstances(
@@ -655,6 +666,7 @@ def _manifest(
         signer=SealSigner(certificate_sha256=key_id(certificate), self_signed=True),
         ledger=LedgerReference(origin=work.keys.log.name, key=format_vkey(work.keys.log.verifier)),
         tool_version="1.0.0",
+        deposit=deposit,
     )
     return work.plan.hooks.manifest(build_manifest(capture, circumstances))
 
@@ -686,16 +698,20 @@ def _enter(work: _Assembly, manifest: Manifest) -> None:
         open=manifest.open.index,
         seal=digest_bytes(members[paths.SEAL]),
         time=work.moment(22),
+        kind=manifest.kind,
         timestamp=hashlib.sha256(token).hexdigest() if token else "pending",
     )
     opened, entered = _open_entry(work), format_capture_entry(plan.hooks.entry(entry))
-    leaves = [leaf_hash(data) for data in (b"older", opened, b"other", entered)]
+    leaves = [leaf_hash(data) for data in (plan.older, opened, b"other", entered)]
     checkpoint = format_checkpoint(Checkpoint(origin=work.keys.log.name, size=len(leaves), root=root_of(leaves)))
     signers: tuple[NoteSigner, ...] = (work.keys.log, work.keys.witness) if plan.witnessed else (work.keys.log,)
     if plan.hooks.checkpoint_signers is not None:
         signers = plan.hooks.checkpoint_signers(work.keys)
     note = sign_note(checkpoint, *signers)
-    for index, path, data in ((1, paths.OPEN_ENTRY, opened), (3, paths.ENTRY, entered)):
+    entries = [(1, paths.OPEN_ENTRY, opened), (3, paths.ENTRY, entered)]
+    if manifest.deposit is not None and manifest.deposit.links:
+        entries.append((0, paths.link_entry(1), plan.older))
+    for index, path, data in entries:
         members[path] = data
         proof = TlogProof(index=index, path=tuple(prove_inclusion(leaves, index)), checkpoint=note)
         members[path.replace(".json", ".tlog-proof")] = format_proof(proof)

@@ -43,7 +43,12 @@ if TYPE_CHECKING:
     en="Anchors: a folder, or [signer=|tsa=|log=|policy=]FILE; may be repeated.",
     zh="信任锚:文件夹,或 [signer=|tsa=|log=|policy=]文件,可重复。",
 )
-@option("--at", metavar="TIME", en="Judge as of this time (RFC 3339).  [default: now]", zh="核验时点,默认为现在。")
+@option(
+    "--at",
+    metavar="TIME",
+    en="Judge as of this time (RFC 3339).  [default: the policy's, or now]",
+    zh="核验时点,默认取策略所载,否则为现在。",
+)
 @option(
     "--report",
     type=click.Path(path_type=Path),
@@ -80,8 +85,14 @@ if TYPE_CHECKING:
     "--policy",
     type=click.Path(path_type=Path),
     metavar="FILE",
-    en="Signatures to demand (docs/spec/policy.md).",
-    zh="要求具备的签名(docs/spec/policy.md)。",
+    en="What to demand beside (docs/spec/policy.md).",
+    zh="另行要求的事项(docs/spec/policy.md)。",
+)
+@option(
+    "--online",
+    is_flag=True,
+    en="First fetch revocation lists and the log's newer entries.",
+    zh="先联网获取吊销列表与日志的新条目。",
 )
 @option("-v", "--verbose", is_flag=True, en="Show findings that passed, too.", zh="同时列出已通过的事项。")
 @json_option
@@ -98,6 +109,7 @@ def verify(  # noqa: PLR0913 (one argument an option)
     files: tuple[Path, ...],
     receipts: tuple[Path, ...],
     policy: Path | None,
+    online: bool,
     verbose: bool,
 ) -> ExitCode:
     """Run the command."""
@@ -107,7 +119,7 @@ def verify(  # noqa: PLR0913 (one argument an option)
     from evidencekit.verify.trust import load_trust
     from evidencekit.verify.verifier import verify_bundle
 
-    moment = _moment(at)
+    moment = _moment(at) if at is not None else None
     anchors = load_trust(trust)
     standing = None
     if newer is not None:
@@ -116,6 +128,13 @@ def verify(  # noqa: PLR0913 (one argument an option)
 
         standing = standing_of(bundle, source_of(newer), anchors.logs)
     demanded = load_policy(policy) if policy is not None else None
+    if online:
+        from evidencekit.online import fetch_for
+
+        fetched = fetch_for(bundle, anchors, standing=standing is None)
+        anchors, standing = fetched.added_to(anchors), standing or fetched.standing
+        for missed in fetched.missed:
+            session.note(missed)
     beside = None
     if files or receipts:
         from evidencekit_cli.beside import read_beside
@@ -136,11 +155,9 @@ def exit_code_for_verdict(report: VerificationReport) -> ExitCode:
     return {"PASSED": ExitCode.OK, "FAILED": ExitCode.FAILED}.get(report.overall.value, ExitCode.UNDECIDED)
 
 
-def _moment(text: str | None) -> datetime:
+def _moment(text: str) -> datetime:
     from datetime import UTC, datetime
 
-    if text is None:
-        return datetime.now(UTC)
     try:
         moment = datetime.fromisoformat(text)
     except ValueError as error:

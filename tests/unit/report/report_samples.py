@@ -101,7 +101,12 @@ def stranger_report() -> VerificationReport:
     """What a stranger without anchors finds in a sound record, before the bundle is sealed."""
     findings: list[Finding] = []
     for finding_id in CHECKS:
-        if finding_id in OUTER or finding_id in ONLY_DEPOSIT | {"trust.self", "policy.signatures"}:
+        if finding_id in OUTER or finding_id in ONLY_DEPOSIT | {
+            "trust.self",
+            "policy.signatures",
+            "policy.timestamps",
+            "policy.witnesses",
+        }:
             continue
         if finding_id in UNANCHORED:
             findings.append(finding(finding_id, Outcome.INDETERMINATE, UNANCHORED[finding_id]))

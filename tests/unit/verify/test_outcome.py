@@ -76,9 +76,9 @@ def test_anchors_from_the_bundle_cap_the_verdict() -> None:
 
 
 def test_policy_makes_role_signatures_required() -> None:
-    assert overall(all_passed(), policy_asks=True) is Outcome.INDETERMINATE
+    assert overall(all_passed(), asked=("policy.signatures",)) is Outcome.INDETERMINATE
     met = [*all_passed(), finding_of("policy.signatures", Outcome.PASSED)]
-    assert overall(met, policy_asks=True) is Outcome.PASSED
+    assert overall(met, asked=("policy.signatures",)) is Outcome.PASSED
 
 
 @given(st.lists(st.sampled_from(list(Outcome)), max_size=6))

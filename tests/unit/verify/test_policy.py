@@ -93,7 +93,7 @@ def test_policy_file_is_read(tmp_path: Path) -> None:
     path = tmp_path / "policy.json"
     path.write_text('{"format": "evidencekit/policy", "version": 1, "signers": 2}', "utf-8")
     assert load_policy(path) == Policy(signers=2)
-    assert not Policy().asks
+    assert Policy().demands == ()
 
 
 @pytest.mark.parametrize(
@@ -142,5 +142,5 @@ def test_a_policy_can_ask_for_findings_that_no_verdict_needs(members: Members, i
 def test_a_policy_names_registered_findings_only() -> None:
     text = '{"format":"evidencekit/policy","version":1,"findings":["%s"]}'
     assert parse_policy((text % "seal.revocation").encode()).findings == ("seal.revocation",)
-    with pytest.raises(FormatError, match="no finding"):
+    with pytest.raises(FormatError, match="not known"):
         parse_policy((text % "seal.revoked").encode())

@@ -5,6 +5,9 @@ import { lawfulName } from './paths';
 
 export const SIGNATURE_TYPE = 'application/pkcs7-signature';
 export const TIMESTAMP_TYPE = 'application/vnd.etsi.timestamp-token';
+/** RFC 4998 registers no media type for evidence records. */
+export const RECORD_TYPE = 'application/octet-stream';
+const KINDS = [SIGNATURE_TYPE, TIMESTAMP_TYPE, RECORD_TYPE];
 
 const HEAD = '<?xml version="1.0" encoding="UTF-8"?>\n<asic:ASiCManifest xmlns:asic="http://uri.etsi.org/02918/v1.2.1#" xmlns:ds="http://www.w3.org/2000/09/xmldsig#">\n';
 const TAIL = '</asic:ASiCManifest>\n';
@@ -32,7 +35,7 @@ export function parseAsic(data: Uint8Array, path: string): AsicManifest {
   const [first, ...lines] = text.slice(HEAD.length, -TAIL.length).split('\n');
   const signature = SIGNATURE.exec(first) ?? refuse('no SigReference in its place', 'SigReference 不在规定位置');
   const [, reference, type] = signature;
-  if (!lawfulName(reference) || (type !== SIGNATURE_TYPE && type !== TIMESTAMP_TYPE)) refuse('names neither a signature nor a time-stamp', '引用的既非签名也非时间戳');
+  if (!lawfulName(reference) || !KINDS.includes(type)) refuse('names no signature, time-stamp or evidence record', '引用的不是签名、时间戳或证据记录');
   if (lines.pop() !== '' || !lines.length) refuse('not in the fixed form', '不是规定的形式');
   const members = new Map<string, Uint8Array>();
   for (const line of lines) {

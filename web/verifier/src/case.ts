@@ -1,7 +1,8 @@
 // One bundle under verification: every member read and hashed once; a document that cannot be read fails its own check alone.
 
 import { concat, FormatError, fromHex, Text, UnknownVersionError } from './bytes';
-import { digestBy, Digests, DualHasher } from './digest';
+import { digestBy, Digests, DualHasher, newHash } from './digest';
+import { MAX_ITEMS_BYTES } from './depositfile';
 import { InputMissing } from './findings';
 import { Manifest, MAX_MANIFEST_BYTES, MAX_RECORDS_BYTES, parseManifest, parseRecords, Records } from './manifest';
 import { STRONG } from './oids';
@@ -14,11 +15,12 @@ import { Zip } from './zip';
 const SMALL_BYTES = 16 << 20;
 const PEEK_BYTES = 64 << 10;
 const KEPT_TOTAL = 640 << 20;
+const MAX_KEPT_CRLS = 16;
 /** What checks read whole, and how long it may be; the rest is only hashed. */
 const KEPT: readonly [RegExp, number][] = [
   [/^manifest\.json$/, MAX_MANIFEST_BYTES], [/^(?:SHA256SUMS|SM3SUMS)$|^META-INF\//, 64 << 20], [/^capture\/(?:records|exchanges(?:\.redacted)?)\.jsonl$/, MAX_RECORDS_BYTES],
   [/^(?:capture\/worklog|proof\/custody)\.jsonl$/, 64 << 20], [/^(?:seal|proof|trust)\/|^mimetype$|^capture\/environment\.json$/, SMALL_BYTES],
-  [/^(?:capture\/network|redaction)\.json$/, 64 << 20], [/^capture\/tls\/.+\.handshake\.json$/, 4 << 20],
+  [/^(?:capture\/network|redaction)\.json$/, 64 << 20], [/^deposit\/items\.jsonl$/, MAX_ITEMS_BYTES], [/^capture\/tls\/.+\.handshake\.json$/, 4 << 20],
   [/^(?:certificate\.html|capture\/pages\/\d+\/screenshot(?:-initial)?\.png)$/, 64 << 20],
 ];
 
@@ -51,6 +53,7 @@ export class Case {
   readonly sizes = new Map<string, number>();
   readonly digests = new Map<string, Digests>();
   readonly broken = new Map<string, FormatError>();
+  private readonly others = new Map<string, Uint8Array>();
   private readonly kept = new Map<string, Uint8Array>();
   private readonly versions = new Map<string, number>();
   private keptTotal = 0;
@@ -97,6 +100,33 @@ export class Case {
       if (hash === 'sha256' || hash === 'sm3') return fromHex(known[hash]);
       return STRONG.has(hash) ? digestBy(hash, this.data(name, 64 << 20)) : null;
     };
+  }
+
+  /** A member's digest with the named hash function; those beside SHA-256 and SM3 must have been prepared. */
+  digestWith(name: string, hash: string): Uint8Array {
+    const own = this.digestOf(name);
+    if (hash === 'sha256' || hash === 'sm3') return fromHex(own[hash]);
+    const found = this.others.get(`${hash} ${name}`);
+    if (!found) throw new FormatError(`hash function ${hash} is not supported`, `不支持杂凑算法 ${hash}`);
+    return found;
+  }
+
+  /** Reads every member again for each further hash function that an evidence record needs. */
+  async prepare(hashes: Iterable<string>): Promise<void> {
+    for (const hash of new Set(hashes)) {
+      if (hash === 'sha256' || hash === 'sm3' || !newHash(hash)) continue;
+      for (const name of this.digests.keys()) {
+        const hasher = newHash(hash)!;
+        for await (const piece of this.zip.stream(this.zip.members.get(name)!)) hasher.update(piece);
+        this.others.set(`${hash} ${name}`, hasher.digest());
+      }
+    }
+  }
+
+  /** The user's revocation lists and those fetched when the tokens were made; each is believed for its signature alone. */
+  crls(): Uint8Array[] {
+    const names = this.names.filter((name) => name.startsWith('proof/tsa/') && name.endsWith('.crl') && this.has(name));
+    return [...this.trust.crls, ...names.sort().slice(0, MAX_KEPT_CRLS).flatMap((name) => this.kept.get(name) ?? [])];
   }
 
   withOwnAnchors(): Case {

@@ -172,6 +172,7 @@ function encode(tag: number, ...parts: Uint8Array[]): Uint8Array {
 }
 
 export const encodeSet = (content: Uint8Array): Uint8Array => encode(TAG.set, content);
+export const encodeSequence = (...parts: Uint8Array[]): Uint8Array => encode(TAG.sequence, ...parts);
 
 /** One BER value with definite, shortest lengths; DER comes back as it is. */
 export function normalise(data: Uint8Array, limit = MAX_BYTES): Uint8Array {

@@ -99,6 +99,18 @@ export function sha256(...parts: Uint8Array[]): Uint8Array {
 
 export const newSha256 = () => nobleSha256.create();
 
+interface Hasher {
+  update(data: Uint8Array): unknown;
+  digest(): Uint8Array;
+}
+const STREAMS: Readonly<Record<string, () => Hasher>> = {
+  sha1: () => sha1.create(), sha384: () => sha384.create(), sha512: () => sha512.create(),
+  'sha3-256': () => sha3_256.create(), 'sha3-384': () => sha3_384.create(), 'sha3-512': () => sha3_512.create(),
+};
+
+/** A streaming hash function beside SHA-256 and SM3, null for unknown names. */
+export const newHash = (name: string): Hasher | null => (Object.hasOwn(STREAMS, name) ? STREAMS[name]() : null);
+
 const HASHES: Record<string, (data: Uint8Array) => Uint8Array> = {
   sha1, sha256: nobleSha256, sha384, sha512, 'sha3-256': sha3_256, 'sha3-384': sha3_384, 'sha3-512': sha3_512,
   sm3: (data) => new Sm3().update(data).digest(),

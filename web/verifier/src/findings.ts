@@ -22,7 +22,9 @@ export const REGISTRY = __REGISTRY__.kinds;
 export const LAYERS = __REGISTRY__.layers;
 
 /** Ids that a report holds only when the caller asked for them. */
-const ON_REQUEST = new Set(['deposit.file', 'ledger.anchored', 'outer.roles', 'policy.signatures', 'redaction.edition', 'trust.self']);
+const ON_REQUEST = new Set([
+  'deposit.file', 'ledger.anchored', 'outer.roles', 'policy.signatures', 'policy.timestamps', 'policy.witnesses', 'redaction.edition', 'trust.self',
+]);
 
 export interface Finding {
   readonly id: string;
@@ -53,6 +55,11 @@ export class Tally {
     if (this.notes.length < MAX_NOTES) this.notes.push({ ...reason, outcome });
   }
 
+  /** The worst that was noted so far. */
+  get outcome(): Outcome {
+    return weakest(['PASSED', ...this.first.keys()]);
+  }
+
   fail(en: string, zh: string): void {
     this.note('FAILED', { en, zh });
   }
@@ -66,7 +73,7 @@ export class Tally {
   }
 
   close(en: string, zh: string): Finding {
-    const outcome = weakest(['PASSED', ...this.first.keys()]);
+    const { outcome } = this;
     return { id: this.id, outcome, subject: this.subject, reason: this.first.get(outcome) ?? { en, zh }, notes: this.notes.length > 1 ? this.notes : [] };
   }
 }
@@ -103,12 +110,12 @@ export function complete(found: readonly Finding[], deposit = false): Finding[] 
   });
 }
 
-export function overall(found: readonly Finding[]): Outcome {
+/** The verdict; `asked` are further ids that the user's policy makes required. */
+export function overall(found: readonly Finding[], asked: readonly string[] = []): Outcome {
   if (found.some((one) => one.outcome === 'FAILED')) return 'FAILED';
   if (found.some((one) => one.id === 'trust.self' || one.reason === NOT_HERE)) return 'INDETERMINATE';
-  const asked = found.some((one) => one.id === 'policy.signatures');
   const deposit = found.some((one) => one.id.startsWith('deposit.'));
-  const wanted = REGISTRY.filter((kind) => !foreign(kind.id, deposit)).filter((kind) => kind.required === 'yes' || (kind.required !== 'no' && asked));
-  const passed = wanted.every((kind) => weakest(found.filter((one) => one.id === kind.id).map((one) => one.outcome)) === 'PASSED');
+  const required = REGISTRY.filter((kind) => kind.required === 'yes' && !foreign(kind.id, deposit)).map((kind) => kind.id);
+  const passed = [...required, ...asked].every((id) => weakest(found.filter((one) => one.id === id).map((one) => one.outcome)) === 'PASSED');
   return passed ? 'PASSED' : 'INDETERMINATE';
 }

@@ -18,7 +18,7 @@ export function outcomesById(findings: readonly Finding[]): Map<string, Outcome>
   return new Map([...grouped].map(([id, outcomes]) => [id, weakest(outcomes)]));
 }
 
-export function headline(overall: Outcome, findings: readonly Finding[], words: Words, lang: Language): string {
+export function headline(overall: Outcome, findings: readonly Finding[], asked: readonly string[], words: Words, lang: Language): string {
   if (overall === 'PASSED') return words.passedSentence;
   if (overall === 'FAILED') {
     const failed = findings.filter((one) => one.outcome === 'FAILED');
@@ -35,6 +35,8 @@ export function headline(overall: Outcome, findings: readonly Finding[], words: 
   const rest = undecided.filter((id) => !TIED.some(({ ids }) => (ids as readonly string[]).includes(id)));
   if (rest.length) parts.push(words.undecided + rest.join(words.comma));
   if (outcomes.has('trust.self')) parts.push(words.selfNote);
+  const missed = asked.filter((id) => outcomes.get(id) !== 'PASSED' && REGISTRY.some((kind) => kind.id === id && kind.required === 'no'));
+  if (missed.length) parts.push(words.askedNote + missed.join(words.comma));
   return parts.join(words.semicolon);
 }
 

@@ -2,7 +2,7 @@
 
 import type { Text } from './bytes';
 import type { Case } from './case';
-import { Finding, InputMissing, Tally } from './findings';
+import { Finding, Tally } from './findings';
 import type { OuterChecks } from './outer';
 import { buildPath } from './path';
 import { shownTime } from './time';
@@ -11,11 +11,8 @@ import type { Stamp, TimeChecks } from './times';
 type Moment = readonly [Text, readonly Stamp[]];
 
 export function checkLasting(kase: Case, times: TimeChecks, outer: OuterChecks): Finding {
-  if (kase.names.some((name) => name.endsWith('.ers'))) {
-    throw new InputMissing('NOT_PERFORMED', { en: 'this page does not read evidence records; use evidencekit verify', zh: '本页面不读取证据记录；请使用 evidencekit verify' });
-  }
-  outer.manifests();
   const tally = new Tally('time.lasting', 'time-stamps');
+  noteRecords(tally, outer);
   const proofs = outer.readableStamps();
   const standing = standingOf(kase, proofs);
   const pages = [...times.captures()].map(([page, stamps]): Moment => [{ en: `T_capture of page ${page}`, zh: `第 ${page} 页的 T_capture` }, stamps]);
@@ -28,7 +25,7 @@ export function checkLasting(kase: Case, times: TimeChecks, outer: OuterChecks):
   }
   const trusted = proofs.filter((stamp) => stamp.trusted);
   if (trusted.length && !standing.length) noteLapsed(tally, { en: 'the outer time-stamp', zh: '外层时间戳' }, trusted[trusted.length - 1]);
-  if (!stands && tally.close('', '').outcome === 'PASSED') tally.skip('there is no time-stamp that you trust', '没有您信任的时间戳');
+  if (!stands && tally.outcome === 'PASSED') tally.skip('there is no time-stamp that you trust', '没有您信任的时间戳');
   return tally.close('the certificates behind the time-stamps are valid, or were when a later one covered them', '时间戳机构证书有效，或在后续时间戳覆盖时有效');
 }
 
@@ -49,6 +46,19 @@ function holds(kase: Case, { check }: Stamp, moment: number): boolean {
 }
 
 function noteLapsed(tally: Tally, moment: Text, stamp: Stamp): void {
-  const end = shownTime(stamp.check.certificate!.to);
+  const path = stamp.check.chain.length ? stamp.check.chain : [stamp.check.certificate!];
+  const end = shownTime(Math.min(...path.map((one) => one.to)));
   tally.doubt(`${moment.en}: its TSA's certificate ended ${end} and no time-stamp renewed it before`, `${moment.zh}：时间戳机构证书已于 ${end} 到期，此前未续期`);
+}
+
+/** Evidence records; the one that ends the bundle is protected by nothing but itself. */
+function noteRecords(tally: Tally, outer: OuterChecks): void {
+  const records = outer.records();
+  for (const { path, check } of records) {
+    if (check.integrity !== 'PASSED') tally.note(check.integrity, { en: `${path}: ${check.reason.en}`, zh: `${path}：${check.reason.zh}` });
+  }
+  const manifests = outer.manifests();
+  const last = records[records.length - 1];
+  if (!last || manifests[manifests.length - 1].reference !== last.path) return;
+  for (const one of last.check.unaccounted) tally.doubt(`${last.path} holds ${one.en}, unprotected`, `${last.path} 含未受保护的内容：${one.zh}`);
 }

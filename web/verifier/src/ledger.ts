@@ -84,16 +84,22 @@ export class LedgerChecks {
     return tally.close(`announced as entry ${proof.index}, before the capture was entered`, `先于取证登记为第 ${proof.index} 条`);
   }
 
+  /** Who cosigned: by the user's witness policies, whose quorum must be met, else by the user's keys. */
+  witnesses(): Set<string> {
+    const { proof } = this.entered();
+    if (!proof.logSigned) return new Set();
+    return new Set(this.kase.trust.policies.length ? proof.quorums.flat() : proof.witnesses);
+  }
+
   /** A witness whose key the user gave, or a trusted foreign stamp over the proof. */
   checkIndependent(outer: readonly Stamp[]): Finding {
     const tally = new Tally('ledger.independent', PATH.entryProof);
     const { proof } = this.entered();
-    // By the user's policies, whose quorum must be met, else by the user's keys.
-    const witnesses = this.kase.trust.policies.length ? proof.quorums.flat() : proof.witnesses;
+    const witnesses = this.witnesses();
     // The outer time-stamp is over a manifest that lists the proof, checkpoint included.
     const stamped = outer.some((stamp) => stamp.trusted && !stamp.check.selfIssued);
     if (!proof.logSigned) tally.fail('the checkpoint is not signed by its log', '检查点没有其日志的签名');
-    else if (!witnesses.length && !stamped) {
+    else if (!witnesses.size && !stamped) {
       tally.doubt("no witness or third-party stamp that you trust vouches for the checkpoint: it proves nothing against the log's own operator", '没有您信任的见证人或第三方时间戳为检查点作证：对日志运营者自身不构成证明');
     }
     return tally.close('a third party vouches for the checkpoint', '有第三方为检查点作证');

@@ -3,6 +3,7 @@
 import { FormatError, same, splitLines, toHex, utf8 } from './bytes';
 import { canonical, Json, parseCanonical } from './canonical';
 import type { Digests } from './digest';
+import { readDeposit } from './depositfile';
 import { checkVersion, Fields } from './fields';
 import { saltedLeaf } from './merkle';
 
@@ -100,7 +101,7 @@ function readTheRest(top: Fields): void {
   top.optional('matter', top.text);
   top.object('times').text('source');
   top.counts('withheld');
-  for (const name of ['partial', 'not_performed']) top.bilinguals(name);
+  top.bilinguals('partial');
 }
 
 const RELATIONSHIPS = ['party', 'counsel', 'notary', 'third_party'];
@@ -112,7 +113,7 @@ export function parseManifest(data: Uint8Array) {
   const [times, ledger, records, worklog] = [top.object('times'), top.object('ledger'), top.object('records'), top.object('worklog')];
   const kind = top.text('kind', 64);
   if (kind !== 'capture' && kind !== 'deposit') top.refuse('kind', 'is neither a capture nor a deposit', '既非取证也非存证');
-  if (kind === 'deposit') top.object('deposit').integer('files', 1);
+  const deposit = kind === 'deposit' ? readDeposit(top.object('deposit')) : null;
   const number = top.text('number', 64);
   if (!/^[0-9A-Za-z][0-9A-Za-z._-]{0,63}$/.test(number)) top.refuse('number', 'is not a certificate number', '不是证书编号');
   const transformations = top.items('transformations').map((item) => {
@@ -120,7 +121,7 @@ export function parseManifest(data: Uint8Array) {
     return item.optional('page', (name) => pageId(item, name));
   });
   const manifest = {
-    kind, number, captureId: top.hex('capture_id', 16), request: top.object('request').members as Json, started: times.time('started'), finished: times.time('finished'),
+    kind, deposit, notPerformed: top.bilinguals('not_performed'), number, captureId: top.hex('capture_id', 16), request: top.object('request').members as Json, started: times.time('started'), finished: times.time('finished'),
     open: readOpening(top.object('open')), tOpen: readOpenStamp(top.object('t_open')),
     tCapture: top.items('t_capture').map((item): CaptureStamp => ({ page: pageId(item, 'page'), document: item.text('document', MAX_PATH_CHARS), sha256: item.hex('sha256', 32) })),
     pages: top.items('pages').map(readPage), artifacts: top.items('artifacts').map(readArtifact), artifactsRoot: top.octets('artifacts_root', 32),

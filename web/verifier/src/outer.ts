@@ -1,14 +1,14 @@
 // The outer seal: ASiC manifests, the signatures and time-stamps over them, and the rule of growth (docs/spec/bundle.md).
 
-import { same } from './bytes';
-import { AsicManifest, parseAsic, SIGNATURE_TYPE, TIMESTAMP_TYPE } from './asic';
+import { FormatError, same } from './bytes';
+import { AsicManifest, parseAsic, RECORD_TYPE, SIGNATURE_TYPE, TIMESTAMP_TYPE } from './asic';
 import type { Case } from './case';
-import { Finding, InputMissing, NOT_HERE, Tally } from './findings';
-import { buildPath } from './path';
-import { asicManifest, asicSignature, asicTimestamp, PATH } from './paths';
+import { Finding, InputMissing, Tally } from './findings';
+import { asicManifest, asicSignature, asicTimestamp, evidenceRecord, PATH, recordManifest } from './paths';
+import { checkRecord, RecordCheck } from './renewal';
 import { checkDetached, SealCheck } from './seal';
 import type { SealChecks } from './seals';
-import { noteStamps, Stamp, TimeChecks } from './times';
+import { noteStamps, Stamp, stampOf, TimeChecks } from './times';
 import { once } from './once';
 
 export interface OuterSignature {
@@ -17,12 +17,25 @@ export interface OuterSignature {
   readonly check: SealCheck;
 }
 
+/** One evidence record (RFC 4998) over the members that its manifest lists. */
+export interface OuterRecord {
+  readonly path: string;
+  readonly check: RecordCheck;
+}
+
+/** How the manifests and the proofs of each kind are named, by number. */
+const NAMES: Readonly<Record<string, readonly [(n: number) => string, (n: number) => string]>> = {
+  [SIGNATURE_TYPE]: [asicManifest, asicSignature], [TIMESTAMP_TYPE]: [asicManifest, asicTimestamp], [RECORD_TYPE]: [recordManifest, evidenceRecord],
+};
+
+const listedProofs = (manifest: AsicManifest): number => [...manifest.members.keys()].filter((name) => name.startsWith(PATH.metaInf)).length;
+
 export class OuterChecks {
-  /** In ascending number; throws when one is not in its fixed form. */
+  /** In the order in which they were added: each lists more of META-INF than those before. Throws when one is not in its fixed form. */
   readonly manifests = once((): AsicManifest[] => {
-    const names = this.kase.names.filter((name) => /^META-INF\/ASiCManifest[0-9]{3}\.xml$/.test(name)).sort();
+    const names = this.kase.names.filter((name) => /^META-INF\/ASiC(?:EvidenceRecord)?Manifest[0-9]{3}\.xml$/.test(name)).sort();
     if (!names.length) throw new InputMissing('FAILED', { en: 'there is no ASiC manifest', zh: '没有 ASiC 清单' });
-    return names.map((name) => parseAsic(this.kase.data(name), name));
+    return names.map((name) => parseAsic(this.kase.data(name), name)).sort((left, right) => listedProofs(left) - listedProofs(right));
   });
 
   readonly signatures = once((): OuterSignature[] => this.manifests().filter((one) => one.type === SIGNATURE_TYPE).map((one) => (
@@ -31,20 +44,36 @@ export class OuterChecks {
 
   readonly stamps = once((): Stamp[] => this.manifests().filter((one) => one.type === TIMESTAMP_TYPE).map((one) => this.times.stampOf(one.reference, this.kase.sha256(one.path))));
 
+  readonly records = once((): OuterRecord[] => this.manifests().filter((one) => one.type === RECORD_TYPE).map((one) => {
+    const { trust, at } = this.kase;
+    const digestsOf = (algorithm: string) => [...one.members.keys()].map((name) => this.kase.digestWith(name, algorithm));
+    return { path: one.reference, check: checkRecord(this.kase.data(one.reference), digestsOf, { anchors: trust.tsas, crls: this.kase.crls(), at }) };
+  }));
+
+  /** All time-stamps over the bundle, those of evidence records among them; each covers all before it. */
+  readonly proofs = once((): Stamp[] => {
+    const found = new Map(this.stamps().map((stamp) => [stamp.path, [stamp]]));
+    for (const { path, check } of this.records()) found.set(path, check.integrity === 'PASSED' ? check.stamps.map((one) => stampOf(path, one)) : []);
+    return this.manifests().flatMap((one) => found.get(one.reference) ?? []);
+  });
+
   constructor(private readonly kase: Case, private readonly times: TimeChecks) {}
 
   checkManifest(): Finding {
     const tally = new Tally('outer.manifest', 'META-INF/ASiCManifest*.xml');
     const covered = new Set(this.kase.names.filter((name) => !name.startsWith(PATH.metaInf) && name !== PATH.mimetype));
-    const counts: Record<string, number> = { [SIGNATURE_TYPE]: 0, [TIMESTAMP_TYPE]: 0 };
-    this.manifests().forEach((manifest, at) => {
-      counts[manifest.type] += 1;
-      const expected = manifest.type === SIGNATURE_TYPE ? asicSignature(counts[manifest.type]) : asicTimestamp(counts[manifest.type]);
-      if (manifest.path !== asicManifest(at + 1)) tally.fail(`${manifest.path} is out of sequence`, `${manifest.path} 编号不连续`);
+    const counts = new Map<(n: number) => string, number>();
+    const next = (name: (n: number) => string): string => {
+      counts.set(name, (counts.get(name) ?? 0) + 1);
+      return name(counts.get(name)!);
+    };
+    for (const manifest of this.manifests()) {
+      const [path, expected] = NAMES[manifest.type].map(next);
+      if (manifest.path !== path) tally.fail(`${manifest.path} is out of sequence`, `${manifest.path} 编号不连续`);
       if (manifest.reference !== expected) tally.fail(`${manifest.path} names ${manifest.reference}`, `${manifest.path} 引用 ${manifest.reference}`);
       this.compare(tally, manifest, covered);
       covered.add(manifest.path).add(manifest.reference);
-    });
+    }
     const [first, second] = this.manifests();
     if (first.type !== SIGNATURE_TYPE || second?.type !== TIMESTAMP_TYPE) tally.fail('the first two manifests are not for a signature and a stamp', '前两份清单应分别为签名与时间戳');
     this.noteStrays(tally, covered);
@@ -84,44 +113,31 @@ export class OuterChecks {
     const stamps = this.stamps();
     noteStamps(tally, stamps);
     for (const { path, check } of stamps) if (check.bare && !same(check.bare, this.kase.data(path))) tally.fail(`${path} is not a bare token`, `${path} 不是裸时间戳凭证`);
-    for (const loose of stamps[stamps.length - 1]?.check.unaccounted ?? []) tally.doubt(`the time-stamp holds ${loose.en}, unprotected`, `时间戳含未受保护的内容：${loose.zh}`);
+    const last = stamps[stamps.length - 1];
+    for (const loose of !last || this.covered(last.path) ? [] : last.check.unaccounted) tally.doubt(`the time-stamp holds ${loose.en}, unprotected`, `时间戳含未受保护的内容：${loose.zh}`);
     return tally.close('the outer time-stamp is intact and trusted', '外层时间戳完整且受信任');
-  }
-
-  /** Who signed after the issuer: intact and anchored; the claimed role is left to the library, and caps the verdict. */
-  checkRoles(): Finding {
-    const tally = new Tally('outer.roles', 'META-INF/signature*.p7s');
-    const later = this.signatures().slice(1);
-    for (const { check } of later) {
-      if (check.flaw) tally.note(check.flaw.outcome, check.flaw.reason);
-      else if (check.certificate) {
-        const path = buildPath(check.certificate, check.embedded, this.kase.trust.signers, this.moment(), 'sealing');
-        if (path.outcome !== 'PASSED') tally.note(path.outcome, path.reason);
-      }
-      tally.note('NOT_PERFORMED', NOT_HERE);
-    }
-    return tally.close(`${later.length} further signatures by signers you trust`, `另有 ${later.length} 个您信任的签署人的签名`);
   }
 
   /** The time-stamps as far as they can be read; `outer.timestamp` says why when they cannot. */
   readableStamps(): Stamp[] {
     try {
-      return this.stamps();
+      return this.proofs();
     } catch (error) {
-      if (error instanceof Error) return [];
+      if (error instanceof FormatError || error instanceof InputMissing) return [];
       throw error;
     }
   }
 
-  /** When the outer signatures provably existed: the earliest trusted stamp, else the time of verification. */
-  moment(): number {
-    const times = this.readableStamps().filter((stamp) => stamp.trusted).map((stamp) => stamp.check.genTime!);
+  /** When this signature provably existed: the earliest trusted stamp over it, else the time of verification. */
+  momentOf(signature: OuterSignature): number {
+    const over = new Set(this.manifests().filter((one) => one.members.has(signature.path)).map((one) => one.reference));
+    const times = this.readableStamps().filter((stamp) => over.has(stamp.path) && stamp.trusted).map((stamp) => stamp.check.genTime!);
     return times.length ? Math.min(...times) : this.kase.at;
   }
 
   /** Whether an intact time-stamp is over a manifest that lists `name`. */
   private covered(name: string): boolean {
-    const intact = new Set(this.stamps().filter((stamp) => stamp.intact).map((stamp) => stamp.path));
+    const intact = new Set(this.proofs().filter((stamp) => stamp.intact).map((stamp) => stamp.path));
     return this.manifests().some((manifest) => intact.has(manifest.reference) && manifest.members.has(name));
   }
 
@@ -136,8 +152,7 @@ export class OuterChecks {
 
   private noteStrays(tally: Tally, covered: ReadonlySet<string>): void {
     for (const name of this.kase.names.filter((one) => one.startsWith(PATH.metaInf) && !covered.has(one))) {
-      if (name.endsWith('.ers') || name.includes('EvidenceRecord')) tally.doubt(`${name}: evidence records are not read by this page`, `${name}：本页面不读取证据记录`);
-      else tally.fail(`${name} belongs to no manifest`, `${name} 不属于任何清单`);
+      tally.fail(`${name} belongs to no manifest`, `${name} 不属于任何清单`);
     }
   }
 }

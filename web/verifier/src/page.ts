@@ -92,26 +92,26 @@ async function start(): Promise<void> {
   Object.assign(state, { report: null, problem: null });
   render();
   progress(0);
-  const at = Date.now() * 1000;
-  const outcome = await judge(file, at, turn);
+  const outcome = await judge(file, Date.now() * 1000, turn);
   if (turn !== state.turn) return; // another file was chosen meanwhile
   Object.assign(state, outcome);
   progress(null);
   render();
 }
 
-async function judge(file: File, at: number, turn: number): Promise<Partial<State>> {
+async function judge(file: File, now: number, turn: number): Promise<Partial<State>> {
   let terms;
   try {
-    terms = { trust: readTrust(box('signers'), box('tsas'), box('log')), policy: readPolicy(box('policy')) };
+    const policy = readPolicy(box('policy'));
+    terms = { policy, trust: readTrust(box('signers'), box('tsas'), box('log')), at: policy.at ?? now };
   } catch (error) {
     return { problem: problemOf('badAnchors', error) };
   }
   try {
-    const value = await verifyBundle(file, { ...terms, self: byId<HTMLInputElement>('self').checked, at, onProgress: throttled(turn, 0, 0.8) });
+    const value = await verifyBundle(file, { ...terms, self: byId<HTMLInputElement>('self').checked, onProgress: throttled(turn, 0, 0.8) });
     const onDigest = throttled(turn, 0.8, 0.2);
     const digest = await fileDigest(file, (done) => onDigest(done, file.size));
-    return { report: { value, digest, at } };
+    return { report: { value, digest, at: terms.at } };
   } catch (error) {
     return { problem: problemOf('unreadable', error) };
   }

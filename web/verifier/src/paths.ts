@@ -14,6 +14,10 @@ export const MIMETYPE = 'application/vnd.etsi.asic-e+zip';
 export const asicManifest = (n: number): string => `META-INF/ASiCManifest${String(n).padStart(3, '0')}.xml`;
 export const asicSignature = (n: number): string => `META-INF/signature${String(n).padStart(3, '0')}.p7s`;
 export const asicTimestamp = (n: number): string => `META-INF/timestamp${String(n).padStart(3, '0')}.tst`;
+export const recordManifest = (n: number): string => `META-INF/ASiCEvidenceRecordManifest${String(n).padStart(3, '0')}.xml`;
+export const evidenceRecord = (n: number): string => `META-INF/evidencerecord${String(n).padStart(3, '0')}.ers`;
+export const linkEntry = (n: number): string => `proof/links/${String(n).padStart(4, '0')}.json`;
+export const linkProof = (n: number): string => `proof/links/${String(n).padStart(4, '0')}.tlog-proof`;
 export const sealToken = (n: number): string => `seal/seal-${n}.tsr`;
 
 /** Windows opens these as devices in every folder, with any extension. */

@@ -1,6 +1,7 @@
 // A detached CAdES-B-B signature over content known by its digests (ETSI EN 319 122-1 §6).
 
 import { FormatError, Text } from './bytes';
+import { claimedRoles } from './roles';
 import type { Certificate } from './certificate';
 import { parseSignedData } from './cms';
 import { OID } from './oids';
@@ -18,6 +19,8 @@ export interface SealCheck {
   readonly unaccounted: readonly Text[];
   /** Revocation lists that it brings along: each is believed for its issuer's signature. */
   readonly crls: readonly Uint8Array[];
+  /** The roles that the signer claims. */
+  readonly roles: readonly string[];
 }
 
 /** Malformed input is a FAILED step, not an error; intact says nothing about who signed. */
@@ -29,9 +32,9 @@ export function checkDetached(seal: Uint8Array, content: ContentDigest, known: r
     if (signed.contentType !== OID.data && signed.contentType !== OID.gmData) throw new FormatError(`the signature is over content of type ${signed.contentType}, not data`, '所签内容类型不是 data');
     const signer = checkSignerInfo(signed, content, known);
     const flaw = firstNotPassed(signer.steps);
-    return { intact: !flaw, flaw, certificate: signer.certificate, embedded: signer.embedded, unaccounted: unaccounted(signed, signer, known), crls: signed.crls };
+    return { intact: !flaw, flaw, certificate: signer.certificate, embedded: signer.embedded, unaccounted: unaccounted(signed, signer, known), crls: signed.crls, roles: claimedRoles(signed) };
   } catch (error) {
     if (!(error instanceof FormatError)) throw error;
-    return { intact: false, flaw: failed('structure', `malformed: ${error.en}`, `格式错误：${error.zh}`), certificate: null, embedded: [], unaccounted: [], crls: [] };
+    return { intact: false, flaw: failed('structure', `malformed: ${error.en}`, `格式错误：${error.zh}`), certificate: null, embedded: [], unaccounted: [], crls: [], roles: [] };
   }
 }

@@ -74,7 +74,7 @@ export class SealChecks {
   checkRevocation(): Finding {
     const { chain } = this.path();
     const tally = new Tally('seal.revocation', this.certificate().name);
-    const step = checkRevocation(chain, this.moment().at, 'sealing', [...this.kase.trust.crls, ...this.inner().crls], this.inner().embedded);
+    const step = checkRevocation(chain, this.moment().at, 'sealing', [...this.kase.crls(), ...this.inner().crls], this.inner().embedded);
     if (step.outcome !== 'PASSED') tally.note(step.outcome, step.reason);
     return tally.close(step.reason.en, step.reason.zh);
   }

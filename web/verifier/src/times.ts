@@ -16,7 +16,6 @@ import { checkToken, TokenCheck } from './token';
 
 const CLOCK_TOLERANCE = 5 * MINUTE;
 const MAX_DOCUMENT = 1 << 20;
-const MAX_KEPT_CRLS = 16;
 
 export interface Stamp {
   readonly path: string;
@@ -26,6 +25,12 @@ export interface Stamp {
   /** The moments that the token can mean: its genTime and the accuracy it claims, a second without. */
   readonly earliest: number;
   readonly latest: number;
+}
+
+export function stampOf(path: string, check: TokenCheck): Stamp {
+  const intact = check.integrity === 'PASSED';
+  const [spread, at] = [check.accuracy ?? SECOND, check.genTime ?? 0];
+  return { path, check, intact, trusted: intact && check.trusted === 'PASSED', earliest: at - spread, latest: at + spread };
 }
 
 type Side = 'earliest' | 'latest';
@@ -54,17 +59,8 @@ export class TimeChecks {
 
   stampOf(path: string, digest: Uint8Array): Stamp {
     const { trust, at } = this.kase;
-    const check = checkToken(this.kase.data(path), { digest, anchors: trust.tsas, crls: [...trust.crls, ...this.keptCrls()], at });
-    const intact = check.integrity === 'PASSED';
-    const spread = check.accuracy ?? SECOND;
-    return { path, check, intact, trusted: intact && check.trusted === 'PASSED', earliest: (check.genTime ?? 0) - spread, latest: (check.genTime ?? 0) + spread };
+    return stampOf(path, checkToken(this.kase.data(path), { digest, anchors: trust.tsas, crls: this.kase.crls(), at }));
   }
-
-  /** The revocation lists fetched when the tokens were made; each is believed for its signature alone. */
-  private readonly keptCrls = once((): Uint8Array[] => {
-    const names = this.kase.names.filter((name) => name.startsWith('proof/tsa/') && name.endsWith('.crl') && this.kase.has(name));
-    return names.sort().slice(0, MAX_KEPT_CRLS).map((name) => this.kase.data(name));
-  });
 
   /** The earliest time at which a trusted token proves the signature, or null. */
   provedSealTime(): number | null {
@@ -179,7 +175,8 @@ export class TimeChecks {
       noteClock(tally, { en: `page ${page.id} began`, zh: `第 ${page.id} 页的开始时间` }, page.started, after, before);
       noteClock(tally, { en: `page ${page.id} was first shown`, zh: `第 ${page.id} 页的初始画面时间` }, page.initial, after, shown);
     }
-    noteClock(tally, { en: 'the capture ended', zh: '取证结束时间' }, manifest.finished, after, before);
+    const ended = manifest.deposit ? { en: 'the deposit ended', zh: '存证结束时间' } : { en: 'the capture ended', zh: '取证结束时间' };
+    noteClock(tally, ended, manifest.finished, after, before);
   }
 }
 
@@ -187,8 +184,8 @@ export class TimeChecks {
 export function noteStamps(tally: Tally, stamps: readonly Stamp[], page = ''): void {
   const [en, zh] = page ? [` (page ${page})`, `（第 ${page} 页）`] : ['', ''];
   const trusted = stamps.some((stamp) => stamp.trusted);
-  for (const { path, intact, check } of stamps) {
-    if (!intact || (check.trusted === 'FAILED' && !trusted)) tally.fail(`${path}: ${check.reason.en}`, `${path}：${check.reason.zh}`);
+  for (const { path, check } of stamps) {
+    if (check.integrity === 'FAILED' || (check.trusted === 'FAILED' && !trusted)) tally.fail(`${path}: ${check.reason.en}`, `${path}：${check.reason.zh}`);
   }
   if (!stamps.length) tally.doubt(`the time-stamp is pending${en}`, `时间戳待补${zh}`);
   else if (!trusted) tally.doubt(`intact, but no token leads to a TSA you trust${en}: ${stamps[0].check.reason.en}`, `时间戳完整，但无法追溯至您信任的时间戳机构${zh}：${stamps[0].check.reason.zh}`);

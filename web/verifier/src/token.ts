@@ -41,6 +41,8 @@ export interface TokenCheck {
   readonly bare: Uint8Array | null;
   readonly certificate: Certificate | null;
   readonly embedded: readonly Certificate[];
+  /** From the TSA's certificate to the anchor, when it leads to one. */
+  readonly chain: readonly Certificate[];
   readonly unaccounted: readonly Text[];
 }
 
@@ -53,27 +55,30 @@ interface Opened {
 
 export interface Against {
   readonly digest: Uint8Array;
+  /** The hash function that made `digest`; SHA-256 where nothing is said. */
+  readonly algorithm?: string;
   readonly anchors: readonly Certificate[];
   readonly crls: readonly Uint8Array[];
   readonly at: number;
 }
 
-/** Checks a TimeStampToken or a whole TimeStampResp over a SHA-256 digest; malformed input is a FAILED step. */
-export function checkToken(data: Uint8Array, { digest, anchors, crls, at }: Against): TokenCheck {
+/** Checks a TimeStampToken or a whole TimeStampResp over a digest; malformed input is a FAILED step. */
+export function checkToken(data: Uint8Array, { digest, algorithm = 'sha256', anchors, crls, at }: Against): TokenCheck {
   const opened = open(data);
   const { token, bare } = opened;
   if (!token) {
     const { reason } = opened.steps[opened.steps.length - 1];
-    return { integrity: 'FAILED', trusted: 'FAILED', reason, genTime: null, accuracy: null, selfIssued: false, bare, certificate: null, embedded: [], unaccounted: opened.loose };
+    return { integrity: 'FAILED', trusted: 'FAILED', reason, genTime: null, accuracy: null, selfIssued: false, bare, certificate: null, embedded: [], chain: [], unaccounted: opened.loose };
   }
-  const signer = checkSignerInfo(token.signed, (name) => digestBy(name, token.signed.content!));
-  const steps = [...opened.steps, ...checkInfo(token), ...signer.steps, ...checkImprint(token, digest), checkName(token, signer), checkTime(token, at)];
+  // A token need not embed what the user has.
+  const signer = checkSignerInfo(token.signed, (name) => digestBy(name, token.signed.content!), anchors);
+  const steps = [...opened.steps, ...checkInfo(token), ...signer.steps, ...checkImprint(token, digest, algorithm), checkName(token, signer), checkTime(token, at)];
   const integrity = summary(steps);
   const { decisive, chain } = checkTrust(token, signer, anchors, crls);
   return {
     integrity, trusted: integrity === 'PASSED' ? summary(decisive) : integrity,
     reason: firstNotPassed([...steps, ...decisive])?.reason ?? { en: 'intact and trusted', zh: '完整且可信' },
-    genTime: token.genTime, accuracy: token.accuracy, selfIssued: token.policy === SELF_ISSUED_POLICY, bare, certificate: signer.certificate, embedded: signer.embedded,
+    genTime: token.genTime, accuracy: token.accuracy, selfIssued: token.policy === SELF_ISSUED_POLICY, bare, certificate: signer.certificate, embedded: signer.embedded, chain,
     unaccounted: [...opened.loose, ...unaccounted(token.signed, signer, [...chain, ...anchors])],
   };
 }
@@ -182,10 +187,13 @@ function checkInfo(token: Token): Step[] {
   ];
 }
 
-function checkImprint(token: Token, digest: Uint8Array): Step[] {
+/** The hash function with which a bare token's imprint was made. */
+export const imprintHashOf = (token: Uint8Array): string => parseToken(token).imprintHash;
+
+function checkImprint(token: Token, digest: Uint8Array, algorithm: string): Step[] {
   const name = token.imprintHash;
   const known = STRONG.has(name) ? passed('imprint-algorithm', `imprint by ${name}`, `摘要算法 ${name}`) : failed('imprint-algorithm', `hash function ${name} proves nothing`, `摘要算法 ${name} 不具证明力`);
-  if (name !== 'sha256') return [known, failed('imprint', `the stamp is over a ${name} digest, not sha256`, `所盖摘要为 ${name}，并非 sha256`)];
+  if (name !== algorithm) return [known, failed('imprint', `the stamp is over a ${name} digest, not ${algorithm}`, `所盖摘要为 ${name}，并非 ${algorithm}`)];
   return [known, same(token.imprint, digest) ? passed('imprint', 'the stamp is over this data', '时间戳针对此数据') : failed('imprint', 'the stamp is over other data', '时间戳针对的是其他数据')];
 }
 

@@ -6,7 +6,7 @@ import { parseCrl } from './revocation';
 import { parseVkey, VerifierKey } from './tlog';
 import { parseWitnessPolicy, WitnessPolicy } from './witnesspolicy';
 
-const MAX_ANCHORS = 200;
+export const MAX_ANCHORS = 200;
 
 export interface Trust {
   readonly signers: readonly Certificate[];

@@ -5,17 +5,20 @@ import { Case } from './case';
 import { Certificate, pemBlocks, readableCertificates, unique } from './certificate';
 import { checkForm, checkMembers, checkSha256Sums, checkSm3Sums, checkVersions } from './container';
 import { complete, Finding, finding, foreign, overall, run } from './findings';
+import { checkItems, checkLinks, checkStatement } from './deposit';
 import { checkLasting } from './lasting';
 import { LedgerChecks } from './ledger';
 import { checkNetwork } from './network';
 import { OuterChecks } from './outer';
-import { checkPolicy, Policy } from './policy';
+import { checkSignatures, checkTimestamps, checkWitnesses, demandsOf, ownChecks, Policy, withAnchors } from './policy';
 import { checkArtifacts, checkManifestForm, checkMinimum, checkRecords } from './record';
 import { checkArchiveRecords, checkArchiveWacz, checkCustody, checkDevtools, checkEnvironment, checkExchanges, checkWorklog } from './recordings';
 import { SealChecks } from './seals';
 import type { Outcome } from './steps';
 import { PATH } from './paths';
 import { checkRedaction } from './redaction';
+import { algorithmsOf } from './renewal';
+import { checkRoles } from './roles';
 import { checkTls } from './tls';
 import { TimeChecks } from './times';
 import { merged, Trust } from './trust';
@@ -23,7 +26,7 @@ import { merged, Trust } from './trust';
 export interface Options {
   readonly trust: Trust;
   readonly self: boolean;
-  readonly policy: Policy | null;
+  readonly policy: Policy;
   /** Microseconds since 1970. */
   readonly at: number;
   readonly onProgress: (done: number, of: number) => void;
@@ -39,6 +42,8 @@ export interface Shown {
 export interface Report {
   readonly overall: Outcome;
   readonly findings: readonly Finding[];
+  /** Ids that the user's policy made required. */
+  readonly asked: readonly string[];
   readonly kase: Case;
   readonly certificates: readonly Shown[];
 }
@@ -69,24 +74,33 @@ class Checks {
       ['archive.records', () => checkArchiveRecords(kase)], ['archive.wacz', () => checkArchiveWacz(kase)], ['exchanges.complete', () => checkExchanges(kase)],
       ['exchanges.corroborated', () => checkNetwork(kase)], ['worklog.chain', () => checkWorklog(kase)], ['custody.chain', () => checkCustody(kase)],
       ['environment.report', () => checkEnvironment(kase)], ...(kase.names.includes(PATH.redaction) ? [['redaction.edition', () => checkRedaction(kase)] as const] : []),
+      ['deposit.items', () => checkItems(kase)], ['deposit.statement', () => checkStatement(kase)],
       ['devtools.exclusive', () => checkDevtools(kase)], ['tls.handshake', () => checkTls(kase)],
     ];
   }
 
   /** What depends on whom the user trusts. */
-  anchored(policy: Policy | null): Check[] {
+  anchored(policy: Policy): Check[] {
     const { times, outer, seals, ledger, kase } = this;
     return [
       ['outer.signature', () => outer.checkSignature()], ['outer.signer', () => outer.checkSigner(seals)], ['outer.timestamp', () => outer.checkTimestamp()],
-      ...(kase.names.some((name) => name.startsWith('META-INF/signature') && name !== 'META-INF/signature001.p7s') ? [['outer.roles', () => outer.checkRoles()] as const] : []),
+      ...(kase.names.some((name) => name.startsWith('META-INF/signature') && name !== 'META-INF/signature001.p7s') ? [['outer.roles', () => checkRoles(kase, outer)] as const] : []),
       ['seal.signature', () => seals.checkSignature()], ['seal.identity', () => seals.checkIdentity()], ['seal.validity', () => seals.checkValidity()],
       ['seal.revocation', () => seals.checkRevocation()],
       ['time.open', () => times.checkOpen()], ['time.capture', () => times.checkCapture()], ['time.seal', () => times.checkSeal()], ['time.order', () => times.checkOrder()],
       ['time.independent', () => times.checkIndependent(outer.readableStamps())], ['time.lasting', () => checkLasting(kase, times, outer)],
       ['ledger.entry', () => ledger.checkEntry()], ['ledger.inclusion', () => ledger.checkInclusion()], ['ledger.checkpoint', () => ledger.checkCheckpoint()],
       ['ledger.open', () => ledger.checkOpen()], ['ledger.independent', () => ledger.checkIndependent(outer.readableStamps())],
-      ...(policy ? [['policy.signatures', () => checkPolicy(kase, outer, policy)] as const] : []),
+      ['deposit.links', () => checkLinks(kase)], ...this.demanded(policy),
     ];
+  }
+
+  private demanded(policy: Policy): Check[] {
+    const { times, outer, ledger, kase } = this;
+    const checks: Record<string, () => Finding> = {
+      'policy.signatures': () => checkSignatures(kase, outer, policy), 'policy.timestamps': () => checkTimestamps(times, outer, policy), 'policy.witnesses': () => checkWitnesses(ledger, policy),
+    };
+    return ownChecks(policy).map((id) => [id, checks[id]]);
   }
 
   /** The certificates that the bundle shows: embedded in seals and tokens, or in its own `trust/`. */
@@ -99,7 +113,7 @@ class Checks {
       }
     };
     const pem = (name: string) => quiet(() => readableCertificates(pemBlocks(new TextDecoder().decode(this.kase.keptData(name) ?? new Uint8Array()), 'CERTIFICATE')));
-    const stamps = [() => this.times.opens(), () => [...this.times.captures().values()].flat(), () => this.times.seals(), () => this.outer.stamps()].flatMap((read) => quiet(read));
+    const stamps = [() => this.times.opens(), () => [...this.times.captures().values()].flat(), () => this.times.seals(), () => this.outer.proofs()].flatMap((read) => quiet(read));
     return {
       signers: unique([...quiet(() => [...this.seals.inner().embedded]), ...quiet(() => this.outer.signatures().flatMap((one) => [...one.check.embedded])), ...pem('trust/signer.pem')]),
       tsas: unique([...stamps.flatMap((stamp) => [...stamp.check.embedded]), ...pem('trust/tsa.pem')]),
@@ -132,8 +146,15 @@ function capped(own: readonly Finding[], given: readonly Finding[]): Finding[] {
   return own.map((one) => (one.outcome === 'PASSED' && !passed.has(one.id) ? { ...one, outcome: 'INDETERMINATE', reason: ONLY_OWN } : one));
 }
 
-export async function verifyBundle(file: File, { trust, self, policy, at, onProgress }: Options): Promise<Report> {
+/** The hash functions that the bundle's evidence records need of its members. */
+function recordHashes(kase: Case): string[] {
+  return kase.names.filter((name) => name.endsWith('.ers')).flatMap((name) => algorithmsOf(kase.keptData(name) ?? new Uint8Array()));
+}
+
+export async function verifyBundle(file: File, { trust: given, self, policy, at, onProgress }: Options): Promise<Report> {
+  const [trust, asked] = [withAnchors(given, policy), demandsOf(policy)];
   let kase = await Case.open(file, trust, at, onProgress);
+  await kase.prepare(recordHashes(kase));
   let checks = new Checks(kase);
   const shown = checks.certificates();
   // A fingerprint that the user obtained elsewhere makes the certificate that has it an anchor.
@@ -149,5 +170,5 @@ export async function verifyBundle(file: File, { trust, self, policy, at, onProg
   const receipts = kase.names.some((name) => name.startsWith('proof/anchors/')) ? [finding('ledger.anchored', 'NOT_PERFORMED', ANCHORED)] : [];
   const findings = complete([...content, ...anchored, ...receipts, finding('status.current', 'NOT_PERFORMED', STATUS)], deposit);
   const certificates = (['signer', 'tsa'] as const).flatMap((role) => shown[`${role}s`].map(({ name, fingerprint }): Shown => ({ role, name, fingerprint })));
-  return { overall: overall(findings), findings, kase, certificates };
+  return { overall: overall(findings, asked), findings, asked, kase, certificates };
 }

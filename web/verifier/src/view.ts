@@ -136,7 +136,7 @@ export function showReport(report: Report, digest: string, at: number, words: Wo
   const verdict = element('div', undefined, `verdict ${report.overall}`);
   verdict.id = 'overall';
   verdict.dataset.outcome = report.overall;
-  verdict.append(element('strong', words[report.overall]), element('span', visible(headline(report.overall, report.findings, words, lang), 1200)));
+  verdict.append(element('strong', words[report.overall]), element('span', visible(headline(report.overall, report.findings, report.asked, words, lang), 1200)));
   const columns = element('div', undefined, 'columns');
   const [left, right] = [element('div'), element('aside')];
   left.append(...layers(report, words, lang));

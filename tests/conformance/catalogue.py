@@ -1,0 +1,13 @@
+"""All conformance cases: importing the modules below registers theirs."""
+
+from tests.conformance import (  # noqa: F401 - they register cases
+    archive_forgeries,
+    deposit_forgeries,
+    edition_forgeries,
+    grown_forgeries,
+    signer_forgeries,
+    token_forgeries,
+)
+from tests.conformance.forgeries import CASES, Exhibit, Workshop
+
+__all__ = ["CASES", "Exhibit", "Workshop"]
