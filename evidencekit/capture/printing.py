@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import shutil
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -17,7 +17,7 @@ from evidencekit.capture.rendering import pdf
 from evidencekit.errors import BrowserError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import AsyncIterator, Mapping
     from pathlib import Path
 
     from evidencekit.model import JsonValue
@@ -41,21 +41,43 @@ class PrintJob:
 
 
 async def print_document(job: PrintJob, *, workdir: Path, options: BrowserOptions) -> None:
-    """Print one document; as `print_documents`."""
-    await print_documents((job,), workdir=workdir, options=options)
+    """Print one document, with a browser of its own; as `Press.print`."""
+    async with open_press(workdir=workdir, options=options) as press:
+        await press.print(job)
 
 
-async def print_documents(jobs: Iterable[PrintJob], *, workdir: Path, options: BrowserOptions) -> None:
-    """Print documents on A4, one after the other in one browser.
+class Press:
+    """A running browser that prints documents on A4, one after the other."""
+
+    def __init__(self, client: OwnClient) -> None:
+        self._client = client
+
+    async def print(self, job: PrintJob) -> None:
+        """Print one document; its PDF is on disk afterwards.
+
+        Raises:
+            BrowserError: the browser does not print.
+            StorageError: the PDF cannot be written.
+        """
+        page, target = await _blank_page(self._client)
+        await page.call("Emulation.setScriptExecutionDisabled", {"value": True})
+        frame = text_of(mapping_of(await page.call("Page.getFrameTree"), "frameTree", "frame"), "id")
+        await page.call("Page.setDocumentContent", {"frameId": frame, "html": job.html})
+        await _loaded(page)
+        await pdf(page, job.out, header=job.header, footer=job.footer)
+        await self._client.call("Target.closeTarget", {"targetId": target})
+
+
+@asynccontextmanager
+async def open_press(*, workdir: Path, options: BrowserOptions) -> AsyncIterator[Press]:
+    """Start a browser that prints, and end it.
 
     Args:
-        jobs: what to print; an iterator is asked for the next when the one before is on disk.
         workdir: an existing folder for the browser's profile, removed again, and its record `browser.json`.
         options: how to start the browser.
 
     Raises:
-        BrowserError: there is no usable browser, or it does not print.
-        StorageError: the PDF cannot be written.
+        BrowserError: there is no usable browser.
     """
     binary = options.binary if options.binary is not None else await asyncio.to_thread(find_browser)
     profile = workdir / "printing-profile"
@@ -69,14 +91,7 @@ async def print_documents(jobs: Iterable[PrintJob], *, workdir: Path, options: B
         mux.join(client)
         mux.root = client
         await client.call("Browser.getVersion", timeout_s=_START_TIMEOUT_S)
-        for job in jobs:
-            page, target = await _blank_page(client)
-            await page.call("Emulation.setScriptExecutionDisabled", {"value": True})
-            frame = text_of(mapping_of(await page.call("Page.getFrameTree"), "frameTree", "frame"), "id")
-            await page.call("Page.setDocumentContent", {"frameId": frame, "html": job.html})
-            await _loaded(page)
-            await pdf(page, job.out, header=job.header, footer=job.footer)
-            await client.call("Target.closeTarget", {"targetId": target})
+        yield Press(client)
 
 
 async def _loaded(page: CdpSession) -> None:

@@ -65,25 +65,29 @@ def export_902(exhibits: Sequence[Exhibit], out: Path, options: CertificationOpt
     with new_folder(out) as folder:
         scratch = folder / ".scratch"
         scratch.mkdir()
-        printer = Printer(browser=BrowserOptions(binary=binary), workdir=scratch, max_bytes=1 << 30)
-        for exhibit in exhibits:
-            system, items = _facts(exhibit)
-            drafts = {"13": draft_13(system, items), "14": draft_14(system, items)}
-            if exhibit.manifest.deposit is not None:
-                del drafts["13"]  # no process that is known here made the files of a deposit
-            for rule, blocks in drafts.items():
-                stem = f"902-{rule}-{exhibit.number}"
-                title = Text(en=f"Fed. R. Evid. 902({rule}), draft", zh=f"902({rule}) 声明草稿")
-                label = f"902-{rule} draft {exhibit.number}"
-                plain = document_html(title, blocks, head=numbering_css(start=1, total=1, label=label))
-                pages = printer.print_html(plain, folder / f"{stem}.pdf")
-                final = document_html(title, blocks, head=numbering_css(start=1, total=pages, label=label))
-                printer.print_html(final, folder / f"{stem}.pdf")
-                if options.office:
-                    write_docx(blocks, folder / f"{stem}.docx")
+        with Printer(browser=BrowserOptions(binary=binary), workdir=scratch, max_bytes=1 << 30) as printer:
+            for exhibit in exhibits:
+                _write_drafts(exhibit, folder, printer, office=options.office)
         shutil.rmtree(scratch)
         write_file(folder / "README.txt", _README.encode())
         write_sums(folder)
+
+
+def _write_drafts(exhibit: Exhibit, folder: Path, printer: Printer, *, office: bool) -> None:
+    system, items = _facts(exhibit)
+    drafts = {"13": draft_13(system, items), "14": draft_14(system, items)}
+    if exhibit.manifest.deposit is not None:
+        del drafts["13"]  # no process that is known here made the files of a deposit
+    for rule, blocks in drafts.items():
+        stem = f"902-{rule}-{exhibit.number}"
+        title = Text(en=f"Fed. R. Evid. 902({rule}), draft", zh=f"902({rule}) 声明草稿")
+        label = f"902-{rule} draft {exhibit.number}"
+        plain = document_html(title, blocks, head=numbering_css(start=1, total=1, label=label))
+        pages = printer.print_html(plain, folder / f"{stem}.pdf")
+        final = document_html(title, blocks, head=numbering_css(start=1, total=pages, label=label))
+        printer.print_html(final, folder / f"{stem}.pdf")
+        if office:
+            write_docx(blocks, folder / f"{stem}.docx")
 
 
 def _facts(exhibit: Exhibit) -> tuple[System, tuple[Item, ...]]:

@@ -90,12 +90,12 @@ def export_court(exhibits: Sequence[Exhibit], out: Path, options: CourtOptions) 
     with new_folder(out) as folder:
         scratch = folder / ".scratch"
         scratch.mkdir()
-        printer = Printer(
+        with Printer(
             browser=BrowserOptions(binary=binary, extra_args=options.browser.extra_args, home=options.browser.home),
             workdir=scratch,
             max_bytes=options.max_bytes,
-        )
-        _Court(exhibits, folder, options, printer).write()
+        ) as printer:
+            _Court(exhibits, folder, options, printer).write()
         shutil.rmtree(scratch)
         write_sums(folder)
 

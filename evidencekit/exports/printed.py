@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import re
-from dataclasses import dataclass
+from contextlib import AsyncExitStack
 from typing import TYPE_CHECKING, Final
 
-from evidencekit.capture.printing import PrintJob, print_documents
+from evidencekit.capture.printing import PrintJob, open_press
 from evidencekit.errors import BrowserError, UsageError
 from evidencekit.report.bands import Shot, band_count, numbering_css, render_bands
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
+    from typing import Self
 
     from evidencekit.capture.launcher import BrowserOptions
+    from evidencekit.capture.printing import Press
 
 MIN_BROWSER: Final = 131
 """Chromium prints page margin boxes (CSS Paged Media), which number the pages, since this version."""
@@ -23,13 +24,34 @@ _EMPTY: Final = "<span></span>"
 _COUNT: Final = re.compile(rb"/Type\s*/Pages\b[^>]*?/Count\s+(\d+)|/Count\s+(\d+)[^>]*?/Type\s*/Pages\b")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Printer:
-    """The browser that prints, a scratch folder for it, and the size in bytes over which a file is divided."""
+    """Prints the parts of an export with one browser, which is started by the first and ended with the context."""
 
-    browser: BrowserOptions
-    workdir: Path
-    max_bytes: int
+    def __init__(self, *, browser: BrowserOptions, workdir: Path, max_bytes: int) -> None:
+        """Prepare to print.
+
+        Args:
+            browser: how to start it.
+            workdir: a scratch folder for it.
+            max_bytes: the size over which a file is divided.
+        """
+        self._browser = browser
+        self.workdir = workdir
+        self._max_bytes = max_bytes
+        self._runner = asyncio.Runner()
+        self._stack = AsyncExitStack()
+        self._press: Press | None = None
+
+    def __enter__(self) -> Self:
+        """Return it; nothing is started yet."""
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """End the browser."""
+        try:
+            self._runner.run(self._stack.aclose())
+        finally:
+            self._runner.close()
 
     def print_html(self, html: str, out: Path) -> int:
         """Print one document; give its number of pages.
@@ -38,7 +60,7 @@ class Printer:
             BrowserError: the browser does not print.
             StorageError: the file cannot be written.
         """
-        self._print(iter([PrintJob(html=html, header=_EMPTY, footer=_EMPTY, out=out)]))
+        self._runner.run(self._print(PrintJob(html=html, header=_EMPTY, footer=_EMPTY, out=out)))
         return count_pages(out)
 
     def print_shot(self, shot: Shot, folder: Path, stem: str, numbers: tuple[int, int]) -> list[Path]:
@@ -64,7 +86,7 @@ class Printer:
                 f"{shot.path} was printed on {pages} pages instead of {last - first + 1}; report this defect",
                 f"{shot.path} 打印为 {pages} 页，应为 {last - first + 1} 页；请报告此缺陷",
             )
-        if out.stat().st_size <= self.max_bytes:
+        if out.stat().st_size <= self._max_bytes:
             return [out]
         out.unlink()
         if first == last:
@@ -77,8 +99,11 @@ class Printer:
             shot, folder, (middle + 1, last), numbers
         )
 
-    def _print(self, jobs: Iterator[PrintJob]) -> None:
-        asyncio.run(print_documents(jobs, workdir=self.workdir, options=self.browser))
+    async def _print(self, job: PrintJob) -> None:
+        if self._press is None:
+            press = open_press(workdir=self.workdir, options=self._browser)
+            self._press = await self._stack.enter_async_context(press)
+        await self._press.print(job)
 
 
 def check_browser(version: str) -> None:
