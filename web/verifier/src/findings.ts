@@ -93,7 +93,7 @@ export async function run(id: string, check: () => Finding | Promise<Finding>): 
   }
 }
 
-const OF_PAGES = ['archive.', 'devtools.', 'environment.', 'exchanges.', 'manifest.minimum', 'time.capture', 'tls.'];
+const OF_PAGES = ['archive.', 'corroboration.', 'devtools.', 'environment.', 'exchanges.', 'manifest.minimum', 'time.capture', 'tls.'];
 
 /** Whether an id is about the other kind of record: a deposit has no pages, a capture no deposited files. */
 export const foreign = (id: string, deposit: boolean): boolean => (deposit ? OF_PAGES.some((start) => id.startsWith(start)) : id.startsWith('deposit.'));
