@@ -13,7 +13,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
-from tests.conformance.forgeries import CASES, SCREENSHOT, _hook, _rebuilt, _signed_wacz
+from tests.conformance.forgeries import CASES, SCREENSHOT, _drop, _hook, _rebuilt, _signed_wacz
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 INITIAL = "capture/pages/0001/screenshot-initial.png"
 
 
-def _edited(name: str, edit: Callable[[dict[str, object]], None]) -> Callable[[bytes], bytes]:
+def _edited(name: str, edit: Callable[[dict[str, object]], object]) -> Callable[[bytes], bytes]:
     """Change a JSON member of a signed WACZ."""
 
     def change(data: bytes) -> bytes:
@@ -41,7 +41,7 @@ def _edited(name: str, edit: Callable[[dict[str, object]], None]) -> Callable[[b
     return change
 
 
-def _signed_data(edit: Callable[[dict[str, object]], None]) -> Callable[[bytes], bytes]:
+def _signed_data(edit: Callable[[dict[str, object]], object]) -> Callable[[bytes], bytes]:
     def inner(value: dict[str, object]) -> None:
         signed = value["signedData"]
         assert isinstance(signed, dict)
@@ -72,6 +72,6 @@ CASES["wacz_signed_without_signature_fail"] = _hook(wacz=_signed_data(lambda sig
 CASES["wacz_signed_pages_changed_fail"] = _hook(
     wacz=lambda data: _rebuilt(lambda members: members.update({"pages/pages.jsonl": b"{}\n"}))(_signed_wacz(data))
 )
-CASES["wacz_no_pages_fail"] = _hook(wacz=_rebuilt(lambda members: members.pop("pages/pages.jsonl")))
-CASES["wacz_no_archive_fail"] = _hook(wacz=_rebuilt(lambda members: members.pop("archive/data.warc.gz")))
+CASES["wacz_no_pages_fail"] = _hook(wacz=_rebuilt(_drop("pages/pages.jsonl")))
+CASES["wacz_no_archive_fail"] = _hook(wacz=_rebuilt(_drop("archive/data.warc.gz")))
 CASES["artifacts_swapped_fail"] = _hook(artifacts=_swapped)

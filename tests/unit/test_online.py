@@ -66,7 +66,7 @@ def stamped_by(url: str, keys: Keys, folder: Path) -> tuple[Path, Trust]:
 
 
 @contextmanager
-def listening(handler: type[BaseHTTPRequestHandler] | partial[SimpleHTTPRequestHandler]) -> Iterator[str]:
+def listening(handler: type[BaseHTTPRequestHandler] | partial[Files]) -> Iterator[str]:
     server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
     server.daemon_threads = True
     threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True).start()
