@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 MAX_BYTES: Final = 1 << 20
 _MAX_COUNT: Final = 100
 _HEX_CHARS: Final = 64
+_MAX_LISTED: Final = 10
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -125,7 +126,12 @@ def _known(fields: Fields, name: str, known: Collection[str]) -> tuple[str, ...]
     found = fields.texts(name) if fields.has(name) else ()
     for each in found:
         if each not in known:
-            fields.refuse(name, f"holds {each[:80]!r}, which is not known", f"含有未知的取值 {each[:80]!r}")
+            choices = ", ".join(known) if len(known) <= _MAX_LISTED else "those of docs/spec/findings.md"
+            fields.refuse(
+                name,
+                f"holds {each[:80]!r}, which is not known; known are {choices}",
+                f"含有未知的取值 {each[:80]!r}；已知的有 {choices}",
+            )
     return tuple(found)
 
 
