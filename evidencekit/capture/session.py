@@ -295,7 +295,7 @@ class _Run:
 
 def _unguarded(request: CaptureRequest, recorder: Recorder) -> tuple[Text, ...]:
     """Says so when the browser did not hold public pages off private addresses (its local-network checks)."""
-    if request.allow_private or all("Block" in policy for policy in recorder.local_network):
+    if request.allow_private or all("Block" in policy for policy in recorder.traffic.local_network):
         return ()
     return (
         Text(

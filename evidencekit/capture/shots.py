@@ -158,7 +158,7 @@ class Shooter:
 
     async def _render(self, session: CdpSession, notes: VisitNotes) -> None:
         recorder = self._studio.recorder
-        ids = tuple(each for each, _ in recorder.documents.get(self._target_of(session), ()))
+        ids = tuple(each for each, _ in recorder.traffic.documents.get(self._target_of(session), ()))
         notes.document_ids = ids
         last = next((each for each in reversed(recorder.exchanges) if ids and each.id == ids[-1]), None)
         if last is not None and last.response is not None:

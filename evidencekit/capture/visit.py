@@ -125,7 +125,7 @@ class Visit:
 
     def _refuse_private_hop(self) -> None:
         """A redirect to a private literal fails as unresolved under the resolver rules: say what it was."""
-        for _, hop in self._studio.recorder.main_documents.get(self.page, ()):
+        for _, hop in self._studio.recorder.traffic.main_documents.get(self.page, ()):
             check_url(hop, allow_private=self._request.allow_private)
 
     async def _settle(self, driven: DrivenPage, session: CdpSession) -> None:
@@ -242,7 +242,7 @@ class Visit:
     def _note_document(self) -> None:
         """Which exchanges brought the main document, and what the last of them is."""
         recorder = self._studio.recorder
-        ids = tuple(exchange_id for exchange_id, _ in recorder.main_documents.get(self.page, ()))
+        ids = tuple(exchange_id for exchange_id, _ in recorder.traffic.main_documents.get(self.page, ()))
         self.notes.document_ids = ids
         last = next((each for each in reversed(recorder.exchanges) if ids and each.id == ids[-1]), None)
         if last is not None and last.response is not None:

@@ -141,4 +141,4 @@ async def _visit(folder: Path, port: int, *, secure: bool) -> tuple[list[Exchang
             supervisor.check()
         except BlockedUrlError as error:
             ended = error
-        return list(studio.recorder.exchanges), ended, set(studio.recorder.local_network)
+        return list(studio.recorder.exchanges), ended, set(studio.recorder.traffic.local_network)

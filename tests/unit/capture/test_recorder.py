@@ -334,7 +334,7 @@ def test_a_download_that_devtools_does_not_report_is_refused_by_name(recorded: R
 
 
 def test_a_request_that_never_left_the_process_is_counted_but_not_an_exchange(recorded: Recorded) -> None:
-    assert recorded.recorder.ignored["data:"] == 1
+    assert recorded.recorder.traffic.ignored["data:"] == 1
 
 
 @pytest.mark.parametrize("path", ["/none204", "/head", "/beacon", "/empty"])
@@ -412,7 +412,7 @@ def test_workers_and_frames_are_told_apart_and_belong_to_the_page(recorded: Reco
     assert recorded.one("/from-shared").target == "shared_worker"
     assert recorded.one("/from-service").target == "service_worker"
     assert {each.page for each in recorded.recorder.exchanges} == {"0001"}
-    assert recorded.recorder.main_documents["0001"] == [("000001", f"http://127.0.0.1:{recorded.port}/")]
+    assert recorded.recorder.traffic.main_documents["0001"] == [("000001", f"http://127.0.0.1:{recorded.port}/")]
 
 
 def test_records_commit_to_the_blocks_in_order_of_completion(recorded: Recorded) -> None:
