@@ -7,6 +7,7 @@ import shutil
 from typing import TYPE_CHECKING
 
 from evidencekit.capture.environment.fonts import has_cjk_font
+from evidencekit.capture.isolation import require_isolation
 from evidencekit.capture.launcher import find_browser
 from evidencekit.errors import BrowserError, StorageError
 from evidencekit.signing.cades import content_of, sign_detached
@@ -36,11 +37,14 @@ def preflight(order: Order, office: Office) -> None:
     """Refuse what cannot end well.
 
     Raises:
+        UsageError: the browser cannot be isolated here.
         SigningError: the signer's certificate is not valid now, or a key that is elsewhere does not sign.
         BrowserError: there is no browser, or no font that draws Chinese.
         StorageError: the output exists, its folder or the home cannot be written to, or there is no room.
     """
     _check_signer(office)
+    if order.request is not None and order.request.isolate:
+        require_isolation(allow_private=order.request.allow_private)
     if order.browser.binary is None:
         find_browser()
     if has_cjk_font() is False:

@@ -30,6 +30,8 @@ def request_value(request: CaptureRequest) -> Mapping[str, JsonValue]:
         "include_secrets": request.include_secrets,
         "strict": request.strict,
         "dismiss_banners": request.dismiss_banners,
+        "isolate": request.isolate,
+        "packets": request.packets,
         "limits": {each.name: _number(getattr(limits, each.name)) for each in fields(limits)},
         "process": None if request.process is None else _process(request.process),
     }

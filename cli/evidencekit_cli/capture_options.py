@@ -45,3 +45,5 @@ class CaptureOptions(WhoOptions):
     include_secrets: bool
     strict: bool
     dismiss_banners: bool
+    isolate: bool
+    pcap: bool

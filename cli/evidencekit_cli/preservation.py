@@ -208,6 +208,8 @@ def _request(options: CaptureOptions, settings: Settings, urls: tuple[str, ...])
         include_secrets=options["include_secrets"],
         strict=options["strict"],
         dismiss_banners=options["dismiss_banners"],
+        isolate=options["isolate"],
+        packets=options["pcap"],
     )
 
 

@@ -84,17 +84,14 @@ class DrivenPage:
         now = datetime.now(UTC)
         self.console.append(ConsoleLine(time=now, kind=kind, text=text[:CONSOLE_CHARS], url=url[:2048], line=line))
 
-    async def goto(self, url: str, *, timeout_s: float) -> int | None:
-        """Navigate until the first byte of the answer is committed.
-
-        Returns:
-            The HTTP status, None when the answer has none.
+    async def goto(self, url: str, *, timeout_s: float) -> None:
+        """Navigate until the first byte of the answer is committed; what the answer is, the recorder knows.
 
         Raises:
             NavigationError: nothing was shown; the sentence says why.
         """
         try:
-            response = await self.page.goto(url, timeout=timeout_s * 1000, wait_until="commit")
+            await self.page.goto(url, timeout=timeout_s * 1000, wait_until="commit")
         except PlaywrightTimeoutError as error:
             raise NavigationError(
                 f"{url[:200]}: the server did not answer within {timeout_s:g} s; try again",
@@ -104,7 +101,6 @@ class DrivenPage:
             # Playwright has a sentence of its own where the browser says net::ERR_ABORTED.
             name = "ERR_ABORTED" if "Download is starting" in error.message else net_error(error.message)
             raise navigation_error(url, name) from error
-        return None if response is None else response.status
 
     async def wait_loaded(self, *, timeout_s: float) -> bool:
         """Wait for the load event; False when it did not come in time."""

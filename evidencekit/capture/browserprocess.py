@@ -46,9 +46,10 @@ class BrowserProcess:
         log = os.open(staging / "browser.log", os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
         null = os.open(os.devnull, os.O_RDWR | os.O_CLOEXEC)
         try:
-            pid = os.posix_spawn(
-                binary.path,
-                [str(binary.path), *launch.arguments],
+            command = [*launch.prefix, str(binary.path), *launch.arguments]
+            pid = os.posix_spawnp(
+                command[0],
+                command,
                 dict(launch.environment),
                 # Chromium reads commands from descriptor 3 and writes to 4.
                 file_actions=[

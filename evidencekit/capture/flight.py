@@ -57,6 +57,7 @@ class Flight:
     monotonic_s: float
     frame: str = ""
     main_document: bool = False
+    patient: bool = False
     request: Params = field(default_factory=dict)
     response: Params | None = None
     redirected_from: str | None = None
@@ -74,7 +75,6 @@ class Flight:
     stream_answer: asyncio.Future[Params] | None = None
     cut: bool = False
     request_body: Body | None = None
-    over: bool = False
 
     @property
     def status(self) -> int | None:

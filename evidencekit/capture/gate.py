@@ -1,7 +1,8 @@
 """Playwright's way in: a loopback WebSocket with a secret path that admits exactly one client, once.
 
 Playwright's emulation defaults would change what the page sees (fonts, media features, focus) and where downloads
-go. They are answered here without being passed to the browser, so the page stays as in a plain visit.
+go. They are answered here without being passed to the browser, so the page stays as in a plain visit. Nor is
+Playwright told of requests: the recorder watches them already, and a second account of each costs the page time.
 """
 
 from __future__ import annotations
@@ -35,6 +36,7 @@ WITHHELD_METHODS = frozenset(
         "Emulation.setFocusEmulationEnabled",
         "Emulation.setUserAgentOverride",
         "Browser.setDownloadBehavior",
+        "Network.enable",
     }
 )
 """Commands of Playwright that are answered with an empty result instead of being passed on."""

@@ -69,6 +69,8 @@ QUIET_FLAGS = (
     "--disable-search-engine-choice-screen",
     "--metrics-recording-only",
     "--no-pings",
+    # The browser's own error page would ask again and again.
+    "--disable-auto-reload",
     "--password-store=basic",
     "--use-mock-keychain",
     "--mute-audio",
@@ -113,10 +115,14 @@ class BrowserOptions:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Launch:
-    """What is given to the browser: its arguments (flags beyond these are none) and environment settings."""
+    """What is given to the browser: its arguments (flags beyond these are none) and environment settings.
+
+    `prefix` is a command that starts it in its stead, in the same process.
+    """
 
     arguments: tuple[str, ...]
     environment: Mapping[str, str]
+    prefix: tuple[str, ...] = ()
 
 
 def find_browser(environment: Mapping[str, str] | None = None) -> BrowserBinary:

@@ -1,6 +1,7 @@
-"""The views of a finished page: DOM, text, copies, facts, and the full picture, taken last (it makes the page resize).
+"""The views of a finished page: DOM, text and the full picture first, which are the evidence, then copies and facts.
 
-DOM and picture are the evidential minimum; every other view that cannot be had is missing by name.
+The picture makes the page resize and printing makes it print: what may disturb it comes after what counts most, and a
+page that dies of a copy has not taken its evidence along. What cannot be had of the rest is missing by name.
 """
 
 from __future__ import annotations
@@ -86,6 +87,11 @@ class PageViews:
         await self._optional("frames", self._frames())
         await self._optional("media list", self._media())
         self._judge(source)
+        try:
+            await self._picture(max_height_px)
+        except (BrowserError, FormatError) as error:
+            raise self._minimum("full-page picture", "整页截图", error) from error
+        self._notes.complete = True
         if copies:
             await self._optional("mhtml", self._mhtml())
             await self._optional("pdf", self._pdf())
@@ -93,10 +99,6 @@ class PageViews:
             await self._optional("accessibility tree", self._accessibility())
         await self._optional("storage", self._storage())
         await self._optional("rendering facts", self._facts())
-        try:
-            await self._picture(max_height_px)
-        except (BrowserError, FormatError) as error:
-            raise self._minimum("full-page picture", "整页截图", error) from error
         await self._console()
 
     def _judge(self, source: bytes) -> None:

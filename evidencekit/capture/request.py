@@ -82,6 +82,8 @@ class CaptureRequest:
     """Stop before navigation when a probe of the environment sees a sign of forgery."""
     dismiss_banners: bool = False
     process: ProcessRequest | None = None
+    isolate: bool = False
+    packets: bool = False
     limits: Limits = field(default_factory=Limits)
 
 

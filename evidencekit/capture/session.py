@@ -9,9 +9,11 @@ from typing import TYPE_CHECKING, TypeVar
 
 from evidencekit.capture.assembly import Recording, assemble
 from evidencekit.capture.captureroot import root_document
+from evidencekit.capture.enclosure import Enclosure, enclosed
 from evidencekit.capture.environment.probe import ProbeSources
 from evidencekit.capture.environment.run import format_environment
 from evidencekit.capture.interfaces import INTERFACES, name_missing
+from evidencekit.capture.itinerary import Itinerary
 from evidencekit.capture.journal import Journal, bare_url
 from evidencekit.capture.launcher import BrowserOptions, find_browser, prepare_launch
 from evidencekit.capture.networklog import FILE_NAME, network_log
@@ -19,19 +21,17 @@ from evidencekit.capture.networkreport import network_files
 from evidencekit.capture.privacy import PrivateTexts
 from evidencekit.capture.processrun import ProcessRun
 from evidencekit.capture.processstage import open_stage
-from evidencekit.capture.request import Mode, check_request
+from evidencekit.capture.request import check_request
+from evidencekit.capture.shortfalls import given_up, unguarded
 from evidencekit.capture.staging import Staging
 from evidencekit.capture.studio import open_studio, settings_of
 from evidencekit.capture.supervision import Supervisor
 from evidencekit.capture.surroundings import complete_report, devtools_check, probe_surroundings, refuse_forged
-from evidencekit.capture.tlschain import certificate_chain, chain_path, pem_chain, tls_origins
 from evidencekit.capture.transformations import chosen_transformations, transformations_of
 from evidencekit.capture.url_policy import check_url
-from evidencekit.capture.visit import Visit
 from evidencekit.capture.visitnotes import Desk
 from evidencekit.capture.withholding import Secrets
-from evidencekit.errors import BlockedUrlError, MinimumError, NavigationError
-from evidencekit.model import Text
+from evidencekit.errors import BlockedUrlError
 
 if TYPE_CHECKING:
     import threading
@@ -40,41 +40,16 @@ if TYPE_CHECKING:
 
     from evidencekit.capture.control import Control
     from evidencekit.capture.filming import OnSegment
-    from evidencekit.capture.processrun import ProcessOutcome
     from evidencekit.capture.processstage import Stage
     from evidencekit.capture.recorder import Recorder
     from evidencekit.capture.request import CaptureRequest
     from evidencekit.capture.studio import Studio
-    from evidencekit.capture.visitnotes import VisitNotes
-    from evidencekit.errors import CaptureError
     from evidencekit.hashing.chainlog import ChainWriter
-    from evidencekit.model import Capture, CaptureRoot, JsonValue
+    from evidencekit.model import Capture, CaptureRoot, JsonValue, Text
 
 _Result = TypeVar("_Result")
-_DRAIN_S = 20.0
-_NO_NETLOG = Text(
-    en="the browser's own network log was not kept: HTTP/2 and HTTP/3 header order is as the browser reports it",
-    zh="未保留浏览器自身的网络日志：HTTP/2、HTTP/3 标头顺序以浏览器报告为准",
-)
-_NO_HANDSHAKES = Text(
-    en="the servers' handshake signatures, DNS answers and connections were not kept (fast mode)",
-    zh="未保留服务器握手签名、DNS 应答和连接信息(快速模式)",
-)
-_NO_COPIES = Text(en="MHTML and PDF of the pages were not made (fast mode)", zh="未生成网页的 MHTML 和 PDF(快速模式)")
-_NO_WIRE = Text(
-    en="bodies as encoded on the wire were not kept; they are decoded", zh="未保留传输编码形式的正文，仅有解码后的正文"
-)
 _DEFAULT_OPTIONS = BrowserOptions()
 _DEFAULT_SOURCES = ProbeSources()
-
-_LIMITS = {
-    "requests": Text(
-        en="the limit of requests was reached; later requests were refused", zh="请求数达到上限；其后的请求被拒绝"
-    ),
-    "bytes_total": Text(
-        en="the limit of bytes was reached; later requests were refused", zh="字节总数达到上限；其后的请求被拒绝"
-    ),
-}
 
 
 async def capture_session(  # noqa: PLR0913 (the stage's border: each names one thing that the caller owns)
@@ -167,20 +142,28 @@ class _Run:
     on_segment: OnSegment | None = None
 
     async def record(self) -> Recording:
-        """Open a screen where a person or a film needs one, then record."""
-        async with open_stage(self.request, self.options, self.desk, self.on_segment) as stage:
-            recording = await self._record(stage)
-        return replace(recording, not_performed=(*recording.not_performed, *stage.not_performed))
+        """Make what was asked for around the browser, and a screen where one is needed; then record."""
+        async with (
+            open_stage(self.request, self.options, self.desk, self.on_segment) as stage,
+            enclosed(self.request, self.desk.staging) as enclosure,
+        ):
+            recording = await self._record(stage, enclosure)
+        lacking = await asyncio.to_thread(enclosure.close, self.desk.staging, self.desk.journal, self.capture_id)
+        return replace(
+            recording,
+            not_performed=(*recording.not_performed, *stage.not_performed, *lacking),
+            transformations=(*enclosure.transformations(), *recording.transformations),
+        )
 
-    async def _record(self, stage: Stage) -> Recording:
+    async def _record(self, stage: Stage, enclosure: Enclosure) -> Recording:
         """Start the browser beside the probes, visit every page, close the browser, say what was seen."""
         request, staging, journal = self.request, self.desk.staging, self.desk.journal
         binary = self.options.binary
         if binary is None:
             binary = await self.supervisor.run(asyncio.to_thread(find_browser))
         log = network_log(request, staging)
-        settings = (*settings_of(request), *(() if log is None else log.flags))
-        launch = prepare_launch(stage.options, staging.profile, settings, request.timezone)
+        settings = (*settings_of(request), *(() if log is None else log.flags), *enclosure.flags)
+        launch = enclosure.around(prepare_launch(stage.options, staging.profile, settings, request.timezone))
         probing = asyncio.create_task(
             asyncio.to_thread(
                 probe_surroundings, request, binary, launch, self.options.home, staging.profile, self.sources
@@ -195,6 +178,7 @@ class _Run:
             if request.strict:
                 refuse_forged(report)
             recording = await self._visit_all(studio, stage)
+        await enclosure.browser_ended()
         recording = await self._close_record(studio.recorder, recording)
         exclusive = devtools_check(studio.log, launch.arguments)
         report = complete_report(
@@ -233,112 +217,32 @@ class _Run:
             not_performed=(*recording.not_performed, *log.gaps()),
         )
 
-    async def _pass_over(self, page: str, error: CaptureError) -> None:
-        """A page that failed spoils no other: the log names it, and what was half made of it goes."""
-        self.desk.journal.warn("page.passed_over", page, reason=error.en)
-        await asyncio.to_thread(self.desk.privacy.forget, page)
-        await asyncio.to_thread(self.desk.staging.drop_page, page)
-
     def _not_performed(self, studio: Studio) -> tuple[Text, ...]:
-        unguarded = _unguarded(self.request, studio.recorder)
-        return (*_given_up(self.request), *name_missing(studio.missing), *unguarded)
+        lacking = unguarded(self.request, studio.recorder)
+        return (*given_up(self.request), *name_missing(studio.missing), *lacking)
 
     async def _visit_all(self, studio: Studio, stage: Stage) -> Recording:
         """Visit every page, fetch what only the running browser can give, and drain."""
-        visits: list[VisitNotes] = []
-        chains: dict[str, bytes] = {}
-        failed: list[CaptureError] = []
-        for number in range(len(self.request.urls)):
-            visit = Visit(studio, self.request, self.desk, number)
-            try:
-                visits.append(await self.supervisor.run(visit.run(self.take_root)))
-            except (NavigationError, MinimumError) as error:
-                failed.append(error)
-                await self._pass_over(visit.page, error)
-                continue
-            await self.supervisor.run(_add_chains(studio, chains))
-        if failed and not visits:
-            raise failed[0]
-        recorder = studio.recorder
-        going_on: ProcessOutcome | None = None
+        way = Itinerary(studio, self.request, self.desk, self.supervisor)
+        await way.visit_pages(self.take_root)
         if self.request.process is not None:
             run = ProcessRun(studio, self.request, self.desk, self.take_root, film=stage.film, control=self.control)
-            going_on = await self.supervisor.run(run.run())
-            visits += going_on.visits
-            await self.supervisor.run(_add_chains(studio, chains))
-        # A long download may take the whole time of a page; everything else has come by now.
-        patience = self.request.limits.page_s if recorder.downloads.running else _DRAIN_S
-        drained = await self.supervisor.run(recorder.drain(timeout_s=patience))
-        self.desk.journal.border("browser.drained", complete=drained, exchanges=len(recorder.exchanges))
-        partial = [*(_passed_over(error) for error in failed), *(_LIMITS[name] for name in studio.limits_reached)]
-        partial += () if going_on is None else going_on.partial
-        if recorder.downloads.refused:
-            self.desk.journal.warn("page.downloads", "", reason=bare_url(recorder.downloads.refused[0][0]))
-            partial.append(_refused_downloads(len(recorder.downloads.refused)))
-        if not drained:
-            partial.append(
-                Text(en="some bodies did not arrive in time and are missing", zh="部分正文未及时到达，已缺失")
-            )
+            await way.go_on(run)
+        await way.drain()
+        recorder = studio.recorder
         return Recording(
-            visits=tuple(visits),
+            visits=tuple(way.visits),
             exchanges=tuple(recorder.exchanges),
             records=tuple(recorder.records),
-            chains=chains,
+            chains=way.chains,
             environment=b"",
             not_performed=self._not_performed(studio),
             network=None,
             websockets=recorder.sockets.path if recorder.sockets.frames else None,
             transformations=transformations_of(studio.log),
-            partial=tuple(partial),
+            partial=tuple(way.partial()),
         )
-
-
-def _unguarded(request: CaptureRequest, recorder: Recorder) -> tuple[Text, ...]:
-    """Says so when the browser did not hold public pages off private addresses (its local-network checks)."""
-    if request.allow_private or all("Block" in policy for policy in recorder.traffic.local_network):
-        return ()
-    return (
-        Text(
-            en="the browser's own local-network checks were not on: names, literals and peer addresses were checked, "
-            "so one GET may have reached a private server before the page was given up",
-            zh="浏览器自身的本地网络访问检查未启用：仅核对了域名、IP 字面值与对端地址，"
-            "放弃页面之前可能已有一次 GET 到达内网服务器",
-        ),
-    )
-
-
-def _passed_over(error: CaptureError) -> Text:
-    return Text(en=f"a page is missing: {error.en}", zh=f"缺少一个网页：{error.zh}")
-
-
-def _refused_downloads(count: int) -> Text:
-    return Text(
-        en=f"{count} downloads that a page started were cancelled: DevTools does not report them, so their servers' "
-        "addresses are unknown",
-        zh=f"网页发起的 {count} 个下载已取消：DevTools 不报告此类下载，无法得知其服务器地址",
-    )
-
-
-def _given_up(request: CaptureRequest) -> tuple[Text, ...]:
-    """What this mode leaves out, for page 1; nothing is left out silently."""
-    if request.mode is Mode.FORENSIC:
-        return ()
-    return (_NO_NETLOG, _NO_HANDSHAKES, _NO_COPIES, _NO_WIRE) if request.mode is Mode.FAST else (_NO_WIRE,)
 
 
 async def _result_of(task: asyncio.Task[_Result]) -> _Result:
     return await task
-
-
-async def _add_chains(studio: Studio, chains: dict[str, bytes]) -> None:
-    """Certificate chains of all TLS origins so far, while a page that used them is open."""
-    pages = studio.recorder.targets.pages()
-    if not pages or studio.process.poll():
-        return
-    session = studio.session_of(pages[-1].session)
-    for origin in tls_origins(studio.recorder.exchanges):
-        path = chain_path(origin)
-        if path not in chains:
-            chain = await certificate_chain(session, origin)
-            if chain:
-                chains[path] = pem_chain(chain)

@@ -42,6 +42,7 @@ class Studio:
         version: `Browser.getVersion` product and the protocol's version.
         missing: experimental interfaces that this browser lacks.
         limits_reached: names of the limits reached, in order.
+        died: set when the browser ended by itself.
     """
 
     binary: BrowserBinary
@@ -54,6 +55,7 @@ class Studio:
     version: str
     missing: tuple[Interface, ...] = ()
     limits_reached: list[str] = field(default_factory=list)
+    died: asyncio.Event = field(default_factory=asyncio.Event)
 
     def session_of(self, session_id: str) -> CdpSession:
         """One of our sessions, for rendering."""
@@ -110,7 +112,13 @@ async def open_studio(
         await mux.open(process.read_fd, process.write_fd)
         client = OwnClient(mux)
         mux.join(client)
-        client.on_disconnect = lambda: supervisor.fail(_died(staging.root))
+        died = asyncio.Event()
+
+        def gone() -> None:
+            died.set()
+            supervisor.fail(_died(staging.root))
+
+        client.on_disconnect = gone
         limits: list[str] = []
         callbacks = RecorderCallbacks(breach=supervisor.fail, limit=limits.append, failed=supervisor.fail)
         recorder = Recorder(
@@ -133,6 +141,7 @@ async def open_studio(
             version=version,
             missing=await _missing(client, recorder),
             limits_reached=limits,
+            died=died,
         )
         client.on_disconnect = None
 

@@ -22,8 +22,7 @@ class Supervisor:
 
     def __init__(self, cancel: threading.Event | None) -> None:
         self._cancel = cancel
-        self._ended: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._ended.add_done_callback(lambda ended: ended.cancelled() or ended.exception())
+        self._ended = _unended()
         self._watch: asyncio.Task[None] | None = None
 
     async def __aenter__(self) -> Self:
@@ -50,6 +49,10 @@ class Supervisor:
         if self._ended.done() and not self._ended.cancelled():
             self._ended.result()
 
+    def outlive(self) -> None:
+        """What ended the capture does not end it: the work goes on without what was lost."""
+        self._ended = _unended()
+
     async def run(self, work: Coroutine[None, None, _Result]) -> _Result:
         """Run `work`; when the capture is ended meanwhile, stop it and raise that error.
 
@@ -71,3 +74,9 @@ class Supervisor:
         while not cancel.is_set():  # noqa: ASYNC110 (a threading.Event cannot be awaited)
             await asyncio.sleep(_POLL_S)
         self.fail(CaptureError("the capture was cancelled; nothing was sealed", "取证已取消；未封存任何内容"))
+
+
+def _unended() -> asyncio.Future[None]:
+    future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+    future.add_done_callback(lambda ended: ended.cancelled() or ended.exception())
+    return future

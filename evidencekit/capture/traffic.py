@@ -15,6 +15,7 @@ from evidencekit.capture.cdp import Params, flag_of, integer_of, mapping_of, num
 from evidencekit.capture.exchanges import ExchangeOutcome
 from evidencekit.capture.extraheaders import ExtraHeaders
 from evidencekit.capture.flight import RECORDED_SCHEMES, Flight, build_exchange
+from evidencekit.capture.lull import Lull
 from evidencekit.errors import CaptureError, EvidenceError
 
 if TYPE_CHECKING:
@@ -38,6 +39,8 @@ class Traffic:
         local_network: what Chromium says it does about requests from public pages to private addresses.
         main_documents: (exchange id, URL) of main-document hops by page, in order.
         documents: the same of each tab's last navigation, by target id.
+        main_status: HTTP status of the latest answer to one, by page.
+        lull: holds bodies back while a page loads.
         rooted: pages whose T_capture is fixed; what ends later is `after_t_capture`.
     """
 
@@ -55,7 +58,9 @@ class Traffic:
         self.local_network: set[str] = set()
         self.main_documents: dict[str, list[tuple[str, str]]] = {}
         self.documents: dict[str, list[tuple[str, str]]] = {}
+        self.main_status: dict[str, int | None] = {}
         self.rooted: set[str | None] = set()
+        self.lull = Lull()
         self._collector = collector
         self._downloads = downloads
         self._guard = guard
@@ -99,18 +104,18 @@ class Traffic:
     def session_ended(self, session: str) -> None:
         """A target has closed: its open requests went with it."""
         for flight in tuple(self._flights.values()):
-            if flight.session == session and not flight.over:
+            if flight.session == session:
                 self._abandon(flight, "target closed")
 
     def recording_ended(self) -> None:
-        """End every open request."""
+        """End every open request; nothing waits any longer."""
+        self.lull.end()
         for flight in tuple(self._flights.values()):
-            if not flight.over:
-                self._abandon(flight, "still open when recording ended")
+            self._abandon(flight, "still open when recording ended")
 
     def open_requests(self) -> int:
         """Requests under way that will end by themselves."""
-        return sum(not flight.over and flight.resource_type not in _NEVER_QUIET for flight in self._flights.values())
+        return sum(flight.resource_type not in _NEVER_QUIET for flight in self._flights.values())
 
     @property
     def busy(self) -> bool:
@@ -137,16 +142,16 @@ class Traffic:
             return
         before = self._flights.get(request_id)
         redirect = params.get("redirectResponse")
-        if before is not None and not before.over:
+        if before is not None:
             if redirect is None:
                 return  # the same request seen from a second session
             before.response, before.has_extra = mapping_of(redirect), flag_of(params, "redirectHasExtraInfo")
             before.redirected_to = f"{self.count + 1:06d}"
-        flight = self._open_flight(target, params, url, before if redirect is not None else None)
-        self._flights[request_id] = flight
-        if before is not None and not before.over:
+        flight = self._open_flight(target, params, url, before)
+        if before is not None:
             self._guard.check_peer(before)
             self._conclude_soon(before, number_of(params, "timestamp"))
+        self._flights[request_id] = flight
         self.counted()
 
     def _open_flight(self, target: WatchedTarget, params: Params, url: str, before: Flight | None) -> Flight:
@@ -164,6 +169,7 @@ class Traffic:
             monotonic_s=number_of(params, "timestamp") or 0.0,
             request=mapping_of(params, "request"),
             redirected_from=None if before is None else before.id,
+            patient=target.kind == "page" and target.opener is None,
         )
         flight.main_document = (
             target.kind == "page"
@@ -199,6 +205,8 @@ class Traffic:
         flight.response = mapping_of(params, "response")
         flight.has_extra = flag_of(params, "hasExtraInfo")
         flight.resource_type = text_of(params, "type") or flight.resource_type
+        if flight.main_document and target.opener is None and target.page is not None:
+            self.main_status[target.page] = flight.status
         self._guard.check_peer(flight)
         self._downloads.expect(flight)
         self._collector.response_began(flight)
@@ -240,15 +248,14 @@ class Traffic:
             self._conclude_soon(flight, number_of(params, "timestamp"))
 
     def _flight(self, params: Params) -> Flight | None:
-        flight = self._flights.get(text_of(params, "requestId"))
-        return None if flight is None or flight.over else flight
+        return self._flights.get(text_of(params, "requestId"))
 
     def _abandon(self, flight: Flight, why: str) -> None:
         flight.error = why
         self._conclude_soon(flight, None)
 
     def _conclude_soon(self, flight: Flight, timestamp: float | None) -> None:
-        flight.over = True
+        del self._flights[flight.request_id]
         flight.finished = flight.time_of(timestamp)
         index = self._extras.claim(flight)
         task = asyncio.get_running_loop().create_task(self._conclude(flight, index))
@@ -257,6 +264,8 @@ class Traffic:
 
     async def _conclude(self, flight: Flight, index: int) -> None:
         try:
+            if flight.patient:
+                await self.lull.wait(flight.received)
             await self._extras.complete(flight, index)
             body, outcome, reason = await self._collector.collect(flight)
             late = flight.page in self.rooted

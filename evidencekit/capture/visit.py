@@ -5,11 +5,13 @@ from __future__ import annotations
 import asyncio
 from contextlib import suppress
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from evidencekit.capture.captureroot import build_root
 from evidencekit.capture.cdp import CdpSession, text_of
+from evidencekit.capture.downloads import ABORTED
+from evidencekit.capture.exchanges import ExchangeOutcome
 from evidencekit.capture.exploration import Explorer
 from evidencekit.capture.journal import bare_url
 from evidencekit.capture.pageviews import PageViews, Stage
@@ -33,7 +35,6 @@ _IDLE_S = 0.5
 _STOP_S = 5.0
 _HUNG_S = 10.0
 _HTTP_ERROR = 400
-_Result = TypeVar("_Result")
 
 
 class Visit:
@@ -51,10 +52,11 @@ class Visit:
         self._journal = desk.journal
         self._privacy = desk.privacy
         self._deadline = asyncio.get_running_loop().time() + request.limits.page_s
+        self._driven: DrivenPage | None = None
         now = datetime.now(UTC)
         self.notes = VisitNotes(page=self.page, requested_url=self.url, started_at=now, initial_at=now, finished_at=now)
 
-    async def run(self, take_root: Callable[[CaptureRoot], None]) -> VisitNotes:
+    async def run(self, take_root: Callable[[CaptureRoot], None]) -> None:
         """Visit the page; `take_root` is called at T_capture.
 
         Raises:
@@ -65,7 +67,7 @@ class Visit:
         """
         await self._check_address()
         self._studio.recorder.begin_page(self.page)
-        driven = await self._studio.driver.open_page(self._note_popup)
+        driven = self._driven = await self._studio.driver.open_page(self._note_popup)
         target = self._target()
         session = self._studio.session_of(target.session)
         await self._studio.driver.close_others(driven)
@@ -76,9 +78,13 @@ class Visit:
         if self._request.process is None:
             await self._unless_crashed(driven, self._go_on(driven, session))
         await self._unless_crashed(driven, self._render(driven, session))
-        self._report_events(driven)
         if self._request.process is not None and self._request.process.kind is ProcessKind.RECORD:
             self._studio.driver.leave_to_person(driven)
+
+    def conclude(self) -> VisitNotes:
+        """Put down what happened to the page; the visit is over, whether or not its browser still runs."""
+        if self._driven is not None:
+            self._report_events(self._driven)
         self.notes.finished_at = datetime.now(UTC)
         return self.notes
 
@@ -108,14 +114,15 @@ class Visit:
     async def _navigate(self, driven: DrivenPage) -> None:
         self._journal.step("page.navigate", self.page, detail={"url": bare_url(self.url)})
         self.notes.started_at = datetime.now(UTC)
+        self._studio.recorder.traffic.lull.begin()
         try:
-            self.notes.status = await driven.goto(self.url, timeout_s=self._remaining_s(self._limits.navigation_s))
+            await driven.goto(self.url, timeout_s=self._remaining_s(self._limits.navigation_s))
         except NavigationError as error:
             self._refuse_private_hop()
             self._journal.warn("page.failed", self.page, reason=error.en)
             raise
-        self._journal.border("page.committed", self.page, status=self.notes.status)
-        status = self.notes.status
+        status = self.notes.status = self._studio.recorder.traffic.main_status.get(self.page)
+        self._journal.border("page.committed", self.page, status=status)
         if status is not None and status >= _HTTP_ERROR and not self._request.allow_http_errors:
             raise NavigationError(
                 f"{self.url[:200]}: the server answers {status}; check the URL, or use --allow-http-errors to capture "
@@ -137,6 +144,7 @@ class Visit:
             await self._stop_scripts(session, "too many dialogs", "对话框过多")
         loaded = await loading
         storm.cancel()
+        self._studio.recorder.traffic.lull.end()
         if not loaded:
             self._partial("load", "the load event did not come in time", "页面未在规定时间内加载完成")
         quiet = await self._quiet()
@@ -248,18 +256,34 @@ class Visit:
         if last is not None and last.response is not None:
             self.notes.content_type = last.response.mime_type
             self.notes.status = last.response.status
+        if last is not None and last.outcome is ExchangeOutcome.FAILED and last.reason != ABORTED:
+            self._partial(
+                "document",
+                f"the page went on to an address that could not be reached ({last.reason}); what the pictures show is "
+                "the browser's own message",
+                f"页面转向了无法到达的地址({last.reason})；截图所示为浏览器自身的提示",
+            )
 
-    async def _unless_crashed(self, driven: DrivenPage, work: Coroutine[None, None, _Result]) -> _Result:
-        """Do `work` unless the page's process dies meanwhile.
+    async def _unless_crashed(self, driven: DrivenPage, work: Coroutine[None, None, None]) -> None:
+        """Do `work` unless the page's process dies meanwhile; after source and full picture that is only PARTIAL.
 
         Raises:
-            MinimumError: it died; a page without source and full picture is no evidence (R01).
+            MinimumError: it died before; a page without source and full picture is no evidence (R01).
         """
         task, crash = asyncio.ensure_future(work), asyncio.ensure_future(driven.crashed.wait())
         try:
             await asyncio.wait((task, crash), return_when=asyncio.FIRST_COMPLETED)
             if task.done():
-                return task.result()
+                task.result()
+                return
+            if self.notes.complete:
+                self.notes.crashed = True
+                self._partial(
+                    "crash",
+                    "the browser tab crashed after source and full picture were kept; what was to follow is missing",
+                    "浏览器标签页在源码和整页截图保存之后崩溃；其后的内容缺失",
+                )
+                return
             raise MinimumError(
                 f"{self.url[:200]} crashed the browser tab before source and picture were complete; try again",
                 f"网页 {self.url[:200]} 在源码和截图完成之前使浏览器标签页崩溃；请重试",

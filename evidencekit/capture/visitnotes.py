@@ -35,6 +35,8 @@ class VisitNotes:
     """What a visit learned; `partial` and `not_performed` are sentences for page 1.
 
     `url_given` says that the operator gave `requested_url`; the address of a shot may hold secrets and is masked.
+    `complete` says that source and full picture are kept, the evidential minimum (R01); `crashed` that the page's
+    process died after that.
     """
 
     page: str
@@ -53,6 +55,8 @@ class VisitNotes:
     text: str = ""
     width_px: int = 0
     height_px: int = 0
+    complete: bool = False
+    crashed: bool = False
     root: CaptureRoot | None = None
     pictures: PictureCount | None = None
     icons: tuple[str, ...] = ()

@@ -109,6 +109,15 @@ if TYPE_CHECKING:
 )
 @option("--include-secrets", is_flag=True, en="Leave cookies in the bundle.", zh="证据包保留 Cookie 等敏感内容。")
 @option("--strict", is_flag=True, en="Stop before opening a page if a probe FAILS.", zh="环境检查未通过时停止取证。")
+@option(
+    "--isolate",
+    is_flag=True,
+    en="Let the browser reach no private address at all (Linux, root).",
+    zh="隔离浏览器网络,使其无法到达任何内网地址(Linux,root)。",
+)
+@option(
+    "--pcap", is_flag=True, en="Keep packets and TLS keys for yourself.", zh="另存数据包与 TLS 密钥(仅存私有存档)。"
+)
 @json_option
 @language_option
 @click.pass_obj
