@@ -22,7 +22,7 @@ from evidencekit.errors import UsageError
 from tests.support.tools import missing, program
 
 ROOT = Path(__file__).parents[3]
-NOTHING = {"devices": [], "forwarding": [], "state": [], "tables": []}
+NOTHING: dict[str, list[str]] = {"devices": [], "forwarding": [], "state": [], "tables": []}
 
 
 def in_a_small_internet(case: str, folder: Path) -> dict[str, Any]:
