@@ -92,13 +92,13 @@ class PageViews:
         except (BrowserError, FormatError) as error:
             raise self._minimum("full-page picture", "整页截图", error) from error
         self._notes.complete = True
-        if copies:
-            await self._optional("mhtml", self._mhtml())
-            await self._optional("pdf", self._pdf())
-            await self._optional("layout snapshot", self._snapshot())
-            await self._optional("accessibility tree", self._accessibility())
         await self._optional("storage", self._storage())
         await self._optional("rendering facts", self._facts())
+        if copies:
+            await self._optional("layout snapshot", self._snapshot())
+            await self._optional("accessibility tree", self._accessibility())
+            await self._optional("mhtml", self._mhtml())
+            await self._optional("pdf", self._pdf())
         await self._console()
 
     def _judge(self, source: bytes) -> None:
