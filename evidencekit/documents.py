@@ -17,6 +17,7 @@ from evidencekit.hashing.manifest import parse_manifest
 from evidencekit.hashing.records import parse_records
 from evidencekit.ledger.proof import check_proof
 from evidencekit.report.certificate import footer_template, header_template, render_certificate
+from evidencekit.report.chronology import stages_of
 from evidencekit.report.fields import CertificateData, IssueFacts, LedgerFacts, ReportData, SignerFacts, TokenFacts
 from evidencekit.report.forensic import render_report
 from evidencekit.report.gathering import (
@@ -27,6 +28,7 @@ from evidencekit.report.gathering import (
     session_facts,
     summarise_exchanges,
 )
+from evidencekit.report.hints import MAX_HINTS, date_hints, tls_hints
 from evidencekit.report.instructions import VerifyFacts, render_verify_md
 from evidencekit.report.page import verifier_page
 from evidencekit.signing.identity import key_id
@@ -47,11 +49,12 @@ if TYPE_CHECKING:
     from evidencekit.hashing.manifest import Manifest
     from evidencekit.model import VerificationReport
     from evidencekit.report.fields import SessionFacts
+    from evidencekit.report.hints import Hint
     from evidencekit.signing.note import NoteVerifier
     from evidencekit.signing.signer import SignatureAlgorithm
 
 # What does not exist before the container is made, so that the certificate may not speak of it (design §3, step 12).
-_LATER = ("container.", "sums.", "outer.", "custody.", "trust.", "policy.")
+_LATER = ("container.", "sums.", "outer.", "custody.", "trust.", "policy.", "time.lasting")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,11 +84,14 @@ def write_documents(folder: Path, setting: Setting, *, at: datetime) -> None:
         FormatError: a file of ours is not what it should be.
     """
     manifest = parse_manifest(_read(folder, paths.MANIFEST))
+    worklog = read_log(_read(folder, paths.WORKLOG), WORKLOG)
+    custody = read_log(_read(folder, paths.CUSTODY), CUSTODY)
     certificate = _certificate_data(folder, manifest, setting, at)
+    certificate = replace(certificate, stages=stages_of((*worklog, *custody), certificate.tokens))
     report = ReportData(
         certificate=certificate,
-        worklog=read_log(_read(folder, paths.WORKLOG), WORKLOG),
-        custody=read_log(_read(folder, paths.CUSTODY), CUSTODY),
+        worklog=worklog,
+        custody=custody,
         exchanges=None if manifest.deposit else summarise_exchanges(_read(folder, paths.EXCHANGES)),
     )
     html = render_certificate(certificate)
@@ -125,7 +131,15 @@ def _certificate_data(folder: Path, manifest: Manifest, setting: Setting, at: da
         ledger=_ledger_facts(folder, setting.log),
         environment=None if manifest.deposit else read_environment(_read(folder, paths.ENVIRONMENT)),
         artifacts=artifact_facts(manifest, parse_records(_read(folder, paths.RECORDS))),
+        hints=() if manifest.deposit else _hints(folder),
     )
+
+
+def _hints(folder: Path) -> tuple[Hint, ...]:
+    """Times that others stated: in the TLS files, in `Date` headers."""
+    files = ((f"capture/tls/{file.name}", file.read_bytes()) for file in sorted((folder / "capture/tls").glob("*")))
+    found = (*tls_hints(files), *date_hints(_read(folder, paths.EXCHANGES)))
+    return found[:MAX_HINTS]
 
 
 def _session(folder: Path, manifest: Manifest) -> SessionFacts:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import threading
+from contextlib import AsyncExitStack
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, TypeVar
@@ -26,7 +28,13 @@ from evidencekit.capture.shortfalls import given_up, unguarded
 from evidencekit.capture.staging import Staging
 from evidencekit.capture.studio import open_studio, settings_of
 from evidencekit.capture.supervision import Supervisor
-from evidencekit.capture.surroundings import complete_report, devtools_check, probe_surroundings, refuse_forged
+from evidencekit.capture.surroundings import (
+    complete_report,
+    devtools_check,
+    probe_surroundings,
+    probed_places,
+    refuse_forged,
+)
 from evidencekit.capture.transformations import chosen_transformations, transformations_of
 from evidencekit.capture.url_policy import check_url
 from evidencekit.capture.visitnotes import Desk
@@ -34,7 +42,6 @@ from evidencekit.capture.withholding import Secrets
 from evidencekit.errors import BlockedUrlError
 
 if TYPE_CHECKING:
-    import threading
     from collections.abc import Callable, Mapping
     from pathlib import Path
 
@@ -164,12 +171,15 @@ class _Run:
         log = network_log(request, staging)
         settings = (*settings_of(request), *(() if log is None else log.flags), *enclosure.flags)
         launch = enclosure.around(prepare_launch(stage.options, staging.profile, settings, request.timezone))
-        probing = asyncio.create_task(
-            asyncio.to_thread(
-                probe_surroundings, request, binary, launch, self.options.home, staging.profile, self.sources
+        ready = threading.Event()
+        where = probed_places(binary, launch, self.options.home, staging.profile, self.sources)
+        probing = asyncio.create_task(asyncio.to_thread(probe_surroundings, request, where, ready))
+        async with AsyncExitStack() as opened:
+            opened.callback(ready.set)
+            studio = await opened.enter_async_context(
+                open_studio(request, binary, launch, staging, self.supervisor, log)
             )
-        )
-        async with open_studio(request, binary, launch, staging, self.supervisor, log) as studio:
+            ready.set()
             journal.border("browser.start", binary.name, version=studio.version, sha256=binary.sha256)
             lacking = [each.method for each in studio.missing]
             journal.border("browser.interfaces", asked=len(INTERFACES), missing=lacking)

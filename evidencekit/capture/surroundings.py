@@ -25,6 +25,7 @@ from evidencekit.errors import BrowserError, EnvironmentFailedError
 from evidencekit.model import Text
 
 if TYPE_CHECKING:
+    import threading
     from collections.abc import Iterable, Sequence
 
     from evidencekit.capture.environment.probe import ProbeSources
@@ -53,16 +54,11 @@ def browser_facts(binary: BrowserBinary | None = None, arguments: tuple[str, ...
     )
 
 
-def probe_surroundings(
-    request: CaptureRequest,
-    binary: BrowserBinary,
-    launch: Launch,
-    home: Path | None,
-    profile: Path,
-    sources: ProbeSources,
-) -> EnvironmentReport:
-    """Run all probes; they bound themselves. Blocks: run it in a thread."""
-    where = ProbeOptions(
+def probed_places(
+    binary: BrowserBinary, launch: Launch, home: Path | None, profile: Path, sources: ProbeSources
+) -> ProbeOptions:
+    """Say where the probes of one capture look, and whom they ask."""
+    return ProbeOptions(
         browser=browser_facts(binary, launch.arguments),
         profile=profile,
         profile_ready_at=datetime.fromtimestamp(profile.stat().st_ctime, UTC),
@@ -72,7 +68,11 @@ def probe_surroundings(
         egress_servers=sources.egress_servers,
         browser_digests=sources.browser_digests,
     )
-    return run_probes(request, options=where)
+
+
+def probe_surroundings(request: CaptureRequest, where: ProbeOptions, ready: threading.Event) -> EnvironmentReport:
+    """Run all probes; they bound themselves. Blocks: run it in a thread, and set `ready` once the browser stands."""
+    return run_probes(request, options=where, ready=ready)
 
 
 def refuse_forged(report: EnvironmentReport) -> None:
@@ -114,6 +114,7 @@ def devtools_check(log: MethodLog, arguments: Iterable[str]) -> Check:
     now = datetime.now(UTC)
     return Check(
         id="devtools.exclusive",
+        name=Text(en="Debugging channel of the browser", zh="浏览器调试通道"),
         method=_METHOD,
         started=now,
         finished=now,

@@ -19,7 +19,6 @@ from evidencekit.report.elements import (
     text,
 )
 from evidencekit.report.markup import Html, digest, escape, escape_url, join, own
-from evidencekit.report.probenames import probe_name
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -63,7 +62,7 @@ def _when(check: EnvironmentCheck) -> Html:
     except ValueError:
         return escape(f"{check.started} – {check.finished}")
     took_ms = round((finished - started).total_seconds() * 1000)
-    return join([moment(started), both(text(f"took {took_ms} ms", f"用时 {took_ms} 毫秒"))], " · ")
+    return join([both(text(f"took {took_ms} ms", f"用时 {took_ms} 毫秒")), moment(started)], " · ")
 
 
 def probes(facts: EnvironmentFacts | None) -> Html:
@@ -81,7 +80,7 @@ def probes(facts: EnvironmentFacts | None) -> Html:
     rows = [
         (
             own(str(number)),
-            join([both(probe_name(check.id)), Html(f'<span class="id">{escape(check.id)}</span>')], "<br>"),
+            join([both(check.name), Html(f'<span class="id">{escape(check.id)}</span>')], "<br>"),
             both(check.method),
             tag(
                 _RESULT_TAGS.get(check.result, check.result),

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
         Transformation,
         VerificationReport,
     )
+    from evidencekit.report.chronology import Stage
+    from evidencekit.report.hints import Hint
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -118,9 +120,13 @@ class ArtifactFacts:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EnvironmentCheck:
-    """One probe: `result` is PASS, WARN, FAIL or NOT_PERFORMED; `raw` is its untouched output."""
+    """One probe: `result` is PASS, WARN, FAIL or NOT_PERFORMED; `raw` is its untouched output.
+
+    `name` is the id where an older report gives none.
+    """
 
     id: str
+    name: Text
     method: Text
     result: str
     started: str
@@ -178,6 +184,10 @@ class CertificateData:
     ledger: LedgerFacts | None = None
     environment: EnvironmentFacts | None = None
     artifacts: tuple[ArtifactFacts, ...] = ()
+    stages: tuple[Stage, ...] = ()
+    """The course of the session (report.chronology)."""
+    hints: tuple[Hint, ...] = ()
+    """Times that others stated in the recorded connections (report.hints)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -247,6 +247,7 @@ def render_report(data: ReportData) -> str:
         _evidence(facts),
         section(text("Site operator", "站点主体信息"), missing(text("not performed", "未执行"))),
         proofs.times(facts),
+        proofs.hints(facts),
         proofs.signature(facts),
         proofs.ledger(facts),
         chronicle.custody(data.custody),

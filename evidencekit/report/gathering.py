@@ -17,6 +17,7 @@ from evidencekit.hashing.chainlog import parse_lines
 from evidencekit.hashing.deposit import MAX_ITEM_LINE, read_item
 from evidencekit.hashing.fields import Fields, check_version
 from evidencekit.hashing.manifest import VERSION
+from evidencekit.model import Text
 from evidencekit.report.fields import (
     ArtifactFacts,
     EnvironmentCheck,
@@ -147,6 +148,7 @@ def _check(item: Fields) -> EnvironmentCheck:
         item.refuse("result", f"is {result!r}, not one of the four", f"为 {result!r}，不属于四种结果")
     return EnvironmentCheck(
         id=item.text("id"),
+        name=item.bilingual("name") if item.has("name") else Text(en=item.text("id"), zh=item.text("id")),
         method=item.bilingual("method"),
         result=result,
         started=item.text("started"),

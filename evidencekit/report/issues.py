@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from evidencekit.model import EnvironmentControl, Outcome, Text
-from evidencekit.report.probenames import probe_name
+from evidencekit.report.chronology import late_steps
 from evidencekit.report.wording import check_of
 
 if TYPE_CHECKING:
@@ -43,6 +43,7 @@ PARTY_HOST = Text(
 )
 
 
+LATENCY = Text(en="Time between fixing and securing", zh="固定与保全之间的间隔")
 TLS_ERRORS_ALLOWED = "tls.errors_allowed"
 """The transformation by which a record says that certificate errors were accepted."""
 
@@ -81,7 +82,7 @@ def _environment(facts: EnvironmentFacts | None) -> list[Issue]:
     grouped: dict[tuple[str, Text], list[Text]] = {}
     for check in facts.checks:
         if check.result in kinds:
-            grouped.setdefault((kinds[check.result], check.reason), []).append(probe_name(check.id))
+            grouped.setdefault((kinds[check.result], check.reason), []).append(check.name)
     return [Issue(kind=kind, about=tuple(names), reason=reason) for (kind, reason), names in grouped.items()]
 
 
@@ -128,7 +129,8 @@ def open_issues(data: CertificateData) -> tuple[Issue, ...]:
     """Collects every WARN, INDETERMINATE, NOT_PERFORMED, PENDING, PARTIAL and FAILED, the gravest first."""
     # A deposit's files were made elsewhere: its label says so, and no probe could say more.
     probes = _environment(data.environment) if data.session.deposit is None else []
-    found = _session(data.session) + probes + _findings(data)
+    late = [Issue(kind="WARN", about=(LATENCY,), reason=reason) for reason in late_steps(data.stages)]
+    found = _session(data.session) + late + probes + _findings(data)
     ranks = list(KINDS)
     return tuple(sorted(found, key=lambda issue: ranks.index(issue.kind)))
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from evidencekit.report.chronology import stage_grid
 from evidencekit.report.claims import NOT_BLOCKCHAIN
 from evidencekit.report.elements import (
     NOT_PERFORMED,
@@ -18,9 +19,11 @@ from evidencekit.report.elements import (
     size,
     text,
 )
+from evidencekit.report.hints import hint_grid
 from evidencekit.report.markup import Html, digest, escape, escape_url, join, own
 
 if TYPE_CHECKING:
+    from evidencekit.model import Text
     from evidencekit.report.elements import Row
     from evidencekit.report.fields import CertificateData, TokenFacts
 
@@ -29,6 +32,8 @@ _ROLES = {
     "capture": text("capture", "取证"),
     "seal": text("seal", "封存"),
 }
+_STAGES = 40
+"""Rows of the course of a session that the certificate prints; the report's logs hold all."""
 _RESULTS = {
     "PASS": text("pass", "通过"),
     "WARN": text("warning", "提示"),
@@ -82,8 +87,26 @@ def times(data: CertificateData) -> Html:
         (text("Source of these times", "上述时间来源"), escape(session.time_source)),
         (text("Interval between time-stamps", "时间戳区间"), interval),
     ]
+    rows.append((text("Hints of others in the connections", "连接中的第三方时间线索"), both(_hint_count(data))))
     tokens = token_grid(data.tokens) if data.tokens else missing(NOT_PERFORMED)
-    return section(text("Times", "时间"), field_table(rows), tokens)
+    course = [stage_grid(data.stages, limit=_STAGES)] if data.stages else []
+    return section(text("Times", "时间"), field_table(rows), tokens, *course)
+
+
+def _hint_count(data: CertificateData) -> Text:
+    count = len(data.hints)
+    if data.session.deposit is not None or not count:
+        return text("none", "无")
+    return text(
+        f"{count}, listed in report.html; none of them binds the content",
+        f"{count} 项，逐项列于 report.html；均不约束网页内容",
+    )
+
+
+def hints(data: CertificateData) -> Html:
+    """The times that third parties stated, one by one."""
+    title = text("Time hints of third parties", "第三方时间线索")
+    return section(title, hint_grid(data.hints) if data.hints else both(text("none", "无")))
 
 
 def signature(data: CertificateData) -> Html:

@@ -285,6 +285,18 @@ def _manifest(change: Callable[[Manifest], Manifest]) -> Forgery:
     return _hook(manifest=change)
 
 
+def _as_old(manifest: Manifest) -> Manifest:
+    """A record of seven years ago, sealed, stamped and entered today."""
+    back = timedelta(days=7 * 365)
+    pages = tuple(
+        replace(page, **{name: getattr(page, name) - back for name in ("started_at", "initial_at", "finished_at")})
+        for page in manifest.pages
+    )
+    artifacts = tuple(replace(each, hashed_at=each.hashed_at - back) for each in manifest.artifacts)
+    started, finished = manifest.started_at - back, manifest.finished_at - back
+    return replace(manifest, pages=pages, artifacts=artifacts, started_at=started, finished_at=finished)
+
+
 def _with_artifact_leaf(manifest: Manifest) -> Manifest:
     first, *rest = manifest.artifacts
     return replace(manifest, artifacts=(replace(first, leaf=bytes(32)), *rest))
@@ -440,6 +452,7 @@ CASES["exchange_other_capture_fail"] = _lines(
     paths.EXCHANGES, lambda lines: [re.sub(rb'"capture_id":"....', b'"capture_id":"0000', lines[0]), *lines[1:]]
 )
 CASES["worklog_line_gone_fail"] = _lines(paths.WORKLOG, lambda lines: [*lines[:2], *lines[3:]])
+CASES["worklog_lines_swapped_fail"] = _lines(paths.WORKLOG, lambda lines: [lines[0], lines[2], lines[1], *lines[3:]])
 CASES["worklog_end_gone_fail"] = _lines(paths.WORKLOG, lambda lines: lines[:-1])
 CASES["worklog_line_edited_fail"] = _in_file(paths.WORKLOG, b'"step":"navigate"', b'"step":"navigatf"')
 
@@ -621,6 +634,7 @@ CASES["time_seal_pending"] = _plan(stamp_seal=False)
 CASES["time_order_open_last_fail"] = _plan(open_s=100, outer_s=200)
 CASES["time_order_capture_after_seal_fail"] = _plan(capture_s=100, outer_s=200)
 CASES["time_clock_wrong"] = _plan(open_s=4000, capture_s=4010, seal_s=4020, outer_s=4030)
+CASES["time_old_record_resealed"] = _manifest(_as_old)
 CASES["time_in_the_future_fail"] = lambda shop: shop.exhibit(shop.members(), at=NOW - timedelta(days=1))
 CASES["time_document_other_fail"] = _reseal(_json(paths.OPEN_DOCUMENT, lambda d: d.update(request={"urls": []})))
 CASES["time_open_token_gone_fail"] = _reseal(_drop(paths.open_token(1)))

@@ -7,12 +7,14 @@ and names in `broken` the finding that is about what was done.
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from evidencekit.model import Outcome, VerificationReport
+from evidencekit.report.claims import CLAIMS, granted
 from evidencekit.verify.outcome import ALWAYS, ONLY_CAPTURE, ONLY_DEPOSIT, REGISTERED
 from evidencekit.verify.verifier import verify_bundle
 from tests.conformance.catalogue import CASES, Exhibit, Workshop
@@ -74,3 +76,35 @@ def test_forged_whole_never_rises_above_integrity(shop: Workshop, tmp_path: Path
         agreeing = {one.id: one.outcome for one in report.findings if one.id.startswith("corroboration.")}
         assert len(agreeing) >= 5
         assert set(agreeing.values()) == {Outcome.PASSED}, "the parts of a forgery as a whole agree, and prove nothing"
+
+
+def test_a_broken_work_log_is_said_to_break_where_it_does(shop: Workshop, tmp_path: Path) -> None:
+    """The sample log has lines 1 to 3 after its header; a changed line shows in the next one, which names its hash."""
+    for name, line in (
+        ("worklog_line_gone_fail", 2),
+        ("worklog_lines_swapped_fail", 1),
+        ("worklog_line_edited_fail", 3),
+    ):
+        folder = tmp_path / name
+        folder.mkdir()
+        report = judged(CASES[name](replace(shop, folder=folder)), folder)
+        finding = next(one for one in report.findings if one.id == "worklog.chain")
+        assert finding.details["broken_at"] == line, name
+        assert f"line {line}:" in finding.reason.en
+        assert f"第 {line} 行" in finding.reason.zh
+
+
+def test_an_old_record_sealed_today_earns_no_vouched_lower_bound(shop: Workshop, tmp_path: Path) -> None:
+    """T_open bounds when the record was put together; nothing may say that its bytes arrived after anything."""
+    folder = tmp_path / "old"
+    folder.mkdir()
+    report = judged(CASES["time_old_record_resealed"](replace(shop, folder=folder)), folder)
+    assert report.overall is Outcome.INDETERMINATE
+    order = next(one for one in report.findings if one.id == "time.order")
+    assert "before T_open" in order.reason.en
+    bounds = [claim for claim in granted(report) if re.search(r"\bafter\b|not before|earlier", claim.says.en)]
+    assert [claim.id for claim in bounds] == ["opened"]
+    assert bounds[0].says.en == "The record was assembled after the opening time-stamp."
+    assert bounds[0].limits.en == "Not that the page's bytes arrived after it."
+    lower = re.compile(r"captured (not before|after)|arrived after|不早于")
+    assert [claim.id for claim in CLAIMS if lower.search(claim.says.en + claim.says.zh)] == []

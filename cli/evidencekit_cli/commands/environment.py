@@ -92,13 +92,11 @@ def environment(
 
 
 def _rows(session: Session, report: EnvironmentReport) -> list[list[str]]:
-    from evidencekit.report.probenames import probe_name
-
     return [
         [
             check.observation.result.value,
             check.id,
-            session.text(probe_name(check.id)),
+            session.text(check.name),
             inert(session.text(check.observation.reason)),
         ]
         for check in report.checks

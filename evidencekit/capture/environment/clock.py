@@ -122,5 +122,8 @@ def _seconds(field: bytes) -> float:
 
 
 PROBE = Probe(
-    id="clock.ntp", method=Text(en="SNTP queries to several servers", zh="向多个服务器作 SNTP 查询"), run=probe_clock
+    id="clock.ntp",
+    name=Text(en="Offset of the clock", zh="系统时间偏差"),
+    method=Text(en="SNTP queries to several servers", zh="向多个服务器作 SNTP 查询"),
+    run=probe_clock,
 )

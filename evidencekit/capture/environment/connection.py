@@ -59,6 +59,7 @@ def add_connections(
             }
     check = Check(
         id="connection.peer",
+        name=Text(en="Connected addresses", zh="实际连接地址"),
         method=Text(en="connected addresses against DNS answers", zh="连接地址与 DNS 结果对比"),
         started=started,
         finished=datetime.now(UTC),

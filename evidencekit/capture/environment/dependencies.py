@@ -28,7 +28,6 @@ from evidencekit.model import JsonValue, Text
 _NAME: Final = re.compile(r"^[A-Za-z0-9][A-Za-z0-9._-]*")
 _CODE: Final = frozenset({".py", ".so", ".pyd", ".dll", ".dylib", ".js", ".mjs"})
 _MOST_BYTES: Final = 32 << 20
-_SHARE: Final = 0.9
 _SHOWN: Final = 5
 _MOST_PACKAGES: Final = 200
 _MOST_NAMED: Final = 100
@@ -59,7 +58,7 @@ class _Tally:
 
 def probe_dependencies(context: ProbeContext) -> Observation:
     """Hash the code of every library that this program needs, and its record."""
-    tally = _Tally(deadline=time.monotonic() + context.options.within_s * _SHARE)
+    tally = _Tally(deadline=time.monotonic() + context.options.hashing_s)
     for name in needed_packages("evidencekit"):
         try:
             _add(tally, name, metadata.distribution(name))
@@ -143,6 +142,7 @@ def _digest(path: Path) -> str | None:
 
 PROBE = Probe(
     id="tool.dependencies",
+    name=Text(en="Libraries of this program", zh="取证程序所用程序库"),
     method=Text(en="SHA-256 of library files against RECORD", zh="将程序库文件的 SHA-256 与 RECORD 比对"),
     run=probe_dependencies,
 )

@@ -186,6 +186,7 @@ def _read_answer(data: bytes, number: bytes) -> str | None:
 
 PROBE = Probe(
     id="network.egress",
+    name=Text(en="Egress address and its network", zh="出口 IP 与归属"),
     method=Text(
         en="STUN (RFC 8489) to several servers; origin of the network over DNS",
         zh="向多个服务器作 STUN 查询（RFC 8489）；经 DNS 查询所属网络",

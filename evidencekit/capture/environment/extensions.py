@@ -81,6 +81,7 @@ def _json(file: Path) -> JsonValue:
 
 PROBE = Probe(
     id="browser.extensions",
+    name=Text(en="Extensions", zh="浏览器扩展"),
     method=Text(en="policy files and folders of external extensions", zh="检查策略文件与外部扩展文件夹"),
     run=probe_extensions,
 )

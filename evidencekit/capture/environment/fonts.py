@@ -95,4 +95,9 @@ def _joined(ranges: list[tuple[int, int]]) -> list[tuple[int, int]]:
     return joined
 
 
-PROBE = Probe(id="system.fonts", method=Text(en="fontconfig coverage", zh="检查字体覆盖范围"), run=probe_fonts)
+PROBE = Probe(
+    id="system.fonts",
+    name=Text(en="Fonts", zh="字体"),
+    method=Text(en="fontconfig coverage", zh="检查字体覆盖范围"),
+    run=probe_fonts,
+)

@@ -135,6 +135,7 @@ def _read(path: Path) -> str:
 
 PROBE = Probe(
     id="network.gateway",
+    name=Text(en="Gateway", zh="网关"),
     method=Text(en="routing table and neighbours (/proc/net, route)", zh="读取路由表与邻居表（/proc/net、route 命令）"),
     run=probe_gateway,
 )

@@ -60,4 +60,9 @@ def probe_hosts(context: ProbeContext) -> Observation:
     )
 
 
-PROBE = Probe(id="network.hosts", method=Text(en="reading the hosts file", zh="读取 hosts 文件"), run=probe_hosts)
+PROBE = Probe(
+    id="network.hosts",
+    name=Text(en="Hosts file", zh="hosts 文件"),
+    method=Text(en="reading the hosts file", zh="读取 hosts 文件"),
+    run=probe_hosts,
+)

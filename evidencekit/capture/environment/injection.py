@@ -80,6 +80,7 @@ def _is_known(line: str) -> bool:
 
 PROBE = Probe(
     id="system.injection",
+    name=Text(en="Injected code, key logs, faked time", zh="代码注入、密钥记录与伪造时间"),
     method=Text(
         en="environment variables, ld.so.preload, loaded libraries, tracer",
         zh="环境变量、ld.so.preload、已加载的库、调试跟踪",

@@ -30,7 +30,6 @@ if TYPE_CHECKING:
 
 _FAMILIES: Final = ("chromium*", "google-chrome*", "microsoft-edge*", "brave-browser*", "vivaldi*", "opera*")
 _CHUNK: Final = 1 << 20
-_SHARE: Final = 0.9
 _MOST_BYTES: Final = 8 << 20
 _SHOWN: Final = 5
 
@@ -55,7 +54,7 @@ def probe_integrity(context: ProbeContext) -> Observation:
             "no package of this system owns the program, and its digest is none of those known",
             "本系统的软件包均不包含该程序，且其摘要不在已知之列",
         )
-    return _compare(browser, package, sums, time.monotonic() + options.within_s * _SHARE)
+    return _compare(browser, package, sums, time.monotonic() + options.hashing_s)
 
 
 def _compare(browser: BrowserFacts, package: str, sums: Mapping[str, str], deadline: float) -> Observation:
@@ -131,6 +130,7 @@ def _md5(path: str, deadline: float) -> str | None:
 
 PROBE = Probe(
     id="browser.integrity",
+    name=Text(en="Integrity of the browser", zh="浏览器文件完整性"),
     method=Text(
         en="SHA-256 against published digests; MD5 against the package record (dpkg)",
         zh="与已公布的 SHA-256 摘要比对；与软件包记录（dpkg）的 MD5 比对",

@@ -79,6 +79,7 @@ def _gateway(table: Path) -> str | None:
 
 PROBE = Probe(
     id="network.interfaces",
+    name=Text(en="VPN and tunnel interfaces", zh="VPN 与隧道接口"),
     method=Text(en="the kernel's list of interfaces and routes", zh="读取内核网络接口与路由表"),
     run=probe_interfaces,
 )

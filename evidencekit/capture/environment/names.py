@@ -225,6 +225,7 @@ def _independent(host: str, server: str, within_s: float) -> tuple[list[str], st
 
 PROBE = Probe(
     id="network.dns",
+    name=Text(en="DNS answers compared", zh="DNS 解析对比"),
     method=Text(
         en="the system's resolver against independent resolvers, with the DNSSEC status",
         zh="本机解析结果与独立解析服务器对比，并记录 DNSSEC 状态",

@@ -53,6 +53,7 @@ class Check:
     """One line of the cleanliness report (清洁性检查)."""
 
     id: str
+    name: Text
     method: Text
     started: datetime
     finished: datetime
@@ -98,6 +99,7 @@ class ProbeOptions:
         egress_servers: STUN servers, `host` or `host:port`.
         browser_digests: published SHA-256 of browser programs and where each comes from, beside those known.
         within_s: seconds for all probes together.
+        hashing_s: seconds after which a probe that hashes files gives up by itself.
     """
 
     system: str = sys.platform
@@ -139,6 +141,7 @@ class ProbeOptions:
     egress_servers: tuple[str, ...] = EGRESS_SERVERS
     browser_digests: Mapping[str, str] = field(default_factory=dict[str, str])
     within_s: float = 1.5
+    hashing_s: float = 10.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -160,9 +163,10 @@ ProbeFunction: TypeAlias = Callable[[ProbeContext], Observation]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Probe:
-    """One check: its id (docs/spec/environment.md), how it looks, and the function."""
+    """One check: its id (docs/spec/environment.md), what it is called, how it looks, and the function."""
 
     id: str
+    name: Text
     method: Text
     run: ProbeFunction
 

@@ -80,6 +80,7 @@ def probe_processes(context: ProbeContext) -> Observation:
 
 PROBE = Probe(
     id="system.processes",
+    name=Text(en="Running programs", zh="运行中的程序"),
     method=Text(
         en="names of running programs (/proc, ps, tasklist)", zh="读取正在运行的程序名称（/proc、ps、tasklist）"
     ),

@@ -155,13 +155,20 @@ def _policy_names(file: Path) -> list[JsonValue]:
 
 
 BROWSER = Probe(
-    id="browser.program", method=Text(en="digest of the program file", zh="计算程序文件摘要"), run=probe_browser
+    id="browser.program",
+    name=Text(en="Browser program", zh="浏览器程序"),
+    method=Text(en="digest of the program file", zh="计算程序文件摘要"),
+    run=probe_browser,
 )
 PROFILE = Probe(
-    id="browser.profile", method=Text(en="files of the profile", zh="检查配置目录中的文件"), run=probe_profile
+    id="browser.profile",
+    name=Text(en="Profile and cache of the browser", zh="浏览器配置与缓存"),
+    method=Text(en="files of the profile", zh="检查配置目录中的文件"),
+    run=probe_profile,
 )
 POLICIES = Probe(
     id="browser.policies",
+    name=Text(en="Managed policies", zh="浏览器受管策略"),
     method=Text(en="managed policy files (registry on Windows)", zh="检查受管策略文件（Windows 为注册表）"),
     run=probe_policies,
 )

@@ -39,6 +39,7 @@ def probe_proxy(context: ProbeContext) -> Observation:
 
 PROBE = Probe(
     id="network.proxy",
+    name=Text(en="Proxy variables", zh="代理变量"),
     method=Text(en="proxy variables and browser arguments", zh="代理环境变量与浏览器启动参数"),
     run=probe_proxy,
 )

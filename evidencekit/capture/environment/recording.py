@@ -52,6 +52,7 @@ def probe_recording(context: ProbeContext) -> Observation:
 
 PROBE = Probe(
     id="system.recording",
+    name=Text(en="Screen recording", zh="录屏状态"),
     method=Text(en="names of running programs", zh="读取正在运行的程序名称"),
     run=probe_recording,
 )

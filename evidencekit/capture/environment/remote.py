@@ -112,6 +112,7 @@ def _remote_sessions(file: Path) -> int:
 
 PROBE = Probe(
     id="system.remote",
+    name=Text(en="Remote use", zh="远程使用"),
     method=Text(en="session variables, logins (utmp), open ports", zh="会话变量、登录记录（utmp）、开放端口"),
     run=probe_remote,
 )

@@ -65,6 +65,7 @@ def _certificates(path: Path) -> list[JsonValue]:
 
 PROBE = Probe(
     id="browser.roots",
+    name=Text(en="Roots of the browser", zh="浏览器根证书"),
     method=Text(en="reading the NSS certificate store", zh="读取 NSS 证书库"),
     run=probe_roots,
 )

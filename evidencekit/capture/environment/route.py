@@ -201,6 +201,7 @@ def _listing(hops: Mapping[int, Hop] | None) -> str:
 
 PROBE = Probe(
     id="network.route",
+    name=Text(en="Reachability and route", zh="连通性与路由"),
     method=Text(
         en="one TCP connection; UDP datagrams of growing TTL, ICMP answers (as tracepath)",
         zh="建立一次 TCP 连接；发送 TTL 递增的 UDP 报文并读取 ICMP 应答（同 tracepath）",

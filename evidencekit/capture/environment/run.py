@@ -83,6 +83,7 @@ PROBES: tuple[Probe, ...] = (
     selftest.PROBE,
 )
 """In the order of the report."""
+_STEP_S = 0.02
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -100,16 +101,22 @@ class EnvironmentReport:
 
 
 def run_probes(
-    request: CaptureRequest, *, options: ProbeOptions | None = None, probes: Sequence[Probe] = PROBES
+    request: CaptureRequest,
+    *,
+    options: ProbeOptions | None = None,
+    probes: Sequence[Probe] = PROBES,
+    ready: threading.Event | None = None,
 ) -> EnvironmentReport:
     """Run every probe in a thread of its own, all within `options.within_s` seconds; run it in a thread.
 
-    A probe that raises, or is not done in time, is NOT_PERFORMED; it is never waited for.
+    A probe that raises, or is not done in time, is NOT_PERFORMED; it is never waited for. While something else is
+    waited for anyway, the browser's start for one, those that hash files go on.
 
     Args:
         request: its URLs and permissions.
         options: where to look; this machine when left out.
         probes: which to run.
+        ready: set when nothing else is waited for any more; left out: nothing ever is.
     """
     options = options or ProbeOptions()
     context = ProbeContext(
@@ -127,10 +134,18 @@ def run_probes(
         thread.start()
     for thread in threads:
         thread.join(max(0.0, deadline - time.monotonic()))
+    if ready is not None:
+        _go_on(threads, ready, deadline - options.within_s + options.hashing_s)
     finished = dict(done)
     return EnvironmentReport(
         checks=tuple(finished.get(probe.id) or _late(probe, started, options.within_s) for probe in probes)
     )
+
+
+def _go_on(threads: Sequence[threading.Thread], ready: threading.Event, deadline: float) -> None:
+    while any(thread.is_alive() for thread in threads) and time.monotonic() < deadline:
+        if ready.wait(_STEP_S):
+            return
 
 
 def format_environment(report: EnvironmentReport, *, capture_id: str) -> bytes:
@@ -166,20 +181,20 @@ def environment_value(report: EnvironmentReport, *, capture_id: str) -> dict[str
 def summarise(report: EnvironmentReport) -> Text:
     """Say in one sentence what the probes saw, and how much they did not see."""
     counts = report.counts
-    signs = [c.id for c in report.checks if c.observation.result is ProbeResult.FAIL]
-    notes = [c.id for c in report.checks if c.observation.result is ProbeResult.WARN]
+    signs = [c.name for c in report.checks if c.observation.result is ProbeResult.FAIL]
+    notes = [c.name for c in report.checks if c.observation.result is ProbeResult.WARN]
     idle = counts[ProbeResult.NOT_PERFORMED]
     ran = len(report.checks) - idle
     en, zh = f"{ran} checks ran: ", f"已执行 {ran} 项检查："
     if signs:
-        en += f"signs of forgery were seen ({', '.join(signs)})"
-        zh += f"发现伪造迹象({'、'.join(signs)})"
+        en += f"signs of forgery were seen ({', '.join(name.en for name in signs)})"
+        zh += f"发现伪造迹象（{'、'.join(name.zh for name in signs)}）"
     else:
         en += "no sign of forgery was seen"
         zh += "未发现伪造迹象"
     if notes:
-        en += f"; {len(notes)} need attention ({', '.join(notes)})"
-        zh += f"；{len(notes)} 项需注意({'、'.join(notes)})"
+        en += f"; {len(notes)} need attention ({', '.join(name.en for name in notes)})"
+        zh += f"；{len(notes)} 项需注意（{'、'.join(name.zh for name in notes)}）"
     if idle:
         en += f"; {idle} were not performed"
         zh += f"；{idle} 项未执行"
@@ -223,17 +238,20 @@ def _run(probe: Probe, context: ProbeContext, done: dict[str, Check]) -> None:
 
 
 def _late(probe: Probe, started: datetime, within_s: float) -> Check:
-    observation = not_performed(f"not done within {within_s:g} s", f"未在 {within_s:g} 秒内完成")
+    observation = not_performed(f"not done in time ({within_s:g} s)", f"未在限时（{within_s:g} 秒）内完成")
     return _made(probe, started, datetime.now(UTC), observation)
 
 
 def _made(probe: Probe, started: datetime, finished: datetime, observation: Observation) -> Check:
-    return Check(id=probe.id, method=probe.method, started=started, finished=finished, observation=observation)
+    return Check(
+        id=probe.id, name=probe.name, method=probe.method, started=started, finished=finished, observation=observation
+    )
 
 
 def _check(check: Check) -> dict[str, JsonValue]:
     return {
         "id": check.id,
+        "name": _text(check.name),
         "method": _text(check.method),
         "result": check.observation.result.value,
         "started": format_time(check.started),

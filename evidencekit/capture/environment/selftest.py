@@ -108,6 +108,7 @@ def _base64url(text: str) -> bytes:
 
 PROBE = Probe(
     id="tool.selftest",
+    name=Text(en="Self-test of algorithms", zh="算法自检"),
     method=Text(
         en="published test vectors, each also with a changed message", zh="公开测试向量，并以改动后的消息作反向检验"
     ),

@@ -72,6 +72,7 @@ def probe_system(context: ProbeContext) -> Observation:
 
 PROBE = Probe(
     id="system.facts",
+    name=Text(en="System", zh="系统信息"),
     method=Text(en="operating system interfaces", zh="读取操作系统接口"),
     run=probe_system,
 )

@@ -150,6 +150,7 @@ def _text(path: Path) -> str:
 
 PROBE = Probe(
     id="network.system_proxy",
+    name=Text(en="System proxy, PAC", zh="系统代理与 PAC"),
     method=Text(
         en="gsettings, kioslaverc, /etc/environment; scutil --proxy; Internet Settings",
         zh="读取 gsettings、kioslaverc、/etc/environment；scutil --proxy；Internet Settings",

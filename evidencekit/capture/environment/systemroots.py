@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 import re
 import ssl
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from evidencekit.capture.environment.commands import output_of
@@ -22,8 +23,6 @@ from evidencekit.capture.environment.probe import (
 from evidencekit.model import Text
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from evidencekit.model import JsonValue
 
 _MOST_FILES = 500
@@ -52,7 +51,8 @@ def probe_system_roots(context: ProbeContext) -> Observation:
         for file in sorted(folder.rglob("*"))[:_MOST_FILES] if folder.is_dir() else ():
             for digest in _certificates(file):
                 found[digest] = str(file)
-    return _judge([f"{file} ({digest})" for digest, file in found.items()], "\n".join(found.values()))
+    raw = "\n".join(f"SHA-256 {digest}  {file}" for digest, file in found.items())
+    return _judge([Path(file).name for file in found.values()], raw)
 
 
 def _judge(found: list[str], raw: str) -> Observation:
@@ -92,6 +92,7 @@ def _certificates(file: Path) -> list[str]:
 
 PROBE = Probe(
     id="system.roots",
+    name=Text(en="Roots of the system", zh="系统根证书"),
     method=Text(
         en="folders of local certificates; security dump-trust-settings",
         zh="读取本地证书文件夹；security dump-trust-settings",

@@ -92,6 +92,7 @@ def _version(name: str) -> str | None:
 
 PROBE = Probe(
     id="tool.package",
+    name=Text(en="This program", zh="取证程序"),
     method=Text(en="digests of the package's files, versions of dependencies", zh="程序文件摘要与依赖版本"),
     run=probe_tool,
 )

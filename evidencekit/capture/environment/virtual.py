@@ -92,6 +92,7 @@ def _read(path: Path) -> str:
 
 PROBE = Probe(
     id="system.virtual",
+    name=Text(en="Virtual machine or container", zh="虚拟机与容器"),
     method=Text(en="firmware, processor flags, container files", zh="读取固件信息、处理器标志与容器标志文件"),
     run=probe_virtual,
 )

@@ -83,7 +83,7 @@ def test_a_forged_hosts_file_ends_with_status_1(tmp_path: Path) -> None:
     )
     report = json.loads(done.stdout)
     assert results(report["checks"])["network.hosts"] == "FAIL"
-    assert "signs of forgery were seen (network.hosts, network.dns)" in report["summary"]["en"]
+    assert "signs of forgery were seen (Hosts file, DNS answers compared)" in report["summary"]["en"]
     assert done.returncode == 1
 
 

@@ -191,6 +191,7 @@ def environment() -> EnvironmentFacts:
     checks = tuple(
         EnvironmentCheck(
             id=row[0],
+            name=Text(en=row[0], zh=row[0]),
             method=Text(en=row[1], zh=row[1]),
             result=row[2],
             started="2026-11-23T03:04:05.700000Z",

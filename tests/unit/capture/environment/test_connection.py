@@ -17,7 +17,9 @@ _AT = datetime(2026, 11, 23, tzinfo=UTC)
 
 def _report(answers: dict[str, JsonValue]) -> EnvironmentReport:
     text = Text(en="x", zh="x")
-    check = Check(id="network.dns", method=text, started=_AT, finished=_AT, observation=passed("x", "x", answers))
+    check = Check(
+        id="network.dns", name=text, method=text, started=_AT, finished=_AT, observation=passed("x", "x", answers)
+    )
     return EnvironmentReport(checks=(check,))
 
 
