@@ -167,6 +167,16 @@ def check_fonts() -> Diagnosis:
             "as root: apt-get install fonts-noto-cjk",
             "没有中文字体,中文会显示为方框;请以 root 运行:apt-get install fonts-noto-cjk",
         )
+    from evidencekit.capture.environment.fonts import EMOJI_SAMPLE, missing_glyphs
+
+    if missing_glyphs(EMOJI_SAMPLE):
+        return informed(
+            "fonts",
+            f"{len(families)} families with Chinese characters, none with emoji, which are drawn as boxes; "
+            "as root: apt-get install fonts-noto-color-emoji",
+            f"{len(families)} 种中文字体,但没有表情符号字体,表情会显示为方框;"
+            "请以 root 运行:apt-get install fonts-noto-color-emoji",
+        )
     return passed(
         "fonts",
         f"{len(families)} families with Chinese characters, e.g. {families[0]}",

@@ -46,7 +46,10 @@ _SCRIPTS = ("Page.addScriptToEvaluateOnNewDocument", "Runtime.evaluate", "Runtim
 _NAMED_ONLY = (
     "DOM.set",
     "DOM.remove",
-    "CSS.",
+    "CSS.add",
+    "CSS.create",
+    "CSS.force",
+    "CSS.set",
     "DOMDebugger.",
     "Debugger.",
     "DOMStorage.clear",

@@ -13,8 +13,15 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from evidencekit.capture.pagescripts import FLOATING, MAIN_LEFT, MAIN_SCROLLER, MAIN_TILE
-from evidencekit.capture.rendering import FullPicture, clip_screenshot, evaluate_isolated, full_page_screenshot
+from evidencekit.capture.pagescripts import FLOATING, MAIN_LEFT, MAIN_SCROLLER, MAIN_TILE, SCROLL_WINDOW
+from evidencekit.capture.rendering import (
+    FullPicture,
+    clip_screenshot,
+    evaluate_isolated,
+    full_page_screenshot,
+    page_metrics,
+    viewport_screenshot,
+)
 from evidencekit.capture.stitching import PngStitcher
 from evidencekit.errors import BrowserError, StorageError
 from evidencekit.model import Text, Transformation
@@ -29,6 +36,11 @@ if TYPE_CHECKING:
 _GROWTHS = 3
 _ENOUGH_PX = 2
 _MOST_TILES = 400
+_SCROLLED = Text(
+    en="what fixed elements cover in the full picture can be seen in screenshot-scrolled.png: the window half a window "
+    "down",
+    zh="整页截图中被固定元素遮挡的部分见 screenshot-scrolled.png：窗口向下滚动半屏时的画面",
+)
 _SCALE: JsonValue = 0  # the window's own device scale stays
 
 
@@ -64,11 +76,15 @@ class _Scroller:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PictureFiles:
-    """Where the pictures go; `tiles` is an existing folder for those of a very tall one."""
+    """Where the pictures go; `tiles` is an existing folder for those of a very tall one.
+
+    `scrolled` is the window half a window down, where fixed elements cover something in the full picture.
+    """
 
     full: Path
     inner: Path
     tiles: Path | None = None
+    scrolled: Path | None = None
 
 
 async def page_picture(
@@ -92,6 +108,8 @@ async def page_picture(
     floating = _floating(await evaluate_isolated(cdp, FLOATING))
     if floating is not None:
         notes.append(("picture.floating", floating))
+    if floating is not None and files.scrolled is not None and await _uncover(cdp, files.scrolled):
+        notes.append(("picture.scrolled", _SCROLLED))
     scroller = _scroller(await evaluate_isolated(cdp, MAIN_SCROLLER))
     grown = False
     try:
@@ -111,6 +129,35 @@ async def page_picture(
     now = datetime.now(UTC)
     said = tuple(Transformation(time=now, kind=kind, detail=detail, page=page) for kind, detail in notes)
     return PagePicture(full=full, inner=inner, transformations=said)
+
+
+async def _uncover(cdp: Cdp, out: Path) -> bool:
+    """Picture the window half a window down, where what fixed elements cover at the top of the page can be seen."""
+    metrics = await page_metrics(cdp)
+    down = metrics.viewport_height_px // 2
+    if metrics.height_px < metrics.viewport_height_px + down:
+        return False
+    try:
+        await evaluate_isolated(cdp, SCROLL_WINDOW % down)
+        png = await viewport_screenshot(cdp)
+    finally:
+        await evaluate_isolated(cdp, SCROLL_WINDOW % 0)
+    await asyncio.to_thread(_write, out, png)
+    return True
+
+
+def _write(out: Path, data: bytes) -> None:
+    try:
+        out.write_bytes(data)
+    except OSError as error:
+        raise _cannot_write(out, error) from error
+
+
+def _cannot_write(out: Path, error: OSError) -> StorageError:
+    return StorageError(
+        f"{out.name} cannot be written ({error}); free disk space and capture again",
+        f"无法写入 {out.name}({error})；请释放磁盘空间后重新取证",
+    )
 
 
 async def _grow(cdp: Cdp, scroller: _Scroller, most_px: int, quiet: Callable[[], Awaitable[bool]]) -> int | None:
@@ -159,10 +206,7 @@ async def _tiled(cdp: Cdp, out: Path, most_px: int, scroller: _Scroller) -> Inne
                     break
             await asyncio.to_thread(stitcher.finish)
     except OSError as error:
-        raise StorageError(
-            f"{out.name} cannot be written ({error}); free disk space and capture again",
-            f"无法写入 {out.name}({error})；请释放磁盘空间后重新取证",
-        ) from error
+        raise _cannot_write(out, error) from error
     return InnerPicture(width_px=stitcher.width, height_px=stitcher.height, tiles=tiles, truncated=left > 0)
 
 

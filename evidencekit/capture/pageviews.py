@@ -143,7 +143,8 @@ class PageViews:
         full = staging.place(path)
         tiles = full.parent / TILES
         await asyncio.to_thread(tiles.mkdir, mode=0o700, exist_ok=True)
-        files = PictureFiles(full=full, inner=staging.place(inner_path), tiles=tiles)
+        scrolled = self._notes.path("screenshot-scrolled.png")
+        files = PictureFiles(full=full, inner=staging.place(inner_path), tiles=tiles, scrolled=staging.place(scrolled))
         taken = await page_picture(
             self._session, files, self._stage.quiet, max_height_px=limit_px, page=self._notes.page
         )
@@ -153,6 +154,8 @@ class PageViews:
             self.missing += [] if cut is None else [("picture PDF", cut)]
         else:
             await asyncio.to_thread(tiles.rmdir)
+        if any(each.kind == "picture.scrolled" for each in taken.transformations):
+            await asyncio.to_thread(self._register, scrolled, "screenshot.scrolled")
         if taken.inner is not None:
             await asyncio.to_thread(self._register, inner_path, "screenshot.inner")
         self._notes.transformations += taken.transformations

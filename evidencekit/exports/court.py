@@ -52,6 +52,7 @@ _SHOTS: Final = {
     "screenshot.initial": Text(en="screenshot before any action", zh="操作前截图"),
     "screenshot.before": Text(en="screenshot before a banner was answered", zh="处理提示前截图"),
     SCREENSHOT_ROLE: Text(en="full-page screenshot", zh="整页截图"),
+    "screenshot.scrolled": Text(en="window half a window down", zh="向下滚动半屏截图"),
     "screenshot.inner": Text(en="content of the inner scroller", zh="页面内滚动区域截图"),
 }
 _READABLE: Final = (".png", ".jpg", ".jpeg", ".pdf", ".txt", ".mp4")

@@ -41,6 +41,7 @@ _IMAGE_ROLES = {
     "screenshot.initial": text("before any interaction", "交互之前"),
     "screenshot.before": text("before a cookie banner was answered", "处理 Cookie 提示之前"),
     "screenshot": text("whole page", "完整页面"),
+    "screenshot.scrolled": text("half a window down, beside fixed elements", "向下滚动半屏，可见被固定元素遮挡处"),
     "screenshot.inner": text("content of the inner scroller", "页面内滚动区域的全部内容"),
 }
 _IMAGE_TYPE = "image/"

@@ -81,7 +81,11 @@ def probe_fonts(_context: ProbeContext) -> Observation:
     if chinese:
         return warned("no font draws Chinese: install fonts-noto-cjk", "没有中文字体：请安装 fonts-noto-cjk", observed)
     if emoji:
-        return passed("Chinese can be drawn; emoji cannot", "可显示中文；缺少表情符号字体", observed)
+        return warned(
+            "Chinese can be drawn, emoji cannot: install fonts-noto-color-emoji",
+            "可显示中文，但缺少表情符号字体：请安装 fonts-noto-color-emoji",
+            observed,
+        )
     return passed("Chinese and emoji can be drawn", "可显示中文和表情符号", observed)
 
 

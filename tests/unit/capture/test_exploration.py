@@ -13,6 +13,7 @@ import pytest
 from evidencekit.capture.exploration import Exploration, Explorer
 from evidencekit.capture.pagepicture import PagePicture, PictureFiles, page_picture
 from evidencekit.capture.request import Limits
+from evidencekit.capture.stitching import picture_size
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -65,7 +66,9 @@ def explore(open_page: Callable[..., Any], serve_pages: Callable[..., Any], tmp_
                 if banners:
                     await explorer.dismiss_banners()
                 found = await explorer.run()
-                files = PictureFiles(full=tmp_path / "full.png", inner=tmp_path / "inner.png")
+                files = PictureFiles(
+                    full=tmp_path / "full.png", inner=tmp_path / "inner.png", scrolled=tmp_path / "scrolled.png"
+                )
                 taken = await page_picture(tab, files, quiet, max_height_px=100_000) if picture else None
                 steps = (*found.transformations, *(taken.transformations if taken else ()))
                 said = {each.kind: each.detail.en for each in steps}
@@ -164,6 +167,16 @@ def test_an_inner_scroller_of_fixed_height_is_joined_from_tiles(explore: Callabl
     assert (seen.picture.inner.height_px, seen.picture.inner.truncated) == (9_500, False)
     assert seen.picture.full.height_px < 800
     assert "screenshot-inner.png" in seen.said["picture.tiles"]
+
+
+def test_what_a_fixed_bar_covers_is_pictured_beside_it(explore: Callable[..., Explored], tmp_path: Path) -> None:
+    page = "<!doctype html><style>body{margin:0}p{height:100px;margin:0}</style>"
+    page += "<div style='position:fixed;bottom:0;width:100%;height:50px;background:red'>bar</div>" + "<p>line</p>" * 40
+    seen = explore(page, "scrollY", picture=True)
+    assert "1 fixed and 0 sticky" in seen.said["picture.floating"]
+    assert "half a window down" in seen.said["picture.scrolled"]
+    assert picture_size((tmp_path / "scrolled.png").read_bytes())[0] == 1280
+    assert seen.after == 0
 
 
 _BANNER = """<!doctype html><p>content</p><div id=bar style="position:fixed;bottom:0;left:0;right:0;height:99px">
