@@ -124,16 +124,16 @@ url, out, binary = sys.argv[1:]
 with sync_playwright() as p:
     browser = p.chromium.launch(executable_path=binary, args=["--no-sandbox"])
     page = browser.new_page(viewport={"width": 1280, "height": 800})
-    page.goto(url, wait_until="load")
+    page.goto(url, wait_until="load", timeout=120000)
     top, height = 0, 1
     while top < height:
         height = page.evaluate("document.documentElement.scrollHeight")
         page.evaluate("top => { scrollTo({top, behavior: 'instant'}); return new Promise(d => requestAnimationFrame("
                       "() => requestAnimationFrame(d))) }", top)
         top += 800
-    page.wait_for_load_state("networkidle")
+    page.wait_for_load_state("networkidle", timeout=120000)
     page.evaluate("scrollTo(0, 0)")
-    page.screenshot(path=out, full_page=True, timeout=120000)
+    page.screenshot(path=out, full_page=True, timeout=240000)
     browser.close()
 """
 

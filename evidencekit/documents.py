@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import hashlib
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
@@ -10,7 +9,7 @@ from typing import TYPE_CHECKING
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from evidencekit.bundle import paths
-from evidencekit.capture.printing import PrintJob, print_document
+from evidencekit.capture.printing import Printing, PrintJob, printing_aside
 from evidencekit.hashing.chainlog import CUSTODY, WORKLOG
 from evidencekit.hashing.digest import digest_bytes
 from evidencekit.hashing.manifest import parse_manifest
@@ -83,6 +82,11 @@ def write_documents(folder: Path, setting: Setting, *, at: datetime) -> None:
         StorageError: the disk refuses.
         FormatError: a file of ours is not what it should be.
     """
+    with printing_aside(workdir=setting.workdir, options=setting.browser) as printing:
+        _write_documents(folder, setting, printing, at)
+
+
+def _write_documents(folder: Path, setting: Setting, printing: Printing, at: datetime) -> None:
     manifest = parse_manifest(_read(folder, paths.MANIFEST))
     worklog = read_log(_read(folder, paths.WORKLOG), WORKLOG)
     custody = read_log(_read(folder, paths.CUSTODY), CUSTODY)
@@ -102,11 +106,12 @@ def write_documents(folder: Path, setting: Setting, *, at: datetime) -> None:
         footer=str(footer_template(manifest.number)),
         out=folder / paths.CERTIFICATE_PDF,
     )
-    asyncio.run(print_document(job, workdir=setting.workdir, options=setting.browser))
-    if setting.seal_pdf is not None:
-        _write(folder, paths.CERTIFICATE_PDF, setting.seal_pdf(_read(folder, paths.CERTIFICATE_PDF)))
+    printing.give(job)
     _write(folder, paths.REPORT_HTML, render_report(report).encode())
     _write(folder, paths.VERIFY_HTML, verifier_page())
+    printing.wait()
+    if setting.seal_pdf is not None:
+        _write(folder, paths.CERTIFICATE_PDF, setting.seal_pdf(_read(folder, paths.CERTIFICATE_PDF)))
     facts = VerifyFacts(number=manifest.number, file=f"{manifest.number}.zip", tokens=tuple(_stamped(folder)))
     _write(folder, paths.VERIFY_EN, render_verify_md("en", facts).encode())
     _write(folder, paths.VERIFY_ZH, render_verify_md("zh", facts).encode())

@@ -13,6 +13,7 @@ import shutil
 import subprocess
 from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -195,6 +196,23 @@ def _unwrapped(path: Path) -> Path:
 
 def _inspect(path: Path) -> BrowserBinary:
     try:
+        facts = path.stat()
+    except OSError as error:
+        raise _does_not_start(path) from error
+    # One command asks several times; a file that was replaced meanwhile is looked at again.
+    return _inspect_file(path, facts.st_ino, facts.st_size, facts.st_mtime_ns)
+
+
+def _does_not_start(path: Path) -> BrowserError:
+    return BrowserError(
+        f"the browser {path} does not start; install chromium or correct EVIDENCEKIT_BROWSER",
+        f"浏览器 {path} 无法启动；请安装 chromium 或修正 EVIDENCEKIT_BROWSER",
+    )
+
+
+@lru_cache(maxsize=4)
+def _inspect_file(path: Path, _inode: int, _size: int, _mtime_ns: int) -> BrowserBinary:
+    try:
         shown = subprocess.run(  # noqa: S603 (the browser that was named or found)
             [str(path), "--version"],
             capture_output=True,
@@ -207,10 +225,7 @@ def _inspect(path: Path) -> BrowserBinary:
         with path.open("rb") as file:
             digest = hashlib.file_digest(file, "sha256").hexdigest()
     except (OSError, subprocess.SubprocessError) as error:
-        raise BrowserError(
-            f"the browser {path} does not start; install chromium or correct EVIDENCEKIT_BROWSER",
-            f"浏览器 {path} 无法启动；请安装 chromium 或修正 EVIDENCEKIT_BROWSER",
-        ) from error
+        raise _does_not_start(path) from error
     found = _VERSION.search(shown.stdout)
     if found is None or not _FAMILY.search(shown.stdout):
         raise BrowserError(

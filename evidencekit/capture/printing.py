@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import queue
 import shutil
-from contextlib import AsyncExitStack, asynccontextmanager
+import threading
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -17,7 +19,7 @@ from evidencekit.capture.rendering import pdf
 from evidencekit.errors import BrowserError
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Mapping
+    from collections.abc import AsyncIterator, Generator, Mapping
     from pathlib import Path
 
     from evidencekit.model import JsonValue
@@ -92,6 +94,58 @@ async def open_press(*, workdir: Path, options: BrowserOptions) -> AsyncIterator
         mux.root = client
         await client.call("Browser.getVersion", timeout_s=_START_TIMEOUT_S)
         yield Press(client)
+
+
+class Printing:
+    """A browser in a thread of its own: it starts while its document is still being written."""
+
+    def __init__(self, workdir: Path, options: BrowserOptions) -> None:
+        """Start; arguments as `open_press`."""
+        self._jobs: queue.SimpleQueue[PrintJob | None] = queue.SimpleQueue()
+        self._error: BaseException | None = None
+        self._thread = threading.Thread(target=self._run, args=(workdir, options), name="evidencekit-printing")
+        self._thread.start()
+
+    def give(self, job: PrintJob) -> None:
+        """Give it a document."""
+        self._jobs.put(job)
+
+    def wait(self) -> None:
+        """Say that no document follows, and wait until all are printed.
+
+        Raises:
+            BrowserError: there is no usable browser, or it does not print.
+            StorageError: a PDF cannot be written.
+        """
+        self.end()
+        if self._error is not None:
+            raise self._error
+
+    def end(self) -> None:
+        """Wait until its browser has ended, whatever came of it."""
+        self._jobs.put(None)
+        self._thread.join()
+
+    def _run(self, workdir: Path, options: BrowserOptions) -> None:
+        try:
+            asyncio.run(self._print(workdir, options))
+        except BaseException as error:  # noqa: BLE001 (handed to the caller's thread)
+            self._error = error
+
+    async def _print(self, workdir: Path, options: BrowserOptions) -> None:
+        async with open_press(workdir=workdir, options=options) as press:
+            for job in iter(self._jobs.get, None):
+                await press.print(job)
+
+
+@contextmanager
+def printing_aside(*, workdir: Path, options: BrowserOptions) -> Generator[Printing]:
+    """Print in a browser that starts at once; it has ended when the context is left."""
+    printing = Printing(workdir, options)
+    try:
+        yield printing
+    finally:
+        printing.end()
 
 
 async def _loaded(page: CdpSession) -> None:

@@ -25,6 +25,8 @@ _JOINED_CATEGORIES = frozenset({"So", "Sk", "Mn"})
 _FILLERS = frozenset("\u115f\u1160\u2800\u3164\uffa0\u2065")
 _DIGEST_GROUP = 8
 _SUPPLEMENT_LAST = 0xFFFE
+_PLAIN = re.compile(r"[ -~\u3001-\u3029\u3041-\u3096\u30a1-\u30fa\u4e00-\u9fff\uff01-\uff9f]*")
+"""Texts of these characters alone hold nothing to show as code points: most texts, and told at once."""
 _TAGS = range(0xE0000, 0xE1000)
 _URL_BREAKS = re.compile(r"(?<=[/?&=.,;:_%+-])(?=[^/?&=.,;:_%+-])")
 
@@ -70,6 +72,8 @@ def visible(text: str, *, limit: int = TEXT_LIMIT) -> str:
 
 
 def _escape_pieces(text: str) -> str:
+    if _PLAIN.fullmatch(text):
+        return html.escape(text)
     return "".join(
         f'<span class="cp">{piece}</span>' if is_code else html.escape(piece) for is_code, piece in _pieces(text)
     )
