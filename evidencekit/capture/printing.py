@@ -42,12 +42,6 @@ class PrintJob:
     out: Path
 
 
-async def print_document(job: PrintJob, *, workdir: Path, options: BrowserOptions) -> None:
-    """Print one document, with a browser of its own; as `Press.print`."""
-    async with open_press(workdir=workdir, options=options) as press:
-        await press.print(job)
-
-
 class Press:
     """A running browser that prints documents on A4, one after the other."""
 
