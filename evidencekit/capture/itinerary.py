@@ -62,7 +62,7 @@ class Itinerary:
                 self._failed.append(error)
                 await self._pass_over(visit.page, error)
                 continue
-            visit.conclude()
+            await visit.conclude()
             if alive and not visit.notes.crashed:
                 await self._outlive(self._add_chains())
         if self._failed and not self.visits:

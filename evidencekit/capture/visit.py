@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 
 _IDLE_S = 0.5
 _STOP_S = 5.0
+_TOLD_S = 0.5
 _HUNG_S = 10.0
 _HTTP_ERROR = 400
 
@@ -81,9 +82,10 @@ class Visit:
         if self._request.process is not None and self._request.process.kind is ProcessKind.RECORD:
             self._studio.driver.leave_to_person(driven)
 
-    def conclude(self) -> VisitNotes:
+    async def conclude(self) -> VisitNotes:
         """Put down what happened to the page; the visit is over, whether or not its browser still runs."""
         if self._driven is not None:
+            await self._note_crash(self._driven)
             self._report_events(self._driven)
         self.notes.finished_at = datetime.now(UTC)
         return self.notes
@@ -277,12 +279,6 @@ class Visit:
                 task.result()
                 return
             if self.notes.complete:
-                self.notes.crashed = True
-                self._partial(
-                    "crash",
-                    "the browser tab crashed after source and full picture were kept; what was to follow is missing",
-                    "浏览器标签页在源码和整页截图保存之后崩溃；其后的内容缺失",
-                )
                 return
             raise MinimumError(
                 f"{self.url[:200]} crashed the browser tab before source and picture were complete; try again",
@@ -291,6 +287,19 @@ class Visit:
         finally:
             crash.cancel()
             task.cancel()
+
+    async def _note_crash(self, driven: DrivenPage) -> None:
+        """A command that fails because the page's process died is answered before the crash itself is told."""
+        if self.notes.partial:
+            with suppress(TimeoutError):
+                await asyncio.wait_for(driven.crashed.wait(), _TOLD_S)
+        if driven.crashed.is_set():
+            self.notes.crashed = True
+            self._partial(
+                "crash",
+                "the browser tab crashed after source and full picture were kept; what was to follow is missing",
+                "浏览器标签页在源码和整页截图保存之后崩溃；其后的内容缺失",
+            )
 
     def _report_events(self, driven: DrivenPage) -> None:
         for event in driven.events:

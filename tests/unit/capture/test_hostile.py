@@ -4,7 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import gzip
+import json
+import os
 import resource
+import signal
+from contextlib import suppress
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -13,13 +18,14 @@ from evidencekit.capture.exchanges import ExchangeOutcome, parse_exchanges
 from evidencekit.capture.launcher import BrowserOptions
 from evidencekit.capture.request import CaptureRequest, Limits
 from evidencekit.capture.session import capture_session
+from evidencekit.errors import BrowserError
 from evidencekit.hashing.chainlog import WORKLOG, ChainWriter
 from tests.support import site
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    from collections.abc import Callable, Mapping
 
-    from evidencekit.model import Capture
+    from evidencekit.model import Capture, JsonValue
 
 pytestmark = pytest.mark.browser
 
@@ -28,6 +34,9 @@ BOMB = gzip.compress(bytes(64 << 20), mtime=0)
 """64 MiB of zeros in 64 KiB."""
 PAGES = {
     "/bomb": b"<!doctype html><title>b</title><p>before</p><script>fetch('/zeros').then(r => r.arrayBuffer())</script>",
+    "/prints": b"<!doctype html><title>p</title><p>read me</p><script>addEventListener('beforeprint', () => {"
+    b"const ask = new XMLHttpRequest(); ask.open('GET', '/while-printing', false); ask.send(); });</script>",
+    "/quiet": b"<!doctype html><title>q</title><p>read me</p>",
     "/tall": b"<!doctype html><title>t</title><div style='height:400000px'>tall</div>",
 }
 
@@ -38,9 +47,21 @@ def answer(path: str) -> site.Answer:
     return 200, site.HTML, PAGES.get(path, b"x")
 
 
-def run(folder: Path, path: str, limits: Limits) -> Capture:
+def run(
+    folder: Path,
+    path: str,
+    limits: Limits,
+    *,
+    while_printing: Callable[[], None] = lambda: None,
+    on_event: Callable[[str, Mapping[str, JsonValue]], None] | None = None,
+) -> Capture:
+    def answers(asked: str) -> site.Answer:
+        if asked == "/while-printing":
+            while_printing()
+        return answer(asked)
+
     with (
-        site.serve(answer) as url,
+        site.serve(answers) as url,
         ChainWriter(folder / "worklog.jsonl", format_name=WORKLOG, capture_id=CAPTURE_ID) as worklog,
     ):
         request = CaptureRequest(urls=(url.rstrip("/") + path,), allow_private=True, third_party=False, limits=limits)
@@ -52,6 +73,7 @@ def run(folder: Path, path: str, limits: Limits) -> Capture:
                 worklog=worklog,
                 on_root=lambda _root, _document: None,
                 options=BrowserOptions(),
+                on_event=on_event,
             )
         )
 
@@ -77,3 +99,45 @@ def test_a_page_of_endless_height_is_cut_and_sealed_as_partial(tmp_path: Path) -
     capture = run(tmp_path, "/tall", Limits(page_height_px=20_000, scroll_steps=20))
     assert has_minimum(capture)
     assert any("the picture ends at 20000 px" in text.en for text in capture.partial)
+
+
+def browser_pid(folder: Path) -> int:
+    return int(json.loads((folder / "staging/browser.json").read_bytes())["pid"])
+
+
+def end_renderers(browser: int) -> None:
+    """What a crash of every tab looks like from outside."""
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdigit():
+            with suppress(OSError):
+                words = (entry / "cmdline").read_bytes()
+                if os.getpgid(int(entry.name)) == browser and b"--type=renderer" in words:
+                    os.kill(int(entry.name), signal.SIGKILL)
+
+
+def test_a_tab_that_dies_over_a_copy_leaves_source_and_picture_sealed_as_partial(tmp_path: Path) -> None:
+    capture = run(tmp_path, "/prints", Limits(), while_printing=lambda: end_renderers(browser_pid(tmp_path)))
+    assert has_minimum(capture)
+    told = [text.en for text in capture.partial]
+    assert any("the browser tab crashed after source and full picture were kept" in text for text in told), told
+    assert "pdf" not in {each.role for each in capture.artifacts}
+
+
+def test_a_browser_that_dies_over_a_copy_leaves_source_and_picture_sealed_as_partial(tmp_path: Path) -> None:
+    capture = run(tmp_path, "/prints", Limits(), while_printing=lambda: os.kill(browser_pid(tmp_path), signal.SIGKILL))
+    assert has_minimum(capture)
+    assert any("the browser ended unexpectedly after source and picture" in text.en for text in capture.partial)
+    lines = parse_exchanges((tmp_path / "staging/bundle/capture/exchanges.jsonl").read_bytes())[1]
+    outcomes = {line.url.rpartition("/")[2]: line.outcome for line in lines}
+    assert outcomes["prints"] is ExchangeOutcome.RECORDED
+    # Its answer may have come while the browser died; nobody can say what it was.
+    assert outcomes["while-printing"] in {ExchangeOutcome.FAILED, ExchangeOutcome.NOT_RETRIEVABLE}
+
+
+def test_a_browser_that_dies_before_the_picture_is_no_evidence(tmp_path: Path) -> None:
+    def kill(name: str, _facts: Mapping[str, JsonValue]) -> None:
+        if name == "page.root":
+            os.kill(browser_pid(tmp_path), signal.SIGKILL)
+
+    with pytest.raises(BrowserError, match="ended unexpectedly"):
+        run(tmp_path, "/quiet", Limits(), on_event=kill)
