@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, BinaryIO, Final, cast
 
 from evidencekit.bundle import paths
@@ -11,6 +12,7 @@ from evidencekit.corroboration.location import judge_location
 from evidencekit.corroboration.network import judge_network
 from evidencekit.corroboration.pictures import judge_pictures
 from evidencekit.corroboration.record import Record, parse_lines
+from evidencekit.corroboration.rerender import judge_rerender, reproduced_by
 from evidencekit.corroboration.texts import judge_texts
 from evidencekit.errors import FormatError
 from evidencekit.hashing.canonical import canonical_bytes
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from evidencekit.corroboration.record import Judgement
+    from evidencekit.corroboration.rerender import Rerendered
     from evidencekit.model import Capture, JsonValue
 
 FORMAT_NAME: Final = "corroboration"
@@ -38,26 +41,27 @@ _MAX_BLOCK: Final = 64 << 20
 _MAX_NOTES: Final = 50
 
 
-def corroborate(folder: Path, capture: Capture) -> dict[str, JsonValue]:
+def corroborate(record: Record, rerendered: Rerendered | None = None) -> dict[str, JsonValue]:
     """Compare the files of a finished capture with each other.
 
     Args:
-        folder: mirrors the bundle.
-        capture: what lies there.
+        record: what was recorded (`record_of`).
+        rerendered: what an offline re-render showed, None when none was made.
 
     Returns:
         The object of `capture/corroboration.json`.
     """
-    record = record_of(folder, capture)
-    judges = {
-        "corroboration.text": judge_texts,
+    judges: dict[str, Callable[[Record], Judgement]] = {
+        "corroboration.text": partial(judge_texts, reproduced=reproduced_by(rerendered)),
         "corroboration.images": judge_images,
         "corroboration.location": judge_location,
         "corroboration.pictures": judge_pictures,
         "corroboration.network": judge_network,
     }
+    if rerendered is not None:
+        judges["corroboration.rerender"] = partial(judge_rerender, rerendered=rerendered)
     return {
-        "capture_id": capture.capture_id,
+        "capture_id": record.capture_id,
         "checks": [_said(name, judge, record) for name, judge in judges.items()],
         "format": f"evidencekit/{FORMAT_NAME}",
         "method": {"en": METHOD.en, "zh": METHOD.zh},

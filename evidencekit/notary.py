@@ -19,11 +19,11 @@ from typing import TYPE_CHECKING
 from evidencekit.bundle import paths
 from evidencekit.capture.environment.probe import ProbeSources
 from evidencekit.capture.launcher import BrowserOptions
-from evidencekit.capture.request import CaptureRequest, check_request
+from evidencekit.capture.request import CaptureRequest, Mode, check_request
 from evidencekit.capture.session import capture_session
 from evidencekit.capture.url_policy import check_url
 from evidencekit.casefile import CaseFile, Order
-from evidencekit.corroborating import corroborate, format_corroboration, outcomes_of
+from evidencekit.corroborating import corroborate, format_corroboration, outcomes_of, record_of
 from evidencekit.errors import CaptureError, EvidenceError
 from evidencekit.finishing import Finishing, finish
 from evidencekit.hashing.chainlog import WORKLOG, ChainWriter
@@ -37,6 +37,7 @@ from evidencekit.office import Office, abandon, announce, open_office
 from evidencekit.preflight import output_file, preflight
 from evidencekit.recovery import write_intent, write_state
 from evidencekit.requestform import request_value
+from evidencekit.rerender import rerender_record
 from evidencekit.sealing import Fixed, seal_record, stamp_opening
 from evidencekit.timestamp.roles import Role
 from evidencekit.verify.verifier import verify_bundle
@@ -267,15 +268,19 @@ def _record(case: CaseFile, request: CaptureRequest) -> tuple[Capture, ChainWrit
             control=case.order.control,
         )
     )
-    capture = _corroborated(case, capture, worklog)
+    capture = _corroborated(case, request, capture, worklog)
     worklog.append("close", detail={"requests": capture.completeness.requests})
     worklog.sync()
     return capture, worklog
 
 
-def _corroborated(case: CaseFile, capture: Capture, worklog: ChainWriter) -> Capture:
+def _corroborated(case: CaseFile, request: CaptureRequest, capture: Capture, worklog: ChainWriter) -> Capture:
     """Compare the record with itself and put what that says beside it."""
-    said = corroborate(case.folder, capture)
+    record = record_of(case.folder, capture)
+    again = None
+    if request.mode is Mode.FORENSIC:
+        again = rerender_record(record, request_value(request), options=case.order.browser)
+    said = corroborate(record, again)
     case.write(paths.CORROBORATION, format_corroboration(said))
     worklog.append("corroboration", detail={"outcomes": outcomes_of(said)})
     return _with_artifact(capture, _artifact(case, paths.CORROBORATION, "other"))

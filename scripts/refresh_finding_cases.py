@@ -26,6 +26,7 @@ conformance case has that outcome: the id cannot have it, or only unit tests sho
 """
 
 _OF_SOME = {
+    "corroboration.rerender": ("corroboration_rerender",),
     "outer.roles": ("roles_",),
     "policy.signatures": ("policy_met", "policy_two_signers", "policy_role", "policy_certificate"),
     "policy.timestamps": ("policy_one_tsa", "policy_two_tsas", "policy_self_issued"),

@@ -16,17 +16,23 @@ if TYPE_CHECKING:
     from evidencekit.model import Digests
 
 
-def read_beside(files: Sequence[Path], receipts: Sequence[Path]) -> Beside:
-    """Digest the files, and read the receipts, from files or from every `*.json` of folders.
+def read_beside(files: Sequence[Path], receipts: Sequence[Path], *, rerender: Path | None = None) -> Beside:
+    """Digest the files, read the receipts, from files or from every `*.json` of folders, and show a bundle again.
 
     Raises:
         StorageError: one cannot be read.
         FormatError: one is no receipt.
         UsageError: a folder holds none.
     """
+    again = None
+    if rerender is not None:
+        from evidencekit.rerender import rerender_bundle
+
+        again = rerender_bundle(rerender)
     return Beside(
         files=tuple(_digested(path) for path in files),
         receipts=tuple(receipt for path in receipts for receipt in _read(path)),
+        rerendered=again,
     )
 
 

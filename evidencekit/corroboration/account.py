@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Final
 
 from evidencekit.corroboration.corpus import MAX_PIECE_CHARS, core
 from evidencekit.corroboration.domtext import squeeze
+from evidencekit.corroboration.sources import unescaped
 from evidencekit.corroboration.words import CALENDAR, PICTOGRAPHS
 
 if TYPE_CHECKING:
@@ -105,7 +106,8 @@ def _different(runs: Iterable[Run]) -> dict[str, Run]:
 
 
 def _place(account: Account, work: _Work, key: str, run: Run) -> None:
-    source = work.direct(key)
+    # A body that the browser shows as it came, such as JSON, shows its escapes, too.
+    source = work.direct(key) or (work.direct(squeeze(unescaped(run.text))) if "\\" in run.text else None)
     if source is not None:
         account.direct += 1
         account.by_source[source.exchange] += 1

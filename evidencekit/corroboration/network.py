@@ -50,7 +50,7 @@ def judge_network(record: Record) -> Judgement:
         return judged
     _compare_peers(judged, record, log, report)
     _compare_certificates(judged, record, log)
-    _compare_proxy(judged, report)
+    _compare_proxy(judged, record, log, report)
     return judged
 
 
@@ -142,14 +142,46 @@ def _private_roots(log: Mapping[str, JsonValue]) -> list[tuple[str, str]]:
     return found
 
 
-def _compare_proxy(judged: Judgement, report: Mapping[str, JsonValue]) -> None:
+def _compare_proxy(
+    judged: Judgement, record: Record, log: Mapping[str, JsonValue], report: Mapping[str, JsonValue]
+) -> None:
     """A proxy stands between browser and server: what it sent is what was recorded."""
-    results = {str(each.get("id")): str(each.get("result")) for each in _objects(report.get("checks"))}
-    if results.get("network.proxy") in {"WARN", "FAIL"}:
+    peers = {line.peer for line in record.lines} | {
+        str(each.get("address")) for each in _objects(log.get("connections"))
+    }
+    ports = {(match[1], match[2]) for peer in peers if (match := _PEER.fullmatch(peer))}
+    used = sorted(name for name, value in _proxies(report) if _is_used(value, ports))
+    if used:
         judged.open(
-            "the browser may have gone through a proxy (network.proxy): peers and certificates may be the proxy's",
-            "浏览器可能经代理访问(network.proxy)：所记录的对端与证书可能属于代理",
+            f"the browser went through a proxy ({', '.join(used)}): what was recorded is what the proxy sent, peers "
+            "and certificates are the proxy's",
+            f"浏览器经代理访问({'、'.join(used)})：所记录的是代理发来的内容，对端与证书均属于代理",
         )
+
+
+def _proxies(report: Mapping[str, JsonValue]) -> Iterable[tuple[str, str]]:
+    """Settings that name a proxy, by name, as the probe `network.proxy` saw them."""
+    for each in _objects(report.get("checks")):
+        observed = each.get("observed")
+        found = observed.get("found") if each.get("id") == "network.proxy" and isinstance(observed, dict) else None
+        for name, value in found.items() if isinstance(found, dict) else ():
+            if "proxy" in name:
+                yield name, str(value)
+
+
+def _is_used(value: str, peers: set[tuple[str, str]]) -> bool:
+    """Whether somebody was connected to at a proxy's address; a proxy's name and a script's choice are not resolved."""
+    for each in re.split(r"[;,\s]+", value):
+        target = each.rpartition("=")[2]
+        try:
+            parts = urlsplit(target if "://" in target else f"http://{target}")
+            host, port = parts.hostname or "", str(parts.port or 80)
+        except ValueError:
+            continue
+        near = {"127.0.0.1", "::1"} if host == "localhost" else {host}
+        if any(port == of and (peer in near or not _is_address(host)) for peer, of in peers):
+            return True
+    return False
 
 
 def _object(record: Record, name: str) -> Mapping[str, JsonValue]:

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from evidencekit.model import JsonValue, PageResult
 
 TILE_PX: Final = 16
-TOLERANCE: Final = 24
+TOLERANCE: Final = 10
 MOST_ROWS: Final = 1_600
 LIMIT_SHARE: Final = 0.5
 MAX_PNG_BYTES: Final = 512 << 20

@@ -29,6 +29,7 @@ class Line:
     id: str
     page: str
     url: str
+    method: str
     kind: str
     outcome: str
     reason: str
@@ -114,6 +115,7 @@ def _line(row: dict[str, JsonValue]) -> Line:
         id=_text(row, "id"),
         page=_text(row, "page"),
         url=_text(row, "url"),
+        method=_text(row, "method") or "GET",
         kind=_text(row, "resource_type"),
         outcome=_text(row, "outcome"),
         reason=_text(row, "reason"),

@@ -43,7 +43,7 @@ def judge_texts(record: Record, *, reproduced: Mapping[str, Collection[str]] | N
         if not doms:
             continue
         if corpus is None:
-            corpus = _corpus_of(record)
+            corpus = corpus_of(record)
         account = account_for(
             _runs(record, page, doms), corpus, doms[-1].tags, reproduced=(reproduced or {}).get(page.id, ())
         )
@@ -59,7 +59,8 @@ def judge_texts(record: Record, *, reproduced: Mapping[str, Collection[str]] | N
     return judged
 
 
-def _corpus_of(record: Record) -> Corpus:
+def corpus_of(record: Record) -> Corpus:
+    """Read all that was recorded, and count what was not had."""
     missing: set[str] = set()
     corpus = read_corpus(messages_of(record, missing), more=other_sources(record))
     if missing:

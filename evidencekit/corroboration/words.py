@@ -19,7 +19,7 @@ _DAYS: Final = (
 _CLOCK: Final = (
     "am pm a p m at utc gmt cst z t h s ms d w y ad bc noon midnight today yesterday tomorrow now "
     "second seconds sec secs minute minutes min mins hour hours hr hrs day days week weeks month months year years ago "
-    "in last next this st nd rd th k b bn mn usd eur cny rmb jpy gbp us kb mb gb tb px fps"
+    "in last next this st nd rd th k b bn mn usd eur cny rmb jpy gbp us kb mb gb tb px fps mio mrd tsd lakh crore cr t"
 )
 _WIDE: Final = (
     "年月日时時分秒点點周週星期一二三四五六七八九十零〇上下午凌晨早中晚前后後天小刚才剛今昨明个個刻钟鐘"

@@ -121,6 +121,7 @@ _ROWS: tuple[tuple[str, str, bool, str, str], ...] = (
     ("corroboration.location", "record", False, "Address and title against the log", "网址、标题与请求记录互证"),
     ("corroboration.pictures", "record", False, "First against last picture", "初始与最终截图互证"),
     ("corroboration.network", "record", False, "Peers, certificates, DNS", "对端、证书、域名解析互证"),
+    ("corroboration.rerender", "record", False, "Offline re-render", "离线重现比对"),
     ("worklog.chain", "record", True, "Work log chain", "工作记录链"),
     ("custody.chain", "record", True, "Custody log chain", "保管记录链"),
     ("deposit.items", "record", True, "Deposited items", "存证条目"),

@@ -4,15 +4,20 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, BinaryIO, Final, cast
 
+from evidencekit.bundle import paths
 from evidencekit.bundle.warc import read_contents
 from evidencekit.corroboration.images import judge_images
 from evidencekit.corroboration.location import judge_location
 from evidencekit.corroboration.network import judge_network
 from evidencekit.corroboration.pictures import MAX_PNG_BYTES, judge_pictures
 from evidencekit.corroboration.record import Record, parse_lines
+from evidencekit.corroboration.rerender import judge_rerender, reproduced_by, sealed_judgement
 from evidencekit.corroboration.texts import judge_texts
 from evidencekit.errors import FormatError
+from evidencekit.hashing.canonical import parse_canonical
+from evidencekit.hashing.fields import Fields
 from evidencekit.model import Outcome, Text
+from evidencekit.verify.case import SMALL_BYTES
 from evidencekit.verify.exchanges import MAX_BYTES, MAX_LINE_BYTES
 from evidencekit.verify.tally import InputMissingError, Tally
 
@@ -20,6 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from evidencekit.corroboration.record import Judgement
+    from evidencekit.corroboration.rerender import Rerendered
     from evidencekit.model import Finding
     from evidencekit.verify.case import Case
 
@@ -29,15 +35,17 @@ _MAX_BLOCK: Final = 64 << 20
 class CorroborationChecks:
     """The checks of one bundle; what they share is read once."""
 
-    def __init__(self, case: Case) -> None:
+    def __init__(self, case: Case, rerendered: Rerendered | None = None) -> None:
+        """Prepare; `rerendered` is what an offline re-render made for this verification showed."""
         self._case = case
+        self._rerendered = rerendered
         self._record: Record | None = None
 
     def check_texts(self) -> Finding:
         """`corroboration.text`."""
         self._case.sha256(self._case.archive)  # without the archive there is nothing to compare with
         try:
-            return _finding(judge_texts(self._read()))
+            return _finding(judge_texts(self.record(), reproduced=reproduced_by(self._rerendered)))
         except FormatError as error:
             reason = Text(
                 en=f"the archive or a page's file cannot be read, so nothing was compared: {error.en}",
@@ -47,21 +55,50 @@ class CorroborationChecks:
 
     def check_images(self) -> Finding:
         """`corroboration.images`."""
-        return _finding(judge_images(self._read()))
+        return _finding(judge_images(self.record()))
 
     def check_location(self) -> Finding:
         """`corroboration.location`."""
-        return _finding(judge_location(self._read()))
+        return _finding(judge_location(self.record()))
 
     def check_pictures(self) -> Finding:
         """`corroboration.pictures`."""
-        return _finding(judge_pictures(self._read()))
+        return _finding(judge_pictures(self.record()))
 
     def check_network(self) -> Finding:
         """`corroboration.network`."""
-        return _finding(judge_network(self._read()))
+        return _finding(judge_network(self.record()))
 
-    def _read(self) -> Record:
+    def has_rerender(self) -> bool:
+        """Tell whether there is a re-render to judge: the caller's, or one that the capture says it made."""
+        return self._rerendered is not None or self._sealed() is not None
+
+    def check_rerender(self) -> Finding:
+        """`corroboration.rerender`: the caller's own where there is one, else what the capture says of its own."""
+        if self._rerendered is not None:
+            return _finding(judge_rerender(self.record(), self._rerendered))
+        sealed = self._sealed()
+        if sealed is None:
+            raise InputMissingError(Outcome.NOT_PERFORMED, Text(en="no re-render was made", zh="未作离线重现"))
+        return _finding(sealed)
+
+    def _sealed(self) -> Judgement | None:
+        case = self._case
+        if not case.has(paths.CORROBORATION):
+            return None
+        try:
+            value = parse_canonical(case.data(paths.CORROBORATION), limit=SMALL_BYTES, what=paths.CORROBORATION)
+            return sealed_judgement(Fields(value, paths.CORROBORATION))
+        except FormatError:
+            return None  # the file is for readers; nothing but this hangs on it
+
+    def record(self) -> Record:
+        """Give what corroboration reads of the bundle.
+
+        Raises:
+            FormatError: the list of exchanges cannot be read.
+            InputMissingError: manifest or list are missing.
+        """
         if self._record is None:
             case = self._case
             lines = case.lines(case.exchanges, limit=MAX_BYTES, longest=MAX_LINE_BYTES)

@@ -121,6 +121,12 @@ REGISTRY: tuple[FindingKind, ...] = (
         _NO,
         "peer, certificate and DNS agree between DevTools, network log and environment report",
     ),
+    _kind(
+        "corroboration.rerender",
+        Layer.RECORD,
+        _NO,
+        "an offline re-render of the record in a second browser agrees within a stated measure",
+    ),
     _kind("worklog.chain", Layer.RECORD, _YES, "the work log's hash chain is whole and ends where the manifest says"),
     _kind("custody.chain", Layer.RECORD, _YES, "the custody log continues it without a break"),
     _kind("deposit.items", Layer.RECORD, _YES, "of a deposit: every item listed, every stored file as listed"),
@@ -251,6 +257,7 @@ ONLY_DEPOSIT = frozenset({"deposit.items", "deposit.statement", "deposit.links"}
 """Ids that only the report of a deposit holds."""
 _ONLY_SOMETIMES = frozenset(
     {
+        "corroboration.rerender",
         "deposit.file",
         "ledger.anchored",
         "outer.roles",

@@ -41,6 +41,7 @@ from evidencekit.verify.wording import headline
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from evidencekit.corroboration.rerender import Rerendered
     from evidencekit.ledger.amendment import Standing
     from evidencekit.ledger.anchors.anchor import Receipt
     from evidencekit.model import Digests
@@ -55,10 +56,12 @@ class Beside:
     Attributes:
         files: size and digests (`hashing.digest.digest_file`) of files to compare with what was deposited.
         receipts: of anchors, for the checkpoint of the entry's proof (`ledger.anchors.anchor.parse_receipt`).
+        rerendered: what an offline re-render of the record showed (`evidencekit.rerender.rerender_bundle`).
     """
 
     files: tuple[tuple[int, Digests], ...] = ()
     receipts: tuple[Receipt, ...] = ()
+    rerendered: Rerendered | None = None
 
 
 def verify_bundle(
@@ -118,7 +121,7 @@ def _all_checks(case: Case, policy: Policy, standing: Standing | None, beside: B
     times = TimeChecks(case)
     outer, ledger = OuterChecks(case, times), LedgerChecks(case)
     seals = SealChecks(case, times, lambda: outer.readable_stamps)
-    agreement = CorroborationChecks(case)
+    agreement = CorroborationChecks(case, beside.rerendered)
     demanded: dict[str, Callable[[], Finding]] = {
         "policy.signatures": lambda: check_signatures(case, outer, policy),
         "policy.timestamps": lambda: check_timestamps(times.seals, outer.readable_stamps, policy),
@@ -147,6 +150,7 @@ def _all_checks(case: Case, policy: Policy, standing: Standing | None, beside: B
         ("corroboration.location", agreement.check_location),
         ("corroboration.pictures", agreement.check_pictures),
         ("corroboration.network", agreement.check_network),
+        *((("corroboration.rerender", agreement.check_rerender),) if agreement.has_rerender() else ()),
         ("worklog.chain", lambda: worklogs.check_worklog(case)),
         ("custody.chain", lambda: worklogs.check_custody(case)),
         ("deposit.items", lambda: deposit.check_items(case)),

@@ -551,6 +551,23 @@ CASES["corroboration_location_elsewhere"] = _manifest(
 CASES["corroboration_pictures_differ"] = _hook(
     files=lambda files: files | {SCREENSHOT: make_png(32, 64, "full", b"\x11\x22\x33")}
 )
+
+
+def _capture_says_of_its_re_render(outcome: str) -> Forgery:
+    check: JsonValue = {
+        "details": {},
+        "id": "corroboration.rerender",
+        "notes": [],
+        "outcome": outcome,
+        "reason": {"en": "as the measure says", "zh": "以度量为准"},
+    }
+    said = canonical_bytes({"checks": [check], "format": "evidencekit/corroboration", "version": 1})
+    return _hook(files=lambda files: files | {paths.CORROBORATION: said})
+
+
+CASES["corroboration_rerender_agrees"] = _capture_says_of_its_re_render("PASSED")
+CASES["corroboration_rerender_differs"] = _capture_says_of_its_re_render("INDETERMINATE")
+CASES["corroboration_rerender_without_browser"] = _capture_says_of_its_re_render("NOT_PERFORMED")
 CASES["corroboration_peer_unknown"] = _hook(files=_edited(_dns_says("198.51.100.9")))
 
 # --- signature ---------------------------------------------------------------------------------

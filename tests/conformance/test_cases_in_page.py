@@ -45,6 +45,7 @@ NOT_HERE = {
     "corroboration.location",
     "corroboration.pictures",
     "corroboration.network",
+    "corroboration.rerender",
 }
 """Registered findings that the page does not check; it names them NOT_PERFORMED."""
 

@@ -24,6 +24,9 @@ from evidencekit.bundle.asic import parse_asic_manifest
 from evidencekit.bundle.reader import open_bundle
 from evidencekit.bundle.sums import parse_sha256sums, parse_sm3sums
 from evidencekit.bundle.warc import read_blocks
+from evidencekit.corroboration.domtext import read_dom
+from evidencekit.corroboration.painted import Image, Painted, format_painted, parse_painted
+from evidencekit.corroboration.pictures import compare
 from evidencekit.errors import FormatError, UsageError
 from evidencekit.hashing.canonical import parse_canonical
 from evidencekit.hashing.chainlog import WORKLOG, check_chain, parse_lines
@@ -50,7 +53,7 @@ from evidencekit.x509.certificate import load_certificate, load_certificates, to
 from evidencekit.x509.crl import ask_crl, load_crl
 from evidencekit.x509.names import canonical_name
 from evidencekit.x509.ocsp import ask_ocsp
-from tests.support.assembly import NOW, Keys, Members, Plan, make_keys, make_members, pack
+from tests.support.assembly import NOW, Keys, Members, Plan, make_keys, make_members, make_png, pack
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -232,7 +235,24 @@ def _responses() -> tuple[bytes, ...]:
     return (world().response,)
 
 
+def _painted() -> tuple[bytes, ...]:
+    images = (Image(kind="img", url="https://shop.test/1.png"), Image(kind="canvas", url=""))
+    page = Painted(url="https://shop.test/", title="灯铺", images=images, texts=("广告",), frames=("a",), unread=1)
+    return (format_painted(page, "0001"),)
+
+
+def _dom() -> tuple[bytes, ...]:
+    return (
+        b"<html><title>a</title><body class=x><p id='y'>1 &amp; 2</p><!-- c --><script>1<2</script><br></body></html>",
+    )
+
+
 HARNESSES: Final[dict[str, Harness]] = {
+    "corroboration.painted": Harness(run=lambda data: parse_painted(data, "painted.json"), samples=_painted),
+    "corroboration.pictures": Harness(
+        run=lambda data: compare(data, make_png(40, 40)), samples=lambda: (make_png(40, 40), make_png(16, 900))
+    ),
+    "corroboration.dom": Harness(run=lambda data: read_dom(data.decode("utf-8", "replace")), samples=_dom, allowed=()),
     "x509.der": Harness(run=_walk, samples=_TOKEN),
     "x509.ber": Harness(run=ber.normalise, samples=_TOKEN),
     "x509.cms": Harness(run=cms.parse_signed_data, samples=lambda: (*_SEAL(), *_TOKEN())),

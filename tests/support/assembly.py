@@ -379,6 +379,7 @@ _ROLES = {
     "capture/environment.json": ("environment", None),
     "capture/worklog.jsonl": ("worklog", None),
     "capture/network.json": ("other", None),
+    "capture/corroboration.json": ("other", None),
     "capture/tls/shop.test.handshake.json": ("tls", None),
     "capture/pages/0001/screenshot-initial.png": ("screenshot.initial", "0001"),
     "capture/pages/0001/screenshot.png": ("screenshot", "0001"),

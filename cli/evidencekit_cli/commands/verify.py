@@ -94,6 +94,12 @@ if TYPE_CHECKING:
     en="First fetch revocation lists and the log's newer entries.",
     zh="先联网获取吊销列表与日志的新条目。",
 )
+@option(
+    "--rerender",
+    is_flag=True,
+    en="Also show the record again in a second, offline browser and compare.",
+    zh="另以第二个浏览器离线重现本记录并比对。",
+)
 @option("-v", "--verbose", is_flag=True, en="Show findings that passed, too.", zh="同时列出已通过的事项。")
 @json_option
 @language_option
@@ -110,6 +116,7 @@ def verify(  # noqa: PLR0913 (one argument an option)
     receipts: tuple[Path, ...],
     policy: Path | None,
     online: bool,
+    rerender: bool,
     verbose: bool,
 ) -> ExitCode:
     """Run the command."""
@@ -136,10 +143,10 @@ def verify(  # noqa: PLR0913 (one argument an option)
         for missed in fetched.missed:
             session.note(missed)
     beside = None
-    if files or receipts:
+    if files or receipts or rerender:
         from evidencekit_cli.beside import read_beside
 
-        beside = read_beside(files, receipts)
+        beside = read_beside(files, receipts, rerender=bundle if rerender else None)
     verdict = verify_bundle(bundle, trust=anchors, at=moment, policy=demanded, standing=standing, beside=beside)
     if session.json:
         session.print_json(report_json(verdict))

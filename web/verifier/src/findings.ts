@@ -23,7 +23,8 @@ export const LAYERS = __REGISTRY__.layers;
 
 /** Ids that a report holds only when the caller asked for them. */
 const ON_REQUEST = new Set([
-  'deposit.file', 'ledger.anchored', 'outer.roles', 'policy.signatures', 'policy.timestamps', 'policy.witnesses', 'redaction.edition', 'trust.self',
+  'corroboration.rerender', 'deposit.file', 'ledger.anchored', 'outer.roles', 'policy.signatures', 'policy.timestamps', 'policy.witnesses',
+  'redaction.edition', 'trust.self',
 ]);
 
 export interface Finding {
