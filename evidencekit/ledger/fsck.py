@@ -12,10 +12,11 @@ from typing import TYPE_CHECKING, Final, Protocol
 from urllib.parse import quote
 
 from evidencekit.errors import FormatError, LedgerError
-from evidencekit.hashing.merkle import leaf_hash
+from evidencekit.hashing.merkle import HASH_BYTES, leaf_hash
 from evidencekit.ledger.checkpoint import open_checkpoint
 from evidencekit.ledger.edge import Edge
 from evidencekit.ledger.stores.sqlite_leaves import LOOK_UP, LOOK_UP_1, SEGMENT
+from evidencekit.ledger.tiles import WIDTH
 from evidencekit.model import Text
 
 if TYPE_CHECKING:
@@ -90,7 +91,14 @@ class Rows(Protocol):
         ...
 
     def leaf_indices(self, start: int, leaves: Sequence[bytes]) -> Sequence[object]:
-        """The index stored for each leaf, None where there is none; they should stand at `start` and on."""
+        """The index stored for each leaf, None where there is none; they should stand at `start` and on.
+
+        Where the index does not hold an entry yet, what its tile or the edge says.
+        """
+        ...
+
+    def indexed(self, size: int) -> int:
+        """How many of `size` entries the index of leaves holds."""
         ...
 
     def tile(self, level: int, index: int) -> object:
@@ -113,6 +121,7 @@ class Rows(Protocol):
 class _SqliteRows:
     def __init__(self, database: sqlite3.Connection) -> None:
         self._database = database
+        self._tile: tuple[int, bytes] = (-1, b"")
 
     def own_check(self) -> Iterable[str]:
         for (line,) in self._database.execute(f"PRAGMA integrity_check({MAX_PROBLEMS})"):
@@ -128,9 +137,31 @@ class _SqliteRows:
         (version,) = self._database.execute("PRAGMA user_version").fetchone()
         # Version 1 had no segments; it is taken over when the ledger is next opened.
         query = LOOK_UP if version > 1 else LOOK_UP_1
-        places = enumerate(leaves, start=start)
+        indexed = self.indexed(self._entries()) - start
+        places = enumerate(leaves[: max(indexed, 0)], start=start)
         rows = (self._database.execute(query, (at // SEGMENT, leaf)).fetchone() for at, leaf in places)
-        return [row[0] if row else None for row in rows]
+        found: list[object] = [row[0] if row else None for row in rows]
+        # Of the newest segment the tiles are the index.
+        rest = enumerate(leaves[len(found) :], start=start + len(found))
+        return [*found, *(at if self._stored(at) == leaf else None for at, leaf in rest)]
+
+    def _stored(self, index: int) -> bytes:
+        """Read the leaf of an entry from its tile, or from the edge."""
+        number, place = divmod(index, WIDTH)
+        if number != self._tile[0]:
+            data = self.tile(0, number)
+            row = self._database.execute("SELECT data FROM edge WHERE level = 0").fetchone()
+            whole = data if data is not None else (row[0] if row else b"")
+            self._tile = (number, whole if isinstance(whole, bytes) else b"")
+        return self._tile[1][place * HASH_BYTES : (place + 1) * HASH_BYTES]
+
+    def indexed(self, size: int) -> int:
+        (version,) = self._database.execute("PRAGMA user_version").fetchone()
+        return size // SEGMENT * SEGMENT if version > 1 else size
+
+    def _entries(self) -> int:
+        (last,) = self._database.execute("SELECT max(idx) FROM entry").fetchone()
+        return last + 1 if isinstance(last, int) else 0
 
     def tile(self, level: int, index: int) -> object:
         query = "SELECT data FROM tile WHERE level = ? AND idx = ?"
@@ -183,18 +214,18 @@ class _Check:
                 return
             # What is not bytes any more hashes to nothing that was logged.
             leaves = [leaf_hash(data if isinstance(data, bytes) else b"") for _, data in batch]
+            for tile, data in self.edge.extend(leaves):
+                self._tiles += 1
+                if rows.tile(tile.level, tile.index) != data:
+                    self.report(f"{tile.path} is not what the entries hash to.", f"{tile.path} 与条目的哈希不符。")
             for at, stored in enumerate(rows.leaf_indices(start, leaves), start=start):
                 if stored != at:
                     self.report(
                         f"Entry {at} does not hash to the leaf stored for it.", f"第 {at} 条与所存叶子哈希不符。"
                     )
-            for tile, data in self.edge.extend(leaves):
-                self._tiles += 1
-                if rows.tile(tile.level, tile.index) != data:
-                    self.report(f"{tile.path} is not what the entries hash to.", f"{tile.path} 与条目的哈希不符。")
 
     def _check_counts(self, rows: Rows) -> None:
-        for table, expected in (("leaf", self.edge.size), ("tile", self._tiles)):
+        for table, expected in (("leaf", rows.indexed(self.edge.size)), ("tile", self._tiles)):
             count = rows.count(table)
             if count != expected:
                 self.report(

@@ -172,3 +172,44 @@ def test_what_stands_in_the_ledger_is_finished_by_the_next_command(program: Prog
     assert list((program.home / "interrupted").iterdir()) == []
     ledger = read_ledger(program.home)
     assert (ledger.unclosed, ledger.reasons, len(ledger.numbers)) == ([], [], 1)
+
+
+DEPOSIT_MOMENTS = (
+    "intent.json",
+    "state.json",
+    "worklog.jsonl",
+    "capture/bundle/deposit/000001.bin",
+    "capture/bundle/deposit/items.jsonl",
+    "capture/bundle/manifest.json",
+    "capture/bundle/seal/manifest.p7s",
+    "capture/bundle/proof/entry.json",
+    "capture/bundle/certificate.html",
+    "capture/bundle/certificate.pdf",
+    "capture/bundle/verify.html",
+)
+"""A deposit is killed when one of these appears in its workspace: from its announcement to its container."""
+
+
+def test_a_killed_deposit_is_recovered_and_its_files_stay_as_they_are(program: Program, tmp_path: Path) -> None:
+    files = [tmp_path / f"{n}.bin" for n in range(60)]
+    contents = [os.urandom(50_000) for _ in files]
+    for file, data in zip(files, contents, strict=True):
+        file.write_bytes(data)
+    moments: Counter[str] = Counter()
+    for moment in DEPOSIT_MOMENTS:
+        with program.start("deposit", *map(str, files), "--tsa", "none") as process:
+            while not list(program.home.glob(f"pending/*/{moment}")) and process.poll() is None:
+                time.sleep(0.0005)
+            moments["killed" if process.poll() is None else "too late"] += 1
+            process.kill()
+            process.communicate()
+        assert browsers_end(program.home), processes_naming(program.home)
+        check_recovered(program, moments)
+        # Deposited files are hard links where the disk allows it: tidying up must not reach through them.
+        assert [file.read_bytes() for file in files] == contents
+    sys.stderr.write(f"\n{dict(moments)}\n")
+    assert moments["killed"] >= len(DEPOSIT_MOMENTS) - 1
+    assert moments["abandoned"] > 0
+    assert moments["completed"] > 0
+    last = program.run("deposit", str(files[0]), "--tsa", "none")
+    assert (last.status, last.err) == (0, "")

@@ -66,6 +66,9 @@ class _PostgresRows:
         known: dict[bytes, int] = dict(self._connection.execute(query, (list(leaves),), binary=True).fetchall())
         return [known.get(leaf) for leaf in leaves]
 
+    def indexed(self, size: int) -> int:
+        return size
+
     def tile(self, level: int, index: int) -> object:
         query = "SELECT data FROM tile WHERE level = %s AND idx = %s"
         row = self._connection.execute(query, (level, index), binary=True).fetchone()

@@ -2,7 +2,7 @@
 
 ```
 entry(idx, data)           the raw entries, the only thing that cannot be computed again
-leaf(segment, hash, idx)   which leaf stands where: makes appending idempotent (`sqlite_leaves`)
+leaf(segment, hash, idx)   which leaf stands where, in full segments: appending is idempotent (`sqlite_leaves`)
 tile(level, idx, data)     full hash tiles
 edge(level, data)          the hashes of the partial tile of each level
 head(size, checkpoint, signed_at)   the newest signed tree, one row
@@ -95,7 +95,7 @@ class SqliteStore:
         """
         with self._writer_lock, translate(self._path), self._lock.held(), self._transaction():
             head = self._refresh()
-            indices, fresh = self._leaves.insert(leaves, head.size)
+            indices, fresh = self._leaves.place(leaves, head.size)
             if fresh:
                 head = self._write(head, [entries[at] for at in fresh], [leaves[at] for at in fresh], sign)
         self._head = head
@@ -131,6 +131,7 @@ class SqliteStore:
         except BaseException:
             # What memory holds may now be ahead of the file; the next commit reads it afresh.
             self._head = None
+            self._leaves.forget()
             if self._writer.in_transaction:
                 self._writer.execute("ROLLBACK")
             raise
@@ -192,6 +193,7 @@ class SqliteStore:
         write = self._writer.executemany
         write("INSERT INTO entry VALUES(?, ?)", enumerate(entries, start=head.size))
         full = self._edge.extend(leaves)
+        self._leaves.grow(leaves)
         write("INSERT INTO tile VALUES(?, ?, ?)", [(tile.level, tile.index, data) for tile, data in full])
         write("INSERT OR REPLACE INTO edge VALUES(?, ?)", changed_levels(self._edge, full))
         grown = sign(head, self._edge.size, self._edge.root())

@@ -6,11 +6,13 @@ import os
 import shutil
 import sqlite3
 from contextlib import closing
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 import pytest
 
-from evidencekit.errors import LedgerCorruptError
+from evidencekit.errors import LedgerCorruptError, LedgerError
+from evidencekit.hashing.merkle import leaf_hash
 from evidencekit.ledger.fsck import fsck
 from evidencekit.ledger.log import Ledger
 from evidencekit.ledger.stores.sqlite_leaves import SEGMENT, LeafFilter
@@ -20,7 +22,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 KEY = Ed25519NoteSigner("example.com/log", bytes(range(32)))
-SIZE = 2 * SEGMENT + 100
+NOW = datetime.now(UTC) + timedelta(hours=1)
+SIZE = 2 * SEGMENT + 300
 
 
 def entry(index: int) -> bytes:
@@ -96,16 +99,16 @@ def test_a_batch_across_a_border_holds_an_entry_twice(tmp_path: Path) -> None:
 def test_a_missing_tile_is_not_passed_over(path: Path) -> None:
     with closing(sqlite3.connect(path)) as database, database:
         database.execute("DELETE FROM tile WHERE level = 0 AND idx = 17")
-    with Ledger.open(path, KEY) as ledger, pytest.raises(LedgerCorruptError, match="entries 0 and on"):
+    with Ledger.open(path, KEY) as ledger, pytest.raises(LedgerCorruptError, match="entries 0 to 65536"):
         ledger.append_many([os.urandom(40) for _ in range(5000)])
 
 
 def test_version_1_is_taken_over(path: Path) -> None:
     with closing(sqlite3.connect(path)) as database, database:
-        database.execute("ALTER TABLE leaf RENAME TO leaf_2")
+        database.execute("DROP TABLE leaf")
         database.execute("CREATE TABLE leaf(hash BLOB PRIMARY KEY, idx INTEGER NOT NULL) STRICT, WITHOUT ROWID")
-        database.execute("INSERT INTO leaf SELECT hash, idx FROM leaf_2")
-        database.execute("DROP TABLE leaf_2")
+        rows = [(leaf_hash(entry(index)), index) for index in range(SIZE)]
+        database.executemany("INSERT INTO leaf VALUES(?, ?)", rows)
         database.execute("PRAGMA user_version = 1")
     assert fsck(path, [KEY.verifier]).is_sound
     with Ledger.open(path, KEY) as ledger:
@@ -114,6 +117,34 @@ def test_version_1_is_taken_over(path: Path) -> None:
     with closing(sqlite3.connect(path)) as database:
         assert database.execute("PRAGMA user_version").fetchone() == (2,)
         assert database.execute("SELECT count(*) FROM leaf WHERE segment != idx / 65536").fetchone() == (0,)
+        assert database.execute("SELECT count(*) FROM leaf").fetchone() == (2 * SEGMENT,)
+    assert fsck(path, [KEY.verifier]).is_sound
+
+
+@pytest.mark.parametrize(
+    ("damage", "says"),
+    [
+        ("UPDATE leaf SET idx = 5 WHERE idx = 6", "Entry 6"),
+        ("DELETE FROM leaf WHERE idx = 6", "Entry 6"),
+        ("UPDATE leaf SET segment = 1 WHERE idx = 6", "Entry 6"),
+        ("INSERT INTO leaf VALUES(2, x'00', 131072)", "leaf has 131073 rows, not 131072"),
+    ],
+)
+def test_fsck_names_what_is_wrong_in_the_index(path: Path, damage: str, says: str) -> None:
+    with closing(sqlite3.connect(path)) as database, database:
+        database.execute(damage)
+    assert says in " ".join(problem.en for problem in fsck(path, [KEY.verifier]).problems)
+
+
+def test_a_commit_that_failed_leaves_nothing_in_memory(path: Path) -> None:
+    times = [NOW, NOW - timedelta(days=1), NOW]
+    with Ledger.open(path, KEY, clock=lambda: times.pop(0)) as ledger:
+        assert ledger.append(b"first").index == SIZE
+        with pytest.raises(LedgerError, match="clock"):
+            ledger.append(b"undone")
+        assert ledger.append(b"second").index == SIZE + 1
+        times.append(NOW)
+        assert ledger.append(b"undone").index == SIZE + 2
     assert fsck(path, [KEY.verifier]).is_sound
 
 
