@@ -74,18 +74,42 @@ class Sequencer:
             LedgerError: closed, or stopped after a failure of the store.
         """
         with self._ready:
-            self._check_open()
-            if self._queued + len(submission.entries) > self._capacity:
-                raise LedgerBusyError(
-                    f"The ledger's queue holds {self._queued} of {self._capacity} entries; try again later.",
-                    f"账本队列已有 {self._queued} 条(上限 {self._capacity})；请稍后再试。",
-                )
-            self._queue.append(submission)
-            self._queued += len(submission.entries)
-            if self._thread is None:
-                self._thread = threading.Thread(target=self._run, name="evidencekit-ledger", daemon=True)
-                self._thread.start()
-            self._ready.notify()
+            self._enqueue(submission)
+            self._wake()
+
+    def submit_many(self, submissions: Sequence[Submission]) -> list[Submission]:
+        """Queue submissions that came at one moment, so that one commit takes them; see `submit`.
+
+        Returns:
+            Those that were refused, each with its `error`; they are not delivered.
+        """
+        refused: list[Submission] = []
+        with self._ready:
+            for submission in submissions:
+                try:
+                    self._enqueue(submission)
+                except LedgerError as error:
+                    submission.error = error
+                    refused.append(submission)
+            if len(refused) < len(submissions):
+                self._wake()
+        return refused
+
+    def _enqueue(self, submission: Submission) -> None:
+        self._check_open()
+        if self._queued + len(submission.entries) > self._capacity:
+            raise LedgerBusyError(
+                f"The ledger's queue holds {self._queued} of {self._capacity} entries; try again later.",
+                f"账本队列已有 {self._queued} 条(上限 {self._capacity})；请稍后再试。",
+            )
+        self._queue.append(submission)
+        self._queued += len(submission.entries)
+
+    def _wake(self) -> None:
+        if self._thread is None:
+            self._thread = threading.Thread(target=self._run, name="evidencekit-ledger", daemon=True)
+            self._thread.start()
+        self._ready.notify()
 
     def close(self) -> None:
         """Commit what is queued, then end the thread."""

@@ -43,10 +43,27 @@ class _LoopSubmission(Submission):
 
 
 class _LoopDeliver:
-    """Wakes the futures of one event loop, all of a batch by one call into the loop."""
+    """One event loop: submits what its coroutines ask for in one turn of it together, and wakes them together.
 
-    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+    Submitted one by one, the first of them would have a commit to itself, and all others would wait for two.
+    """
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, sequencer: Sequencer) -> None:
         self._loop = loop
+        self._sequencer = sequencer
+        self._asked: list[_LoopSubmission] = []
+
+    def submit(self, submission: _LoopSubmission) -> None:
+        """Submit at the end of this turn of the loop; a refusal reaches the future."""
+        if not self._asked:
+            self._loop.call_soon(self._submit_all)
+        self._asked.append(submission)
+
+    def _submit_all(self) -> None:
+        # Who gave up meanwhile is not waited for; their entries are not submitted.
+        asked = [submission for submission in self._asked if not submission.future.done()]
+        self._asked = []
+        _settle(self._sequencer.submit_many(asked))
 
     def __call__(self, submissions: Sequence[Submission]) -> None:
         # A loop that was closed meanwhile has nobody left to tell; the entries are committed all the same.
@@ -71,9 +88,9 @@ class LoopWaiters:
         loop = asyncio.get_running_loop()
         deliver = self._delivers.get(loop)
         if deliver is None:
-            deliver = self._delivers[loop] = _LoopDeliver(loop)
+            deliver = self._delivers[loop] = _LoopDeliver(loop, sequencer)
         future: asyncio.Future[Submission] = loop.create_future()
-        sequencer.submit(_LoopSubmission(entries=entries, leaves=leaves, deliver=deliver, future=future))
+        deliver.submit(_LoopSubmission(entries=entries, leaves=leaves, deliver=deliver, future=future))
         return await future
 
 

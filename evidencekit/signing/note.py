@@ -19,6 +19,7 @@ from __future__ import annotations
 import base64
 import binascii
 import hashlib
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Protocol
 
@@ -40,6 +41,7 @@ _MAX_KEY_CHARS: Final = 8192
 _KEY_ID_BYTES: Final = 4
 ED25519_BYTES: Final = 32
 _DASH: Final = "— "
+_CONTROL: Final = re.compile(rb"[\x00-\x09\x0b-\x1f]")
 
 
 class NoteVerifier(Protocol):
@@ -323,7 +325,7 @@ def _is_plain(data: bytes) -> bool:
         data.decode()
     except UnicodeDecodeError:
         return False
-    return not any(byte < 0x20 and byte != 0x0A for byte in set(data))  # noqa: PLR2004 - the first printable
+    return _CONTROL.search(data) is None
 
 
 def _verify_ed25519(public_key: bytes, message: bytes, signature: bytes) -> bool:

@@ -216,6 +216,31 @@ def test_asyncio(tmp_path: Path) -> None:
             asyncio.run(ledger.append_async(bytes(65_536)))
 
 
+def test_coroutines_of_one_turn_share_one_commit(tmp_path: Path) -> None:
+    """Submitted one by one, the first would have a commit to itself and the others wait for two."""
+    with create(tmp_path, LedgerOptions(queue_entries=20)) as ledger:
+
+        async def crowd(size: int) -> list[object]:
+            entries = [b"%d of %d" % (n, size) for n in range(size)]
+            return await asyncio.gather(*(ledger.append_async(entry) for entry in entries), return_exceptions=True)
+
+        placed = asyncio.run(crowd(16))
+        assert [(each.index, each.size) for each in placed] == [(n, 16) for n in range(16)]  # type: ignore[attr-defined]
+        # What does not fit is refused alone.
+        more = asyncio.run(crowd(25))
+        assert sum(isinstance(each, LedgerBusyError) for each in more) == 5
+        assert ledger.size == 36
+
+        async def gives_up() -> None:
+            task = asyncio.ensure_future(ledger.append_async(b"given up"))
+            await asyncio.sleep(0)
+            task.cancel()
+            await ledger.append_async(b"not given up")
+
+        asyncio.run(gives_up())
+        assert ledger.append(b"not given up").index == 36
+
+
 def test_while_one_commit_runs_the_next_batch_collects() -> None:
     started, go_on = threading.Event(), threading.Event()
     batches: list[int] = []
