@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from evidencekit.bundle import paths
 from evidencekit.capture.environment.probe import ProbeSources
 from evidencekit.errors import StorageError
 from evidencekit.model import Text
@@ -39,6 +40,8 @@ class Order:
     browser: BrowserOptions
     sources: ProbeSources = field(default_factory=ProbeSources)
     control: Control | None = None
+    third_party: bool = True
+    """Whether anybody but the site and the authorities named may be asked."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -87,6 +90,8 @@ class CaseFile:
         self.note_owed(stamped, moment)
         for n, reply in enumerate(stamped.replies, 1):
             self.write(name(n), reply.response)
+            if reply.request:  # a caller's own authority may not tell
+                self.write(paths.query_of(name(n)), reply.request)
 
     def note_owed(self, stamped: Stamped, moment: Text) -> None:
         """Note a time-stamp that is owed, if it is."""

@@ -14,6 +14,7 @@ from evidencekit.bundle.growth import Growth, grown_path
 from evidencekit.bundle.reader import open_bundle
 from evidencekit.errors import SigningError, TsaResponseError
 from evidencekit.model import Outcome
+from evidencekit.revocations import check_signer_now
 from evidencekit.signing.cades import content_of, sign_detached
 from evidencekit.signing.identity import check_validity
 from evidencekit.timestamp.token import parse_response
@@ -49,7 +50,7 @@ class Countersigned:
     self_issued: bool
 
 
-def countersign(
+def countersign(  # noqa: PLR0913 (each names one thing that the caller owns)
     bundle: Path,
     signer: Signer,
     role: SignerRole,
@@ -57,6 +58,7 @@ def countersign(
     *,
     at: datetime,
     folder: Path | None = None,
+    third_party: bool = True,
 ) -> Countersigned:
     """Add a role signature and a time-stamp over it; `bundle` stays as it is.
 
@@ -67,12 +69,16 @@ def countersign(
         tsas: whom to ask for the time-stamp, at least one; the first reply in their order counts.
         at: the time, aware; the certificate must be valid then.
         folder: where the new file goes; beside the bundle by default.
+        third_party: whether to ask those whom the signer's certificate names if it was revoked.
 
     Raises:
-        SigningError: the bundle fails verification, so nobody should sign it; or the signer fails.
+        SigningError: a certificate of the signer is not valid or was revoked; the bundle fails verification, so nobody
+            should sign it; or the signer fails.
         TimestampError: nobody stamps. FormatError, StorageError, UsageError: see `Growth`.
     """
-    check_validity(signer.certificate, at)
+    for certificate in (signer.certificate, *signer.chain):
+        check_validity(certificate, at)
+    check_signer_now(signer, at=at, ask=third_party)
     report = verify_bundle(bundle, at=at)
     if report.overall is Outcome.FAILED:
         failed = next(finding for finding in report.findings if finding.outcome is Outcome.FAILED)

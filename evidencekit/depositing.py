@@ -72,6 +72,8 @@ class DepositRequest:
     hash_only: bool = False
     statement: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
     works: tuple[Path, ...] = ()
+    third_party: bool = True
+    """Whether anybody but the authorities named may be asked, such as publishers of revocation lists."""
 
 
 def deposit(  # noqa: PLR0913 (the library's front door: each names one thing that a caller may own)
@@ -90,6 +92,8 @@ def deposit(  # noqa: PLR0913 (the library's front door: each names one thing th
     cancel: threading.Event | None = None,
     output: Path | None = None,
     browser: BrowserOptions | None = None,
+    seal_pdf: bool = False,
+    post_quantum: Signer | None = None,
     witnessing: Witnessing | None = None,
 ) -> Evidence:
     """Turn files into a sealed bundle; memory stays flat whatever their size.
@@ -109,6 +113,8 @@ def deposit(  # noqa: PLR0913 (the library's front door: each names one thing th
         cancel: as for `preserve`.
         output: as for `preserve`.
         browser: prints the certificate.
+        seal_pdf: as for `preserve`.
+        post_quantum: as for `preserve`.
         witnessing: as for `preserve`.
 
     Returns:
@@ -137,6 +143,8 @@ def deposit(  # noqa: PLR0913 (the library's front door: each names one thing th
         output=output,
         witnessing=witnessing,
     )
+    office.seal_pdf = seal_pdf
+    office.post_quantum = post_quantum
     order = Order(
         request=None,
         operator=operator or Operator(),
@@ -145,6 +153,7 @@ def deposit(  # noqa: PLR0913 (the library's front door: each names one thing th
         cancel=cancel,
         output=output,
         browser=browser or BrowserOptions(),
+        third_party=wanted.third_party,
     )
     with office:
         return outside_any_loop(
@@ -192,7 +201,8 @@ def _carry_out(work: _Work, order: Order, office: Office) -> Evidence:
             order=order, office=office, workspace=workspace, announced=announced, capture_folder=workspace / "capture"
         )
         try:
-            write_state(workspace, announced, output_file(order.output, office, announced.number))
+            out = output_file(order.output, office, announced.number)
+            write_state(workspace, announced, out, seal_pdf=office.seal_pdf)
             evidence = _run(case, work)
         except BaseException as error:
             give_up(case, error)

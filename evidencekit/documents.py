@@ -31,11 +31,12 @@ from evidencekit.report.hints import MAX_HINTS, date_hints, tls_hints
 from evidencekit.report.instructions import VerifyFacts, render_verify_md
 from evidencekit.report.page import verifier_page
 from evidencekit.signing.identity import key_id
+from evidencekit.signing.signer import SignatureAlgorithm
 from evidencekit.timestamp.check import check_token
 from evidencekit.verify.outcome import overall
 from evidencekit.verify.verifier import verify_bundle
 from evidencekit.verify.wording import headline
-from evidencekit.x509.certificate import public_key_of
+from evidencekit.x509.certificate import load_certificates, public_key_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -50,7 +51,6 @@ if TYPE_CHECKING:
     from evidencekit.report.fields import SessionFacts
     from evidencekit.report.hints import Hint
     from evidencekit.signing.note import NoteVerifier
-    from evidencekit.signing.signer import SignatureAlgorithm
 
 # What does not exist before the container is made, so that the certificate may not speak of it (design §3, step 12).
 _LATER = ("container.", "sums.", "outer.", "custody.", "trust.", "policy.", "time.lasting")
@@ -112,7 +112,12 @@ def _write_documents(folder: Path, setting: Setting, printing: Printing, at: dat
     printing.wait()
     if setting.seal_pdf is not None:
         _write(folder, paths.CERTIFICATE_PDF, setting.seal_pdf(_read(folder, paths.CERTIFICATE_PDF)))
-    facts = VerifyFacts(number=manifest.number, file=f"{manifest.number}.zip", tokens=tuple(_stamped(folder)))
+    facts = VerifyFacts(
+        number=manifest.number,
+        file=f"{manifest.number}.zip",
+        tokens=tuple(_stamped(folder)),
+        sm2=setting.algorithm is SignatureAlgorithm.SM2_SM3,
+    )
     _write(folder, paths.VERIFY_EN, render_verify_md("en", facts).encode())
     _write(folder, paths.VERIFY_ZH, render_verify_md("zh", facts).encode())
 
@@ -137,6 +142,7 @@ def _certificate_data(folder: Path, manifest: Manifest, setting: Setting, at: da
         environment=None if manifest.deposit else read_environment(_read(folder, paths.ENVIRONMENT)),
         artifacts=artifact_facts(manifest, parse_records(_read(folder, paths.RECORDS))),
         hints=() if manifest.deposit else _hints(folder),
+        second_signer=_second_signer(folder),
     )
 
 
@@ -145,6 +151,13 @@ def _hints(folder: Path) -> tuple[Hint, ...]:
     files = ((f"capture/tls/{file.name}", file.read_bytes()) for file in sorted((folder / "capture/tls").glob("*")))
     found = (*tls_hints(files), *date_hints(_read(folder, paths.EXCHANGES)))
     return found[:MAX_HINTS]
+
+
+def _second_signer(folder: Path) -> SignerFacts | None:
+    file = folder / paths.TRUST_POST_QUANTUM
+    if not file.exists():
+        return None
+    return _signer_facts(load_certificates(file.read_bytes())[0], SignatureAlgorithm.ML_DSA_65)
 
 
 def _session(folder: Path, manifest: Manifest) -> SessionFacts:

@@ -6,6 +6,7 @@ one was killed: `recovery` calls it with nothing but the files and the home.
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 from dataclasses import dataclass, field
@@ -142,7 +143,10 @@ def _pdf_sealer(work: Finishing) -> Callable[[bytes], bytes]:
     def stamp(digest: bytes) -> bytes:
         return _token(office.stamper.stamp(digest).replies[0].response)
 
-    example = _token((work.folder / paths.seal_token(1)).read_bytes())
+    seal = (work.folder / paths.SEAL).read_bytes()
+    # A resumed session stamps with other authorities than those that stamped its seal.
+    first = (work.folder / paths.seal_token(1)).read_bytes()
+    example = stamp(hashlib.sha256(seal).digest()) if work.resumed else _token(first)
     return lambda pdf: seal_pdf(pdf, office.signer, stamp, example)
 
 

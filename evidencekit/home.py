@@ -3,7 +3,7 @@
 ```
 <home>/version          "1"; a newer number is refused, an older one is migrated after a copy
 <home>/config.toml      standing settings, read by the command line alone
-<home>/keys/            sealing.*, tsa.*, ledger.*, holder.age, matter.key            0600
+<home>/keys/            sealing.*, sealing-ml-dsa.*, tsa.*, ledger.*, holder.age, matter.key    0600
 <home>/ledger.sqlite    the log, unless it is kept in PostgreSQL (`ledger.keeping`)
 <home>/captures/        bundles, private archives, index.jsonl (one line a bundle)
 <home>/interrupted/     what a killed capture left, kept as it was found
@@ -38,6 +38,7 @@ from evidencekit.signing.identity import (
     load_tsa_identity,
 )
 from evidencekit.signing.keyfile import create_secret_file, read_secret_file
+from evidencekit.signing.postquantum import CERTIFICATE_FILE, KEY_FILE, open_post_quantum
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator
@@ -46,6 +47,7 @@ if TYPE_CHECKING:
     from evidencekit.ledger.fsck import FsckReport
     from evidencekit.ledger.log import Ledger
     from evidencekit.signing.identity import Identity, LedgerKey
+    from evidencekit.signing.postquantum import MlDsaSigner
 
 HOME_VERSION = 1
 HOME_VARIABLE = "EVIDENCEKIT_HOME"
@@ -149,6 +151,20 @@ class Home:
                 ledger=create_ledger_key(folder) if made else load_ledger_key(folder),
                 created=made,
             )
+
+    def post_quantum(self, now: datetime | None = None) -> MlDsaSigner:
+        """Load the ML-DSA-65 key of the sealing identity; it is made at first use, the three keys with it.
+
+        Raises:
+            SigningError: it is lost, unreadable, expired or open to others.
+            StorageError: the disk refuses.
+        """
+        now, folder = now or datetime.now(UTC), self.path / "keys"
+        beside = self.keys(now).seal.signer.certificate
+        with self.keys_locked():
+            if (folder / CERTIFICATE_FILE).exists() and not (folder / KEY_FILE).exists():
+                raise lost_key(KEY_FILE, "seal")
+            return open_post_quantum(folder, beside=beside, now=now)
 
     def holder(self) -> str:
         """Give the age recipient to whom private archives are encrypted; its key is made at first use.

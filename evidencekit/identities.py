@@ -35,6 +35,7 @@ from evidencekit.signing.identity import (
 )
 from evidencekit.signing.keyfile import create_secret_file, read_public_file
 from evidencekit.signing.note import parse_vkey
+from evidencekit.signing.postquantum import CERTIFICATE_FILE, KEY_FILE
 from evidencekit.x509.certificate import MALFORMED
 
 if TYPE_CHECKING:
@@ -61,6 +62,8 @@ FILES = {
     Role.LEDGER: ("ledger.key", "ledger.vkey"),
 }
 """Secret and public file of each key, in `<home>/keys`."""
+_SECOND_FILES = (KEY_FILE, CERTIFICATE_FILE)
+"""The ML-DSA-65 key of the sealing identity, which is retired with it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -200,7 +203,8 @@ def rotate(
         return _rotate_ledger(home, before, status, now)
     key = _log_key(home)
     with home.keys_locked():
-        kept = _retire(home, FILES[role], role, now)
+        second = _SECOND_FILES if role is Role.SEAL else ()
+        kept = _retire(home, (*FILES[role], *second), role, now)
         made = _make(home.path / "keys", role, now=now, name=name, signer=signer)
     entry = KeyEntry(
         key_id=_fingerprint_of(home, Role.SEAL),

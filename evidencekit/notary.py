@@ -95,6 +95,7 @@ def preserve(  # noqa: PLR0913 (the library's front door: each names one thing t
     output: Path | None = None,
     browser: BrowserOptions | None = None,
     seal_pdf: bool = False,
+    post_quantum: Signer | None = None,
     witnessing: Witnessing | None = None,
     sources: ProbeSources | None = None,
     control: Control | None = None,
@@ -118,6 +119,7 @@ def preserve(  # noqa: PLR0913 (the library's front door: each names one thing t
         output: the bundle's file, or an existing folder for `<number>.zip`; None for the home's `captures`.
         browser: how to start the browser.
         seal_pdf: put a PAdES-LTA signature of the seal's signer into the certificate PDF (extra `[pades]`).
+        post_quantum: who makes a second signature with ML-DSA-65, such as `home.post_quantum()`; None for none.
         witnessing: who is asked to cosign the checkpoint; None for what the home says.
         sources: resolvers, time and egress servers that the probes ask; None for the known public ones.
         control: in a recorded process (`request.process`), what the person asks for while it runs.
@@ -143,6 +145,7 @@ def preserve(  # noqa: PLR0913 (the library's front door: each names one thing t
         witnessing=witnessing,
     )
     office.seal_pdf = seal_pdf
+    office.post_quantum = post_quantum
     order = Order(
         request=wanted,
         operator=operator or Operator(),
@@ -153,6 +156,7 @@ def preserve(  # noqa: PLR0913 (the library's front door: each names one thing t
         browser=browser or BrowserOptions(),
         sources=sources or ProbeSources(),
         control=control,
+        third_party=wanted.third_party,
     )
     with office:
         return outside_any_loop(lambda: _carry_out(order, office))
@@ -173,7 +177,8 @@ def _carry_out(order: Order, office: Office) -> Evidence:
             capture_folder=workspace / "capture",
         )
         try:
-            write_state(workspace, announced, output_file(order.output, office, announced.number))
+            out = output_file(order.output, office, announced.number)
+            write_state(workspace, announced, out, seal_pdf=office.seal_pdf)
             evidence = _run(case)
         except BaseException as error:
             give_up(case, error)

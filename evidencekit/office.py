@@ -48,6 +48,7 @@ if TYPE_CHECKING:
     from evidencekit.ledger.anchors.anchor import Anchor
     from evidencekit.ledger.log import Ledger
     from evidencekit.ledger.witnessing import Witnessing
+    from evidencekit.revocations import SignerStatus
     from evidencekit.signing.identity import Identity
     from evidencekit.signing.signer import Signer
     from evidencekit.timestamp.client import TimeStamper
@@ -89,6 +90,10 @@ class Office:
     own_tsa: x509.Certificate | None
     created: bool = False
     seal_pdf: bool = False
+    post_quantum: Signer | None = None
+    """Who makes the second signature; None for none."""
+    signer_status: SignerStatus | None = None
+    """Whether the signer's certificate was revoked, as `preflight` asked."""
     witnessing: Witnessing | None = None
     anchors: tuple[Anchor, ...] = ()
     _stack: ExitStack = field(default_factory=ExitStack)

@@ -22,7 +22,7 @@ from evidencekit.ledger.policy import Policy, parse_policy
 from evidencekit.ledger.proof import parse_proof
 from evidencekit.ledger.source import http_source
 from evidencekit.model import Text
-from evidencekit.revocationlists import MAX_LISTS, fetch_lists, points_of, points_of_token
+from evidencekit.revocations import MAX_LISTS, fetch_lists, points_of, points_of_token
 from evidencekit.signing.note import split_note
 from evidencekit.standing import standing_of
 from evidencekit.x509.cms import parse_signed_data

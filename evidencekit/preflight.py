@@ -9,17 +9,20 @@ from typing import TYPE_CHECKING
 from evidencekit.capture.environment.fonts import has_cjk_font
 from evidencekit.capture.isolation import require_isolation
 from evidencekit.capture.launcher import find_browser
-from evidencekit.errors import BrowserError, StorageError
+from evidencekit.errors import BrowserError, SigningError, StorageError
+from evidencekit.revocations import check_signer_now
 from evidencekit.signing.cades import content_of, sign_detached
 from evidencekit.signing.identity import check_validity
 from evidencekit.signing.pades import require_pades
-from evidencekit.signing.signer import KeySigner
+from evidencekit.signing.signer import KeySigner, SignatureAlgorithm
 
 if TYPE_CHECKING:
+    from datetime import datetime
     from pathlib import Path
 
     from evidencekit.casefile import Order
     from evidencekit.office import Office
+    from evidencekit.signing.signer import Signer
 
 _ROOM_BYTES = 200 << 20
 """Below this much free space a capture is not begun."""
@@ -38,13 +41,15 @@ def preflight(order: Order, office: Office) -> None:
 
     Raises:
         UsageError: the browser cannot be isolated here.
-        SigningError: the signer's certificate is not valid now, or a key that is elsewhere does not sign.
+        SigningError: a certificate of the signer is not valid now or was revoked, or a key that is elsewhere does not
+            sign.
         BrowserError: there is no browser, or no font that draws Chinese.
         StorageError: the output exists, its folder or the home cannot be written to, or there is no room.
     """
     _check_signer(office)
     if order.request is not None and order.request.isolate:
         require_isolation(allow_private=order.request.allow_private)
+    office.signer_status = check_signer_now(office.signer, at=office.clock(), ask=order.third_party)
     if order.browser.binary is None:
         find_browser()
     if has_cjk_font() is False:
@@ -66,11 +71,24 @@ def preflight(order: Order, office: Office) -> None:
 def _check_signer(office: Office) -> None:
     """A wrong PIN or an expired certificate would otherwise be found when the page is long gone."""
     now = office.clock()
-    check_validity(office.signer.certificate, now)
+    for certificate in (office.signer.certificate, *office.signer.chain):
+        check_validity(certificate, now)
     if office.seal_pdf:
         require_pades(office.signer.algorithm)
+    if office.post_quantum is not None:
+        _check_second(office.post_quantum, now)
     if not isinstance(office.signer, KeySigner):
         sign_detached(content_of(b"evidencekit preflight"), office.signer, at=now)
+
+
+def _check_second(signer: Signer, now: datetime) -> None:
+    check_validity(signer.certificate, now)
+    if signer.algorithm is not SignatureAlgorithm.ML_DSA_65:
+        raise SigningError(
+            f"The second signature is made with ML-DSA-65, not {signer.algorithm.value}; give such a signer, or none.",
+            f"第二签名须使用 ML-DSA-65，而非 {signer.algorithm.value}；请提供此类签署方，或不使用第二签名。",
+        )
+    sign_detached(content_of(b"evidencekit preflight"), signer, at=now)
 
 
 def _writable(folder: Path) -> None:

@@ -49,6 +49,7 @@ class _State:
     index: int
     number: str | None = None
     output: Path | None = None
+    seal_pdf: bool = False
 
     @property
     def en(self) -> str:
@@ -68,8 +69,8 @@ def write_intent(workspace: Path, salt: bytes) -> None:
     _write_new(workspace / INTENT_FILE, {"salt": salt.hex(), "version": 1})
 
 
-def write_state(workspace: Path, announced: Announcement, output: Path) -> None:
-    """Write durably which announcement a workspace belongs to, and where its bundle will be.
+def write_state(workspace: Path, announced: Announcement, output: Path, *, seal_pdf: bool = False) -> None:
+    """Write durably which announcement a workspace belongs to, where its bundle will be, whether its PDF is sealed.
 
     Raises:
         StorageError: the disk refuses.
@@ -78,6 +79,7 @@ def write_state(workspace: Path, announced: Announcement, output: Path) -> None:
         "index": announced.index,
         "number": announced.number,
         "output": os.fsencode(output.absolute()).hex(),
+        "seal_pdf": seal_pdf,
         "version": 1,
     }
     _write_new(workspace / STATE_FILE, value)
@@ -136,7 +138,7 @@ def _entered(home: Home, workspace: Path, state: _State) -> Text:
         shutil.rmtree(workspace, ignore_errors=True)
         return _whole(state)
     try:
-        resume(home, workspace, index=state.index, out=state.output)
+        resume(home, workspace, index=state.index, out=state.output, seal_pdf=state.seal_pdf)
     except EvidenceError as error:
         return _kept(state, home.set_aside(workspace), error)
     shutil.rmtree(workspace, ignore_errors=True)
@@ -164,7 +166,12 @@ def _read_state(workspace: Path) -> _State | None:
     try:
         value = _read(workspace / STATE_FILE)
         output = Path(os.fsdecode(bytes.fromhex(value["output"])))
-        return _State(number=value["number"], index=int(value["index"]), output=output)
+        return _State(
+            number=value["number"],
+            index=int(value["index"]),
+            output=output,
+            seal_pdf=value.get("seal_pdf") == str(True),
+        )
     except (OSError, ValueError, KeyError, TypeError):
         return None
 

@@ -22,6 +22,7 @@ from evidencekit.ledger.entry import CaptureEntry, parse_entry
 from evidencekit.office import open_office
 from evidencekit.sealing import write_proofs, write_trust
 from evidencekit.signing.identity import key_id
+from evidencekit.signing.pades import can_seal
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -29,19 +30,22 @@ if TYPE_CHECKING:
     from evidencekit.hashing.manifest import Manifest
     from evidencekit.home import Home
     from evidencekit.ledger.log import Ledger
+    from evidencekit.model import JsonValue
     from evidencekit.office import Office
 
 
-def resume(home: Home, workspace: Path, *, index: int, out: Path | None) -> None:
+def resume(home: Home, workspace: Path, *, index: int, out: Path | None, seal_pdf: bool = False) -> None:
     """Write the bundle of the session that `index` announced and a later entry sealed.
 
-    No third-party TSA is asked: the outer time-stamp, which only the container needs, is our own.
+    No third-party TSA is asked: the outer time-stamp and those in a sealed PDF, which only the container needs, are
+    our own.
 
     Args:
         home: keys and ledger.
         workspace: what the killed run left.
         index: of the open entry.
         out: where the bundle goes.
+        seal_pdf: whether the certificate PDF was to be sealed; it is, unless pyHanko is gone since.
 
     Raises:
         EvidenceError: it cannot be finished: files are missing or are not those entered, the signer was the caller's
@@ -62,7 +66,9 @@ def resume(home: Home, workspace: Path, *, index: int, out: Path | None) -> None
         # Receipts of anchors are for the checkpoint of the proof, which is written anew.
         shutil.rmtree(folder / paths.ANCHORS, ignore_errors=True)
         write_proofs(write, office, (at, data), (index, opened))
-        _take_up_custody(folder / paths.CUSTODY, manifest, office, at)
+        office.seal_pdf = seal_pdf and can_seal(office.signer.algorithm)
+        unsealed = seal_pdf and not office.seal_pdf
+        _take_up_custody(folder / paths.CUSTODY, manifest, office, at, unsealed=unsealed)
         write_trust(write, office, folder)
         finish(
             Finishing(
@@ -103,14 +109,17 @@ def _sealed_manifest(folder: Path, entry: CaptureEntry, office: Office) -> Manif
     return parse_manifest((folder / paths.MANIFEST).read_bytes())
 
 
-def _take_up_custody(path: Path, manifest: Manifest, office: Office, at: int) -> None:
+def _take_up_custody(path: Path, manifest: Manifest, office: Office, at: int, *, unsealed: bool) -> None:
     before = ChainHead(lines=manifest.worklog.lines, head=manifest.worklog.head, n=manifest.worklog.lines - 1)
     whole, end = whole_lines(path, format_name=CUSTODY, capture_id=manifest.capture_id, before=before)
     done = {line.step for line in parse_lines(whole, CUSTODY)}
     entered = Step(step="entered", object=office.ledger.origin, detail={"index": at})
+    detail: dict[str, JsonValue] = {"after": "the process was killed once the entry stood in the ledger"}
+    if unsealed:
+        detail["certificate.pdf"] = "not sealed, because pyHanko is no longer installed"
     steps = [
         *([] if "entered" in done else [entered]),
-        Step(step="resumed", detail={"after": "the process was killed once the entry stood in the ledger"}),
+        Step(step="resumed", detail=detail),
         Step(step="documents", detail={"from": "findings of a stranger's verification"}),
     ]
     continue_log(path, whole, end, steps, format_name=CUSTODY)

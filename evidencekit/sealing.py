@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import secrets
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from cryptography.hazmat.primitives.serialization import Encoding
@@ -31,7 +31,7 @@ from evidencekit.ledger.entry import CaptureEntry, format_capture_entry
 from evidencekit.ledger.policy import format_policy, parse_policy
 from evidencekit.ledger.witnessing import gather_cosignatures, with_log
 from evidencekit.model import Text
-from evidencekit.revocationlists import fetch_revocation_lists
+from evidencekit.revocations import fetch_tsa_revocations
 from evidencekit.signing.cades import content_of, sign_detached
 from evidencekit.signing.identity import key_id
 from evidencekit.timestamp.roles import Role
@@ -85,7 +85,9 @@ def stamp_opening(case: CaseFile, request: Mapping[str, JsonValue]) -> tuple[Ope
         tokens=tuple(_reference(name, reply) for name, reply in named.items()),
         pending=stamped.owing,
     )
-    return opened, {paths.OPEN_DOCUMENT: document, **{name: reply.response for name, reply in named.items()}}
+    requests = {paths.query_of(name): reply.request for name, reply in named.items() if reply.request}
+    replies = {name: reply.response for name, reply in named.items()}
+    return opened, {paths.OPEN_DOCUMENT: document, **replies, **requests}
 
 
 def _reference(name: str, reply: StampReply) -> TokenReference:
@@ -107,6 +109,7 @@ def seal_record(case: CaseFile, capture: Capture, fixed: Fixed) -> Manifest:
     with ChainWriter(
         path, format_name=CUSTODY, capture_id=case.capture_id, previous=head.head, first_n=head.n + 1
     ) as custody:
+        capture = _with_signer_status(case, capture, custody)
         manifest = _write_manifest(case, capture, fixed)
         custody.append("manifest", object=paths.MANIFEST)
         _seal(case, custody)
@@ -115,6 +118,22 @@ def seal_record(case: CaseFile, capture: Capture, fixed: Fixed) -> Manifest:
         custody.append("documents", detail={"from": "findings of a stranger's verification"})
         custody.sync()
     return manifest
+
+
+def _with_signer_status(case: CaseFile, capture: Capture, custody: ChainWriter) -> Capture:
+    """Keep what was learned of the signer's certificate before; what is not known is said in the manifest."""
+    status = case.office.signer_status
+    if status is None:
+        return capture
+    for name, answer in status.files.items():
+        case.write(name, answer)
+    if not status.files and status.open is None:
+        return capture
+    detail: dict[str, JsonValue] = {"kept": sorted(status.files)}
+    if status.open is not None:
+        detail["not_known"] = {"en": status.open.en, "zh": status.open.zh}
+    custody.append("signer", object=case.office.signer.certificate.subject.rfc4514_string(), detail=detail)
+    return capture if status.open is None else replace(capture, not_performed=(*capture.not_performed, status.open))
 
 
 def _write_manifest(case: CaseFile, capture: Capture, fixed: Fixed) -> Manifest:
@@ -138,7 +157,9 @@ def _write_manifest(case: CaseFile, capture: Capture, fixed: Fixed) -> Manifest:
             t_capture=fixed.t_capture,
             worklog=fixed.worklog,
             signer=SealSigner(
-                certificate_sha256=key_id(certificate), self_signed=certificate.subject == certificate.issuer
+                certificate_sha256=key_id(certificate),
+                self_signed=certificate.subject == certificate.issuer,
+                post_quantum_sha256=key_id(office.post_quantum.certificate) if office.post_quantum else None,
             ),
             ledger=LedgerReference(origin=office.ledger.origin, key=office.vkey),
             tool_version=__version__,
@@ -155,12 +176,18 @@ def _seal(case: CaseFile, custody: ChainWriter) -> None:
     seal = sign_detached(content_of(data), case.office.signer, at=case.office.clock())
     case.write(paths.SEAL, seal)
     custody.append("sealed", object=paths.SEAL, detail={"sha256": hashlib.sha256(seal).hexdigest()})
+    if case.office.post_quantum is not None:
+        second = sign_detached(content_of(data), case.office.post_quantum, at=case.office.clock())
+        case.write(paths.POST_QUANTUM_SEAL, second)
+        detail: dict[str, JsonValue] = {"sha256": hashlib.sha256(second).hexdigest()}
+        custody.append("sealed", object=paths.POST_QUANTUM_SEAL, detail=detail)
+        case.write(paths.TRUST_POST_QUANTUM, case.office.post_quantum.certificate.public_bytes(Encoding.PEM))
     stamped = case.office.stamper.stamp(hashlib.sha256(seal).digest())
     case.keep(stamped, paths.seal_token, Text(en="T_seal", zh="T_seal(封存)"))
     custody.append("stamped", object=paths.SEAL, detail={"tokens": len(stamped.replies), "owing": list(stamped.owing)})
-    if case.order.request is None or case.order.request.third_party:
-        for name, crl in fetch_revocation_lists(sorted((case.folder / "seal").glob("*.tsr"))).items():
-            case.write(name, crl)
+    if case.order.third_party:
+        for name, answer in fetch_tsa_revocations(sorted((case.folder / "seal").glob("*.tsr"))).items():
+            case.write(name, answer)
 
 
 def _enter(case: CaseFile, capture: Capture, manifest: Manifest, custody: ChainWriter) -> None:

@@ -47,3 +47,4 @@ class CaptureOptions(WhoOptions):
     dismiss_banners: bool
     isolate: bool
     pcap: bool
+    post_quantum: bool

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import ExitStack
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from evidencekit import depositing
@@ -20,7 +21,7 @@ from evidencekit_cli.preservation import (
     tell,
 )
 from evidencekit_cli.progress import Progress
-from evidencekit_cli.signers import signer_chosen
+from evidencekit_cli.signers import second_signer, signer_chosen
 from evidencekit_cli.who import ask_once, operator_of
 
 if TYPE_CHECKING:
@@ -57,6 +58,7 @@ class DepositOptions(WhoOptions):
     tsas: tuple[str, ...]
     matter: str | None
     no_third_party: bool
+    post_quantum: bool
 
 
 _NAMES = {name for fields in (REQUIRED, OPTIONAL) for names in fields.values() for name in names}
@@ -79,7 +81,7 @@ def deposit_files(session: Session, options: DepositOptions) -> ExitCode:
         try:
             evidence = depositing.deposit(
                 options["files"],
-                request=request,
+                request=replace(request, third_party=not alone),
                 home=home,
                 signer=signer_chosen(settings),
                 tsas=authorities_of(options["tsas"], settings, alone=alone),
@@ -88,6 +90,8 @@ def deposit_files(session: Session, options: DepositOptions) -> ExitCode:
                 on_event=progress.on_event,
                 cancel=cancel,
                 output=options["output"],
+                seal_pdf=settings.flag("pades.seal"),
+                post_quantum=second_signer(home, settings, asked=options["post_quantum"]),
             )
         except EvidenceError as error:
             if cancel.is_set():
@@ -104,5 +108,9 @@ def _request(options: DepositOptions) -> depositing.DepositRequest:
         statement["warranty"] = WARRANTY
     check_statement(kind, statement)
     return depositing.DepositRequest(
-        kind=kind, hash_only=options["hash_only"], statement=statement, works=options["works"]
+        kind=kind,
+        hash_only=options["hash_only"],
+        statement=statement,
+        works=options["works"],
+        third_party=not options["no_third_party"],
     )

@@ -109,8 +109,16 @@ def _facts(manifest: Manifest) -> list[tuple[Sentence, str]]:
         (Sentence("clock", "时间来源"), inert(manifest.clock_source)),
         (Sentence("requests", "请求"), _requests(manifest.completeness)),
         (Sentence("signer", "签署证书"), f"SHA-256 {inert(manifest.signer.certificate_sha256)}"),
+        *_second_signer(manifest),
         (Sentence("ledger", "账本"), inert(manifest.ledger.origin)),
     ]
+
+
+def _second_signer(manifest: Manifest) -> list[tuple[Sentence, str]]:
+    named = manifest.signer.post_quantum_sha256
+    if named is None:
+        return []
+    return [(Sentence("second signer", "第二签署证书"), f"ML-DSA-65, SHA-256 {inert(named)}")]
 
 
 def _deposit_facts(deposit: Deposit) -> list[tuple[Sentence, str]]:

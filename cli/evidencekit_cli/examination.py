@@ -4,19 +4,19 @@ from __future__ import annotations
 
 import os
 import stat
-from datetime import UTC, datetime
 from functools import partial
 from typing import TYPE_CHECKING
 
 from evidencekit.errors import LedgerCorruptError, StorageError
 from evidencekit.home import Home
 from evidencekit.ledger.mirror import refuse_missing_ledger
-from evidencekit.signing.identity import load_ledger_key, load_sealing_identity, load_tsa_identity
+from evidencekit.signing.identity import load_ledger_key
 from evidencekit.timestamp.client import stamp
 from evidencekit_cli import diagnosis, reminders
 from evidencekit_cli.authorities import authorities_named
 from evidencekit_cli.diagnosis import Check, Condition, Diagnosis, informed, passed, warned
 from evidencekit_cli.homes import standing_of
+from evidencekit_cli.keychecks import check_keys
 from evidencekit_cli.output import Sentence, inert
 from evidencekit_cli.settings import CONFIG_FILE, read_settings
 
@@ -88,28 +88,6 @@ def check_settings(home: Path) -> Diagnosis:
     """
     given = ", ".join(sorted(read_settings(home / CONFIG_FILE).given)) or "-"
     return passed("settings", f"{CONFIG_FILE} sets: {given}", f"{CONFIG_FILE} 设置了:{given}")
-
-
-def check_keys(home: Path) -> Diagnosis:
-    """Load the three keys, which checks permissions, validity and that key and certificate belong together.
-
-    Raises:
-        SigningError: one of them does not work.
-    """
-    keys = home / "keys"
-    if not keys.is_dir():
-        return informed("keys", "the first capture makes three keys", "首次取证时生成三把密钥")
-    now = datetime.now(UTC)
-    sealing = load_sealing_identity(keys, now=now)
-    load_tsa_identity(keys, now=now)
-    ledger = load_ledger_key(keys)
-    until = sealing.signer.certificate.not_valid_after_utc.strftime("%Y-%m-%d")
-    origin = ledger.signer.name
-    return passed(
-        "keys",
-        f"three keys in {keys}, self-signed, valid until {until}; ledger {origin}",
-        f"{keys} 中三把密钥,自签名,有效期至 {until};账本 {origin}",
-    )
 
 
 def check_ledger(home: Path) -> Diagnosis:

@@ -119,7 +119,13 @@ def countersign(
     others = authorities_named(tsas or settings.texts("capture.tsa"))
     asked = (*others, embedded_tsa(keys.tsa))
     made = countersigning.countersign(
-        bundle, signer or keys.seal.signer, countersigning.SignerRole(role), asked, at=now, folder=folder
+        bundle,
+        signer or keys.seal.signer,
+        countersigning.SignerRole(role),
+        asked,
+        at=now,
+        folder=folder,
+        third_party=settings.flag("capture.third_party"),
     )
     home.remember(made.number, made.bundle)
     if session.json:

@@ -114,6 +114,16 @@ def tsa_option(function: Function) -> Function:
     )(function)
 
 
+def post_quantum_option(function: Function) -> Function:
+    """Add `--post-quantum`: a second signature."""
+    return option(
+        "--post-quantum",
+        is_flag=True,
+        en="Sign a second time, with ML-DSA-65.",
+        zh="另以 ML-DSA-65 作第二签名(抗量子)。",
+    )(function)
+
+
 def circumstance_options(function: Function) -> Function:
     """Add what says on whose behalf, where and what for the operator works, and who controls the machine."""
     relationship = option(

@@ -23,7 +23,7 @@ from evidencekit_cli.homes import open_home
 from evidencekit_cli.interruption import stop_requested
 from evidencekit_cli.output import Sentence, Session, both, inert
 from evidencekit_cli.progress import Progress
-from evidencekit_cli.signers import signer_chosen
+from evidencekit_cli.signers import second_signer, signer_chosen
 from evidencekit_cli.surroundings import sources_of
 from evidencekit_cli.urls import gather_urls
 from evidencekit_cli.who import ask_once, operator_of
@@ -68,6 +68,7 @@ def preserve(session: Session, options: CaptureOptions) -> ExitCode:
                 request=request,
                 signer=signer_chosen(settings),
                 seal_pdf=settings.flag("pades.seal"),
+                post_quantum=second_signer(home, settings, asked=options["post_quantum"]),
                 tsas=tsas,
                 operator=operator_of(settings, options),
                 matter=options["matter"],

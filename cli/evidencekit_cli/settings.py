@@ -40,6 +40,7 @@ Shape (every key may be absent):
     [signing]                       # docs/spec/signers.md
     kind = "home"                   # home | file | pkcs11 | command
     algorithm = ""                  # e.g. rsa-sha256; "": by the key
+    post_quantum = false            # true: a second signature with ML-DSA-65, as --post-quantum
     certificate = ""                # PEM file, issuing certificates after it
     key = ""                        # file: PEM key; passphrase_file beside it
     module = ""                     # pkcs11: library; token, label, pin_file beside it
@@ -112,6 +113,7 @@ _DEFAULTS: Mapping[str, SettingValue] = {
     "pades.seal": False,
     "signing.kind": "home",
     "signing.algorithm": "",
+    "signing.post_quantum": False,
     "signing.certificate": "",
     "signing.key": "",
     "signing.passphrase_file": "",

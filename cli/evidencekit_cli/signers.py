@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from cryptography import x509
 
+    from evidencekit.home import Home
     from evidencekit.signing.signer import Signer
     from evidencekit_cli.settings import Settings
 
@@ -42,6 +43,16 @@ def signer_chosen(settings: Settings) -> Signer | None:
             )
         case _:
             return None
+
+
+def second_signer(home: Home, settings: Settings, *, asked: bool) -> Signer | None:
+    """Return who makes the post-quantum signature, None when neither option nor settings ask for one.
+
+    Raises:
+        SigningError: the home's key cannot be used.
+        StorageError: the disk refuses.
+    """
+    return home.post_quantum() if asked or settings.flag("signing.post_quantum") else None
 
 
 def secret_from(file: Path) -> bytes:

@@ -17,6 +17,7 @@ SHA256SUMS = "SHA256SUMS"
 SM3SUMS = "SM3SUMS"
 MANIFEST = "manifest.json"
 SEAL = "seal/manifest.p7s"
+POST_QUANTUM_SEAL = "seal/manifest.ml-dsa-65.p7s"
 OPEN_DOCUMENT = "seal/open.json"
 RECORDS = "capture/records.jsonl"
 EXCHANGES = "capture/exchanges.jsonl"
@@ -36,6 +37,7 @@ OPEN_PROOF = "proof/open.tlog-proof"
 POLICY = "proof/policy.txt"
 CUSTODY = "proof/custody.jsonl"
 TRUST_SIGNER = "trust/signer.pem"
+TRUST_POST_QUANTUM = "trust/signer.ml-dsa-65.pem"
 TRUST_TSA = "trust/tsa.pem"
 TRUST_LEDGER = "trust/ledger.vkey"
 ANCHORS = "proof/anchors/"
@@ -49,6 +51,7 @@ _NAME = re.compile(r"[A-Za-z0-9._/-]+")
 _EXTENSION = re.compile(r"\.[a-z0-9]{1,8}")
 
 _MEDIA_TYPES = {
+    ".crl": "application/pkix-crl",
     ".gz": "application/gzip",
     ".html": "text/html",
     ".json": "application/json",
@@ -56,10 +59,12 @@ _MEDIA_TYPES = {
     ".md": "text/markdown",
     ".mhtml": "multipart/related",
     ".mp4": "video/mp4",
+    ".ocsp": "application/ocsp-response",
     ".p7s": "application/pkcs7-signature",
     ".pdf": "application/pdf",
     ".pem": "application/x-pem-file",
     ".png": "image/png",
+    ".tsq": "application/timestamp-query",
     ".tsr": "application/timestamp-reply",
     ".tst": "application/vnd.etsi.timestamp-token",
     ".txt": "text/plain",
@@ -108,6 +113,11 @@ def anchor_receipt(name: str) -> str:
 def seal_token(n: int) -> str:
     """Name the n-th T_seal reply, from 1."""
     return f"seal/seal-{n}.tsr"
+
+
+def query_of(token: str) -> str:
+    """Name the request that a reply answers: `proof/tsa/open-1.tsq` for `seal/open-1.tsr`."""
+    return f"proof/tsa/{PurePosixPath(token).stem}.tsq"
 
 
 def asic_manifest(n: int) -> str:

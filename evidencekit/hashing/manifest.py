@@ -123,10 +123,11 @@ class WorklogEnd:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SealSigner:
-    """The certificate that will sign the manifest."""
+    """The certificate that will sign the manifest, and that of a second, post-quantum signature if there is one."""
 
     certificate_sha256: str
     self_signed: bool
+    post_quantum_sha256: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -199,6 +200,7 @@ def format_manifest(manifest: Manifest) -> bytes:
             "signer": {
                 "certificate_sha256": manifest.signer.certificate_sha256,
                 "self_signed": manifest.signer.self_signed,
+                **_post_quantum(manifest.signer),
             },
             "t_capture": [
                 {"document": stamp.document, "page": stamp.page, "sha256": stamp.sha256} for stamp in manifest.t_capture
@@ -216,6 +218,11 @@ def format_manifest(manifest: Manifest) -> bytes:
             "worklog": {"head": manifest.worklog.head.hex(), "lines": manifest.worklog.lines},
         }
     )
+
+
+def _post_quantum(signer: SealSigner) -> dict[str, JsonValue]:
+    """The field that only a manifest with a second signature has."""
+    return {} if signer.post_quantum_sha256 is None else {"post_quantum_sha256": signer.post_quantum_sha256}
 
 
 def parse_manifest(data: bytes) -> Manifest:
@@ -254,7 +261,9 @@ def parse_manifest(data: bytes) -> Manifest:
         not_performed=top.bilinguals("not_performed"),
         worklog=WorklogEnd(lines=worklog.integer("lines", 1), head=worklog.octets("head", 32)),
         signer=SealSigner(
-            certificate_sha256=signer.hex("certificate_sha256", 32), self_signed=signer.flag("self_signed")
+            certificate_sha256=signer.hex("certificate_sha256", 32),
+            self_signed=signer.flag("self_signed"),
+            post_quantum_sha256=signer.hex("post_quantum_sha256", 32) if signer.has("post_quantum_sha256") else None,
         ),
         ledger=LedgerReference(origin=ledger.text("origin"), key=ledger.text("key")),
         deposit=read_deposit(top.object("deposit")) if top.text("kind") == DEPOSIT_KIND else None,

@@ -188,6 +188,8 @@ class CertificateData:
     """The course of the session (report.chronology)."""
     hints: tuple[Hint, ...] = ()
     """Times that others stated in the recorded connections (report.hints)."""
+    second_signer: SignerFacts | None = None
+    """Who made the post-quantum signature; None when there is none."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -62,6 +62,8 @@ class VerifyFacts:
     tokens: tuple[tuple[str, str], ...]
     outer_token: bool = True
     ledger: bool = True
+    sm2: bool = False
+    """Whether the seals are made with SM2, which `openssl cms` cannot check."""
 
 
 class _Page(Template):
@@ -138,6 +140,8 @@ def render_verify_md(lang: Language, facts: VerifyFacts) -> str:
     _check(facts)
     folder = f"{facts.file.removesuffix(_SUFFIX)}.unpacked"
     steps = _steps({"file": facts.file, "folder": folder, "at": _moment(facts)})
+    if facts.sm2:
+        steps["signature"] = steps["signature_sm2"]
     asic2 = f"{pick(_OUTER_LIST, lang)}\n\n{_BLOCK.format(steps['asic2'])}\n" if facts.outer_token else ""
     ledger = f"{_BLOCK.format(steps['ledger'])}\n{pick(_LEDGER, lang)}" if facts.ledger else pick(_NO_LEDGER, lang)
     page = _Page(_read("VERIFY.md" if lang == "en" else "VERIFY.zh-CN.md"))

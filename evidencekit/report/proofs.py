@@ -128,7 +128,19 @@ def signature(data: CertificateData) -> Html:
     ]
     if signer.self_signed:
         rows.append((text("Identity", "身份"), Html(f"<strong>{both(note)}</strong>")))
-    return section(text("Digests and signature", "摘要与签名"), field_table(rows))
+    return section(text("Digests and signature", "摘要与签名"), field_table([*rows, *_second_signature(data)]))
+
+
+def _second_signature(data: CertificateData) -> list[Row]:
+    """Name the post-quantum signature, where there is one."""
+    signer = data.second_signer
+    if signer is None:
+        return []
+    file = own("seal/manifest.ml-dsa-65.p7s · CMS (CAdES)")
+    return [
+        (text("Second signature", "第二签名"), join([file, escape(signer.algorithm), own("FIPS 204")], " · ")),
+        (text("Its certificate SHA-256", "其证书指纹 SHA-256"), digest(signer.certificate_sha256)),
+    ]
 
 
 def ledger(data: CertificateData) -> Html:

@@ -135,6 +135,7 @@ _ROWS: tuple[tuple[str, str, bool, str, str], ...] = (
     ("seal.identity", "signature", True, "Signer's identity", "签署人身份"),
     ("seal.validity", "signature", True, "Certificate validity", "证书有效期"),
     ("seal.revocation", "signature", False, "Revocation", "证书吊销"),
+    ("seal.post_quantum", "signature", False, "Second signature (post-quantum)", "第二签名（抗量子）"),
     ("time.open", "time", True, "Opening time-stamp", "启动时间戳"),
     ("time.capture", "time", True, "Capture time-stamp", "取证时间戳"),
     ("time.seal", "time", True, "Seal time-stamp", "封存时间戳"),

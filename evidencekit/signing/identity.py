@@ -320,6 +320,11 @@ def _self_signed(role: _Role, key: ec.EllipticCurvePrivateKey, name: str | None,
     return builder.sign(key, hashes.SHA256())
 
 
+def seal_key_usage() -> x509.KeyUsage:
+    """Give the key usage of a certificate that seals."""
+    return _key_usage(non_repudiation=True)
+
+
 def _key_usage(*, non_repudiation: bool) -> x509.KeyUsage:
     return x509.KeyUsage(
         digital_signature=True,

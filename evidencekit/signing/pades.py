@@ -31,6 +31,11 @@ _MECHANISMS = {  # its time-stamps take the hash of the signature, and authoriti
 _LARGEST_SIGNATURE = 1024
 
 
+def can_seal(algorithm: SignatureAlgorithm) -> bool:
+    """Tell whether pyHanko is installed and PDF readers know the algorithm."""
+    return find_spec("pyhanko") is not None and algorithm in _MECHANISMS
+
+
 def require_pades(algorithm: SignatureAlgorithm) -> None:
     """Refuse early what `seal_pdf` would refuse.
 

@@ -37,8 +37,9 @@ if TYPE_CHECKING:
 
 SMALL_BYTES: Final = 16 << 20
 _KEPT_BYTES: Final = 1 << 20
-_KEPT_CRLS: Final = "proof/tsa/"
-_MAX_KEPT_CRLS: Final = 16
+_KEPT_REVOCATIONS: Final = ("proof/seal/", "proof/tsa/")
+_MAX_KEPT: Final = 16
+"""So many files of each kind are read."""
 _KEPT_TOTAL: Final = 64 << 20
 _MAX_VERSION_PEEK: Final = 64 << 10
 _T = TypeVar("_T")
@@ -70,7 +71,8 @@ class Case:
             self.close()
             raise
         self.trust = self._with_own(trust)
-        self.crls = (*self.trust.crls_der, *self._kept_crls())
+        self.crls = (*self.trust.crls_der, *self._kept_revocations(".crl"))
+        self.ocsp = tuple(self._kept_revocations(".ocsp"))
 
     def close(self) -> None:
         """Let the copy of the web archive and the threads go."""
@@ -325,10 +327,10 @@ class Case:
             return ()
         return next((line.withheld for line in self._records.artifacts if line.path == name), ())
 
-    def _kept_crls(self) -> list[bytes]:
-        """The revocation lists fetched when the tokens were made; each is believed for its signature alone."""
-        names = [name for name in self.digests if name.startswith(_KEPT_CRLS) and name.endswith(".crl")]
-        return [self.data(name) for name in sorted(names)[:_MAX_KEPT_CRLS] if self.sizes[name] <= SMALL_BYTES]
+    def _kept_revocations(self, suffix: str) -> list[bytes]:
+        """What was fetched when the record was signed and stamped; each is believed for its signature alone."""
+        names = [name for name in self.digests if name.startswith(_KEPT_REVOCATIONS) and name.endswith(suffix)]
+        return [self.data(name) for name in sorted(names)[:_MAX_KEPT] if self.sizes[name] <= SMALL_BYTES]
 
     def _with_own(self, trust: Trust) -> Trust:
         if not trust.self_bundle:

@@ -43,13 +43,15 @@ OPTIONAL: Final = frozenset(
         paths.REPORT_HTML,
         paths.VERIFY_HTML,
         paths.POLICY,
+        paths.POST_QUANTUM_SEAL,
         paths.TRUST_SIGNER,
+        paths.TRUST_POST_QUANTUM,
         paths.TRUST_TSA,
         paths.TRUST_LEDGER,
     }
 )
 _TOKEN: Final = re.compile(r"seal/(?:seal|capture-[0-9]{4,9})-[1-9][0-9]{0,2}\.tsr")
-_PROOF_FOLDERS: Final = ("proof/anchors/", "proof/checkpoints/", "proof/links/", "proof/tsa/")
+_PROOF_FOLDERS: Final = ("proof/anchors/", "proof/checkpoints/", "proof/links/", "proof/seal/", "proof/tsa/")
 _GROWTH: Final = re.compile(
     r"META-INF/(?:ASiCManifest[0-9]{3}\.xml|signature[0-9]{3}\.p7s|timestamp[0-9]{3}\.tst"
     r"|ASiCEvidenceRecordManifest[0-9]{3}\.xml|evidencerecord[0-9]{3}\.ers)"

@@ -112,6 +112,14 @@ _PROOFS: tuple[tuple[Layer, tuple[str, ...], Text], ...] = (
         ),
     ),
     (
+        Layer.SIGNATURE,
+        ("seal.signature", "seal.post_quantum"),
+        Text(
+            en="the record was signed with ML-DSA-65 as well, which no known method of quantum computers forges",
+            zh="该记录另有 ML-DSA-65 签名，目前没有已知的量子计算方法可予伪造",
+        ),
+    ),
+    (
         Layer.TIME,
         ("time.open",),
         Text(en="the record was assembled after T_open", zh="该记录形成于 T_open 之后"),

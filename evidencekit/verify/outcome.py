@@ -157,6 +157,12 @@ REGISTRY: tuple[FindingKind, ...] = (
     ),
     _kind("seal.validity", Layer.SIGNATURE, _YES, "the certificate was valid when the signature provably existed"),
     _kind("seal.revocation", Layer.SIGNATURE, _NO, "revocation data said nothing against it"),
+    _kind(
+        "seal.post_quantum",
+        Layer.SIGNATURE,
+        _NO,
+        "a second signature over manifest.json, with ML-DSA-65, by the certificate that the manifest names",
+    ),
     _kind("time.open", Layer.TIME, _YES, "T_open token intact, over open.json, TSA trusted at genTime"),
     _kind(
         "time.capture",
@@ -265,6 +271,7 @@ _ONLY_SOMETIMES = frozenset(
         "policy.timestamps",
         "policy.witnesses",
         "redaction.edition",
+        "seal.post_quantum",
         "trust.self",
     }
 )

@@ -130,7 +130,8 @@ class OuterChecks:
     @cached_property
     def records(self) -> tuple[OuterRecord, ...]:
         """The evidence records that the manifests name, in order."""
-        trust = RecordTrust(anchors=self._case.trust.tsas, intermediates=self._case.trust.tsas, crls=self._case.crls)
+        case = self._case
+        trust = RecordTrust(anchors=case.trust.tsas, intermediates=case.trust.tsas, crls=case.crls, ocsp=case.ocsp)
         return tuple(
             OuterRecord(
                 path=manifest.content.sig_reference,

@@ -57,6 +57,7 @@ def _judge(tally: Tally, case: Case, outer: OuterChecks, signature: OuterSignatu
             at=at,
             purpose=Purpose.SEALING,
             crls=(*case.crls, *check.crls),
+            ocsp=case.ocsp,
             issuers=check.embedded,
         )
         if step.outcome is Outcome.FAILED:

@@ -120,6 +120,7 @@ class SealChecks:
             purpose=Purpose.SEALING,
             # A revocation list is believed for its issuer's signature, wherever it was found.
             crls=(*self._case.crls, *self.inner.crls),
+            ocsp=self._case.ocsp,
             issuers=self.inner.embedded,
         )
         if step.outcome is not Outcome.PASSED:

@@ -13,8 +13,10 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Final, Literal
 
 from evidencekit.bundle import paths
+from evidencekit.errors import FormatError
 from evidencekit.model import Finding, JsonValue, Outcome, Text
 from evidencekit.timestamp.check import TokenCheck, check_token
+from evidencekit.timestamp.query import parse_query
 from evidencekit.verify.stamped import check_capture_document, check_open_document
 from evidencekit.verify.tally import Tally
 
@@ -35,6 +37,8 @@ class Stamp:
 
     path: str
     check: TokenCheck
+    asked: bool = True
+    """False where a request is kept that the token does not answer."""
 
     @property
     def trusted(self) -> bool:
@@ -68,8 +72,21 @@ class TimeChecks:
             at=case.at,
             intermediates=case.trust.tsas,  # a token need not embed what the caller has
             crls=case.crls,
+            ocsp=case.ocsp,
         )
-        return Stamp(path=path, check=check)
+        return Stamp(path=path, check=check, asked=self._is_asked(path, digest, check))
+
+    def _is_asked(self, path: str, digest: bytes, check: TokenCheck) -> bool:
+        """Whether the request that is kept beside a token, if it is, is the one that the token answers."""
+        name = paths.query_of(path)
+        if not self._case.has(name):
+            return True
+        try:
+            query = parse_query(self._case.data(name))
+        except FormatError:
+            return False
+        nonce = None if check.token is None else check.token.nonce
+        return query.imprint.digest == digest and query.nonce in {None, nonce}
 
     @cached_property
     def opens(self) -> tuple[Stamp, ...]:
@@ -218,6 +235,11 @@ def note_stamps(tally: Tally, stamps: Sequence[Stamp], *, pending: Sequence[str]
         if stamp.check.integrity is Outcome.FAILED or (stamp.check.trusted is Outcome.FAILED and not trusted):
             reason = stamp.check.reason
             tally.fail(f"{stamp.path}: {reason.en}", f"{stamp.path}：{reason.zh}")
+        if not stamp.asked:
+            query = paths.query_of(stamp.path)
+            tally.fail(
+                f"{query} is not the request that {stamp.path} answers", f"{query} 不是 {stamp.path} 所答复的请求"
+            )
     if pending:
         tally.details["pending"] = list(pending)
     if not stamps:

@@ -28,6 +28,7 @@ from evidencekit.verify.outcome import ONLY_CAPTURE, ONLY_DEPOSIT, overall
 from evidencekit.verify.outer import OuterChecks
 from evidencekit.verify.pinned import pinned_trust
 from evidencekit.verify.policy import Policy
+from evidencekit.verify.postquantum import check_post_quantum, has_post_quantum
 from evidencekit.verify.redaction import check_redaction
 from evidencekit.verify.roles import check_roles, has_roles
 from evidencekit.verify.seals import SealChecks
@@ -164,6 +165,7 @@ def _all_checks(case: Case, policy: Policy, standing: Standing | None, beside: B
         ("seal.identity", seals.check_identity),
         ("seal.validity", seals.check_validity),
         ("seal.revocation", seals.check_revocation),
+        *((("seal.post_quantum", lambda: check_post_quantum(case, outer)),) if has_post_quantum(case) else ()),
         ("time.open", times.check_open),
         ("time.capture", times.check_capture),
         ("time.seal", times.check_seal),

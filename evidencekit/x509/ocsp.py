@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from typing import TYPE_CHECKING, Final
 
 from cryptography import x509
@@ -51,6 +52,8 @@ def _is_signed(data: bytes, response: ocsp.OCSPResponse, issuer: x509.Certificat
     basic = der.children(der.parse(der.read_octets(wrapped)))
     algorithm = parse_algorithm(basic[1])
     for responder in (issuer, *_delegates(response, issuer)):
+        if not _is_named(response, responder):
+            continue
         step = check_signature(
             responder, algorithm, digest="sha256", signature=response.signature, data=response.tbs_response_bytes
         )
@@ -59,12 +62,23 @@ def _is_signed(data: bytes, response: ocsp.OCSPResponse, issuer: x509.Certificat
     return False
 
 
+def _is_named(response: ocsp.OCSPResponse, responder: x509.Certificate) -> bool:
+    """ResponderID: the signer's name, or the SHA-1 of its key's bits (RFC 6960 §4.2.1)."""
+    if response.responder_name is not None:
+        return response.responder_name == responder.subject
+    key = der.children(der.parse(encoded_parts(responder).public_key))[1].content[1:]
+    return response.responder_key_hash == digest("sha1", key)
+
+
 def _delegates(response: ocsp.OCSPResponse, issuer: x509.Certificate) -> Sequence[x509.Certificate]:
     found: list[x509.Certificate] = []
     for candidate in response.certificates[:4]:
         require_readable(candidate)
         usage = extension_of(candidate, x509.ExtendedKeyUsage)
         if usage is None or ExtendedKeyUsageOID.OCSP_SIGNING not in usage.value or candidate.issuer != issuer.subject:
+            continue
+        signs = extension_of(candidate, x509.KeyUsage)
+        if signs is not None and not signs.value.digital_signature:
             continue
         if not candidate.not_valid_before_utc <= response.produced_at_utc <= candidate.not_valid_after_utc:
             continue
@@ -88,11 +102,21 @@ def _find(
             at,
             issued=single.this_update_utc,
             renewed=single.next_update_utc,
-            keeps_expired=any(extension.oid == _ARCHIVE_CUTOFF for extension in response.extensions),
+            keeps_expired=_keeps(response, certificate),
         )
         source = f"OCSP of {single.this_update_utc:%Y-%m-%d}"
         return Answer(source=source, revocation=_revocation(single), conclusive=conclusive)
     return None
+
+
+def _keeps(response: ocsp.OCSPResponse, certificate: x509.Certificate) -> bool:
+    """Whether the responder still answers for a certificate that expired: archive cutoff (RFC 6960 §4.4.4)."""
+    if len(list(itertools.islice(response.responses, 2))) != 1:
+        return False  # the extension belongs to one answer, and cannot be told apart among several
+    for extension in response.single_extensions:
+        if extension.oid == _ARCHIVE_CUTOFF and isinstance(extension.value, x509.UnrecognizedExtension):
+            return der.read_time(der.parse(extension.value.value)) <= certificate.not_valid_after_utc
+    return False
 
 
 def _names_issuer(single: ocsp.OCSPSingleResponse, issuer: x509.Certificate) -> bool:

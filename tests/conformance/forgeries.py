@@ -19,17 +19,20 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
+from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+from cryptography.x509.oid import ExtendedKeyUsageOID
 
 from evidencekit.bundle import paths
 from evidencekit.bundle.asic import EVIDENCE_RECORD_TYPE, TIMESTAMP_TYPE, AsicReference, format_asic_manifest
 from evidencekit.hashing.canonical import canonical_bytes
 from evidencekit.hashing.digest import digest_bytes
-from evidencekit.signing.cades import sign_detached
-from evidencekit.signing.identity import create_tsa_identity
-from evidencekit.signing.signer import load_private_key
+from evidencekit.signing.cades import content_of, sign_detached
+from evidencekit.signing.identity import create_tsa_identity, key_id
+from evidencekit.signing.postquantum import open_post_quantum
+from evidencekit.signing.signer import KeySigner, load_private_key
 from evidencekit.timestamp.authority import SELF_ISSUED_POLICY, Authority
 from evidencekit.timestamp.query import build_query
 from evidencekit.timestamp.renewal import begin_records
@@ -54,6 +57,7 @@ from tests.support.assembly import (
     reseal,
 )
 from tests.support.handshakes import handshake, server
+from tests.support.issued import TestCa
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -588,6 +592,98 @@ def seal_of_other(shop: Workshop) -> Exhibit:
     return shop.resealed(change)
 
 
+def _second_seal(
+    change: Callable[[bytes], bytes | None] = lambda seal: seal, *, named: bool = True, trusted: bool = True
+) -> Forgery:
+    """A bundle with a second signature, ML-DSA-65: `change` gives it or takes it away, `named` by the manifest."""
+
+    def forgery(shop: Workshop) -> Exhibit:
+        (shop.folder / "second").mkdir(mode=0o700)
+        issuer = shop.keys.signer.certificate
+        second = open_post_quantum(shop.folder / "second", beside=issuer, now=NOW - timedelta(days=30))
+        name = key_id(second.certificate) if named else None
+        hooks = Hooks(manifest=lambda m: replace(m, signer=replace(m.signer, post_quantum_sha256=name)))
+        members = shop.members(hooks=hooks)
+        seal = change(sign_detached(content_of(members[paths.MANIFEST]), second, at=NOW))
+        members[paths.TRUST_POST_QUANTUM] = second.certificate.public_bytes(Encoding.PEM)
+        if seal is not None:
+            members[paths.POST_QUANTUM_SEAL] = seal
+        trust = shop.keys.trust
+        anchors = (*trust.signers, second.certificate) if trusted else trust.signers
+        return shop.exhibit(reseal(members, shop.keys), trust=replace(trust, signers=anchors))
+
+    return forgery
+
+
+def _flipped(seal: bytes) -> bytes:
+    return seal[:-20] + bytes((seal[-20] ^ 1,)) + seal[-19:]
+
+
+CASES["second_seal"] = _second_seal()
+CASES["second_seal_not_trusted"] = _second_seal(trusted=False)
+CASES["second_seal_changed_fail"] = _second_seal(_flipped)
+CASES["second_seal_gone_fail"] = _second_seal(lambda _: None)
+CASES["second_seal_unnamed_fail"] = _second_seal(named=False)
+CASES["second_seal_garbage_fail"] = _second_seal(lambda _: b"\x30\x00")
+
+
+def _issued_signer(member: str, *, revoked: bool) -> Forgery:
+    """A signer under an authority, and what it answered about the signer's certificate, kept in the bundle."""
+
+    def forgery(shop: Workshop) -> Exhibit:
+        ca, key = TestCa(at=NOW - timedelta(days=1)), ec.generate_private_key(ec.SECP256R1())
+        certificate = ca.issue("Issued signer", key)
+        keys = replace(shop.keys, signer=KeySigner(key, certificate, (ca.certificate,)))
+        answer = ca.answer(certificate, revoked=revoked) if member.endswith(".ocsp") else ca.crl(revoked=revoked)
+        members = make_members(Plan(keys=keys), shop.folder)
+        trust = replace(shop.keys.trust, signers=(ca.certificate,))
+        return shop.exhibit(reseal(members | {member: answer}, keys), trust=trust)
+
+    return forgery
+
+
+CASES["signer_not_revoked"] = _issued_signer("proof/seal/1.ocsp", revoked=False)
+CASES["signer_not_revoked_by_list"] = _issued_signer("proof/seal/1.crl", revoked=False)
+CASES["signer_revoked_fail"] = _issued_signer("proof/seal/1.ocsp", revoked=True)
+CASES["signer_revoked_by_list_fail"] = _issued_signer("proof/seal/1.crl", revoked=True)
+
+
+def _issued_tsa(answer: Callable[[TestCa, x509.Certificate], bytes], suffix: str = ".ocsp") -> Forgery:
+    """A TSA under an authority, and what the authority answered about its certificate, kept in the bundle."""
+
+    def forgery(shop: Workshop) -> Exhibit:
+        ca, key = TestCa(at=NOW - timedelta(days=1)), ec.generate_private_key(ec.SECP256R1())
+        certificate = ca.issue("Issued TSA", key, purpose=ExtendedKeyUsageOID.TIME_STAMPING)
+        keys = replace(shop.keys, tsa_certificate=certificate, tsa_key=key)
+        members = make_members(Plan(keys=keys), shop.folder) | {f"proof/tsa/1{suffix}": answer(ca, certificate)}
+        trust = replace(shop.keys.trust, tsas=(ca.certificate,))
+        return shop.exhibit(reseal(members, keys), trust=trust)
+
+    return forgery
+
+
+def _by_delegate(ca: TestCa, about: x509.Certificate, *purposes: x509.ObjectIdentifier) -> bytes:
+    """A revocation signed by somebody whom the authority issued, for OCSP signing or not."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    delegate = ca.issue("Responder", key, purpose=purposes[0] if purposes else None)
+    return ca.answer(about, revoked=True, by=(delegate, key))
+
+
+CASES["tsa_revoked_fail"] = _issued_tsa(lambda ca, about: ca.answer(about, revoked=True))
+CASES["tsa_revoked_by_delegate_fail"] = _issued_tsa(
+    lambda ca, tsa: _by_delegate(ca, tsa, ExtendedKeyUsageOID.OCSP_SIGNING)
+)
+CASES["tsa_revoked_by_nobody"] = _issued_tsa(_by_delegate)
+CASES["tsa_superseded_later"] = _issued_tsa(
+    lambda ca, tsa: replace(ca, at=ca.at + timedelta(days=2)).answer(
+        tsa, revoked=True, reason=x509.ReasonFlags.superseded
+    )
+)
+CASES["tsa_compromised_later_fail"] = _issued_tsa(
+    lambda ca, tsa: replace(ca, at=ca.at + timedelta(days=2)).answer(tsa, revoked=True)
+)
+CASES["request_of_another_token_fail"] = _reseal(_set("proof/tsa/open-1.tsq", build_query(bytes(32), nonce=7)))
+CASES["request_garbage_fail"] = _reseal(_set("proof/tsa/seal-1.tsq", b"\x30\x00"))
 CASES["seal_garbage_fail"] = _reseal(_set(paths.SEAL, b"\x30\x03\x02\x01\x01"))
 CASES["seal_gone_fail"] = _reseal(_drop(paths.SEAL))
 CASES["manifest_gone_fail"] = _reseal(_drop(paths.MANIFEST))

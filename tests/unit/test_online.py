@@ -25,7 +25,7 @@ from evidencekit.signing.note import format_vkey
 from evidencekit.verify.verifier import verify_bundle
 from evidencekit_cli.main import main
 from tests.support.assembly import AT, NOW, Keys, Members, Plan, make_keys, make_members, pack, reseal
-from tests.unit.test_revocationlists import ROOT_KEY, TSA_KEY, certificate, revocation_list, served
+from tests.unit.test_revocations import ROOT_KEY, TSA_KEY, certificate, revocation_list, served
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

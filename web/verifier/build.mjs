@@ -12,7 +12,7 @@ const here = (path) => fileURLToPath(new URL(path, import.meta.url));
 const read = (path) => readFileSync(here(path), 'utf8');
 const hash = (text) => `sha256-${createHash('sha256').update(text).digest('base64')}`;
 
-const NOTICE = `/*! Offline verifier of evidencekit, Apache-2.0. Contains @noble/curves and @noble/hashes, MIT, (c) Paul Miller; and pako, MIT and Zlib,
+const NOTICE = `/*! Offline verifier of evidencekit, Apache-2.0. Contains @noble/curves, @noble/hashes and @noble/post-quantum, MIT, (c) Paul Miller; and pako, MIT and Zlib,
 (c) Vitaly Puzrin, Andrei Tuputcyn, Jean-loup Gailly and Mark Adler. The MIT and Zlib licences: https://spdx.org/licenses/ */`;
 const registry = JSON.parse(readFileSync(0, 'utf8'));
 const [template, style] = [read('index.html'), read('src/page.css')];

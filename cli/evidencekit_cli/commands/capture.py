@@ -15,6 +15,7 @@ from evidencekit_cli.options import (
     json_option,
     language_option,
     output_option,
+    post_quantum_option,
     tsa_option,
 )
 
@@ -118,6 +119,7 @@ if TYPE_CHECKING:
 @option(
     "--pcap", is_flag=True, en="Keep packets and TLS keys for yourself.", zh="另存数据包与 TLS 密钥(仅存私有存档)。"
 )
+@post_quantum_option
 @json_option
 @language_option
 @click.pass_obj

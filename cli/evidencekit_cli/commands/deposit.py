@@ -16,6 +16,7 @@ from evidencekit_cli.options import (
     json_option,
     language_option,
     output_option,
+    post_quantum_option,
     tsa_option,
 )
 
@@ -107,6 +108,7 @@ if TYPE_CHECKING:
 @option("--operator", metavar="NAME", en="Who deposits.", zh="操作人姓名。")
 @circumstance_options
 @option("--no-third-party", is_flag=True, en="Ask no third party.", zh="不联系任何第三方。")
+@post_quantum_option
 @json_option
 @language_option
 @click.pass_obj

@@ -48,6 +48,32 @@ cmp ../"@@{folder}".outer.pem ../"@@{folder}".inner.pem
 openssl x509 -in ../"@@{folder}".inner.pem -noout -subject -issuer -serial -fingerprint -sha256
 rm ../"@@{folder}".outer.pem ../"@@{folder}".inner.pem
 sha256sum manifest.json
+#: signature_sm2
+# openssl cms cannot check SM2, so each signature is taken apart first. openssl cms 无法核验 SM2，故先取出签名各部分再核验。
+at=@@{at}
+parts=$(mktemp -d)
+openssl x509 -in trust/signer.pem -noout -pubkey >"$parts/key.pem"
+identifier=distid:1234567812345678
+locate() {
+  openssl asn1parse -inform DER -in "$1" | sed -n "s/^ *\([0-9]*\):d=5 *hl=\([0-9]*\) *l= *\([0-9]*\) $2.*/\1 \2 \3/p"
+}
+holds() { od -An -v -tx1 "$1" | tr -d ' \n' | grep -qF "0420$2"; }
+check_sm2() {
+  read -r start head size <<<"$(locate "$1" 'cons: cont \[ 0 \]')"
+  (printf 1; head -c $((start + head + size)) "$1" | tail -c $((head + size - 1))) >"$parts/attributes"
+  read -r start head size <<<"$(locate "$1" 'prim: OCTET STRING')"
+  head -c $((start + head + size)) "$1" | tail -c "$size" >"$parts/value"
+  openssl dgst -sm3 -verify "$parts/key.pem" -sigopt $identifier -signature "$parts/value" "$parts/attributes"
+  holds "$parts/attributes" "$(openssl dgst -sm3 -r "$2" | cut -d' ' -f1)"
+  holds "$parts/attributes" "$(openssl x509 -in trust/signer.pem -outform DER | openssl dgst -sha256 -r | cut -d' ' -f1)"
+  echo "$1: OK, over $2, by the first certificate of trust/signer.pem"
+}
+openssl verify -vfyopt $identifier -purpose any -attime "$at" -CAfile trust/signer.pem trust/signer.pem
+check_sm2 META-INF/signature001.p7s META-INF/ASiCManifest001.xml
+check_sm2 seal/manifest.p7s manifest.json
+openssl x509 -in trust/signer.pem -noout -subject -issuer -serial -fingerprint -sha256
+rm -r "$parts"
+sha256sum manifest.json
 #: token
 openssl ts -verify -in @@{token} -data @@{over} -CAfile trust/tsa.pem -attime "$(gentime -in @@{token})"
 #: outer_token

@@ -17,13 +17,13 @@ from evidencekit_cli import diagnosis
 from evidencekit_cli.diagnosis import Check, Condition, Diagnosis, exit_status, informed, passed, run_checks, warned
 from evidencekit_cli.examination import (
     check_home,
-    check_keys,
     check_ledger,
     check_rollback,
     check_settings,
     check_tsas,
 )
 from evidencekit_cli.exit_codes import ExitCode
+from evidencekit_cli.keychecks import check_keys
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -78,10 +78,50 @@ def test_keys_that_others_may_read_are_an_error(home: Path) -> None:
         check_keys(home)
 
 
-def test_a_missing_key_is_an_error(home: Path) -> None:
-    (home / "keys" / "tsa.key.pem").unlink()
-    with pytest.raises(SigningError):
+@pytest.mark.parametrize(
+    ("gone", "role"), [("sealing.key.pem", "seal"), ("tsa.key.pem", "tsa"), ("ledger.key", "ledger")]
+)
+def test_each_lost_key_is_named_with_what_to_do(home: Path, gone: str, role: str) -> None:
+    (home / "keys" / gone).unlink()
+    with pytest.raises(SigningError, match=f"{gone} is gone.*identity rotate {role} --lost") as caught:
         check_keys(home)
+    assert f"{gone} 已丢失" in caught.value.zh
+
+
+def test_all_lost_keys_are_named_at_once(home: Path) -> None:
+    for name in ("sealing.cert.pem", "tsa.key.pem", "ledger.key", "ledger.vkey"):
+        (home / "keys" / name).unlink()
+    with pytest.raises(SigningError) as caught:
+        check_keys(home)
+    assert [name in caught.value.en for name in ("sealing.cert.pem", "tsa.key.pem", "ledger.key")] == [True] * 3
+
+
+@pytest.mark.parametrize(
+    ("file", "other", "role"),
+    [("sealing.cert.pem", "tsa.cert.pem", "seal"), ("tsa.key.pem", "sealing.key.pem", "tsa")],
+)
+def test_halves_of_two_keys_are_told_apart(home: Path, file: str, other: str, role: str) -> None:
+    (home / "keys" / file).write_bytes((home / "keys" / other).read_bytes())
+    with pytest.raises(SigningError, match=f"do not work together.*identity rotate {role} --lost"):
+        check_keys(home)
+
+
+@pytest.mark.parametrize(("file", "role"), [("sealing.key.pem", "seal"), ("ledger.key", "ledger")])
+def test_a_damaged_key_is_named(home: Path, file: str, role: str) -> None:
+    (home / "keys" / file).write_bytes(b"not a key")
+    with pytest.raises(SigningError, match=f"{file}.*identity rotate {role} --lost"):
+        check_keys(home)
+
+
+def test_the_key_of_private_archives_is_missed(home: Path) -> None:
+    (home / "captures").mkdir()
+    (home / "captures" / "1.private.zip.age").touch()
+    found = check_keys(home)
+    assert found.condition is Condition.WARN
+    assert "holder.age" in found.sentence.en
+    (home / "keys" / "holder.age").write_bytes(b"not an age key")
+    (home / "keys" / "holder.age").chmod(0o600)
+    assert "holder.age" in check_keys(home).sentence.zh
 
 
 def test_a_changed_entry_is_found(home: Path) -> None:

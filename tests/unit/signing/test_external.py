@@ -22,6 +22,7 @@ from evidencekit.signing.hsm import Pkcs11Signer, TokenKey
 from evidencekit.signing.signer import SignatureAlgorithm
 from evidencekit.x509.certificate import encoded_parts, load_certificate
 from evidencekit.x509.path import Purpose, build_path
+from tests.support.sm2 import DISTID, sm2_signer
 from tests.support.softhsm import PIN, TOKEN, SoftHsm, make_token
 
 AT = datetime(2026, 11, 23, 4, 5, 6, tzinfo=UTC)
@@ -31,7 +32,6 @@ KEYS: dict[str, ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey] = {
     "p384": ec.generate_private_key(ec.SECP384R1()),
     "rsa3072": rsa.generate_private_key(65537, 3072),
 }
-DISTID = ("-sigopt", "distid:1234567812345678")
 
 
 def certificate_of(label: str) -> x509.Certificate:
@@ -159,28 +159,8 @@ def test_a_command_learns_the_algorithm_and_nothing_is_run_by_a_shell(tmp_path: 
 
 
 def test_sm2_signs_through_openssl_and_its_chain_verifies(tmp_path: Path) -> None:
-    root_key, root, key, leaf = (tmp_path / name for name in ("root.key", "root.pem", "sm2.key", "sm2.pem"))
-    for file in (root_key, key):
-        assert openssl("ecparam", "-genkey", "-name", "SM2", "-noout", "-out", file).returncode == 0
-    made = openssl(
-        *("req", "-x509", "-new", "-key", root_key, "-sm3", *DISTID, "-days", "3000", "-subj", "/CN=SM2 CA"),
-        *("-addext", "keyUsage=critical,keyCertSign", "-out", root),
-    )
-    assert made.returncode == 0, made.stderr
-    asked = openssl("req", "-new", "-key", key, "-sm3", *DISTID, "-subj", "/CN=SM2 office", "-out", tmp_path / "csr")
-    assert asked.returncode == 0, asked.stderr
-    issued = openssl(
-        *("x509", "-req", "-in", tmp_path / "csr", "-CA", root, "-CAkey", root_key, "-sm3", *DISTID, "-days", "2000"),
-        *("-vfyopt", "distid:1234567812345678", "-set_serial", "7", "-out", leaf),
-    )
-    assert issued.returncode == 0, issued.stderr
-    certificates = [x509.load_pem_x509_certificate(file.read_bytes()) for file in (leaf, root)]
-    signer = CommandSigner(
-        ["openssl", "dgst", "-sm3", "-sign", str(key), *DISTID],
-        certificates[0],
-        certificates[1:],
-        algorithm=SignatureAlgorithm.SM2_SM3,
-    )
+    signer, leaf = sm2_signer(tmp_path)
+    certificates = (signer.certificate, *signer.chain)
     now = datetime.now(UTC)
     seal = sign_detached(content_of(CONTENT), signer, at=now)
     found = check_detached(seal, content_of(CONTENT))

@@ -8,14 +8,16 @@ import { Manifest, MAX_MANIFEST_BYTES, MAX_RECORDS_BYTES, parseManifest, parseRe
 import { STRONG } from './oids';
 import { PATH } from './paths';
 import { RandomFile } from './randomfile';
+import type { Sources } from './revocation';
 import { merged, ownTrust, Trust } from './trust';
 import { Wacz } from './wacz';
 import { Zip } from './zip';
 
 const SMALL_BYTES = 16 << 20;
+/** So many lists, and so many responses, are read. */
+const MAX_KEPT = 16;
 const PEEK_BYTES = 64 << 10;
 const KEPT_TOTAL = 640 << 20;
-const MAX_KEPT_CRLS = 16;
 /** What checks read whole, and how long it may be; the rest is only hashed. */
 const KEPT: readonly [RegExp, number][] = [
   [/^manifest\.json$/, MAX_MANIFEST_BYTES], [/^(?:SHA256SUMS|SM3SUMS)$|^META-INF\//, 64 << 20], [/^capture\/(?:records|exchanges(?:\.redacted)?)\.jsonl$/, MAX_RECORDS_BYTES],
@@ -123,10 +125,14 @@ export class Case {
     }
   }
 
-  /** The user's revocation lists and those fetched when the tokens were made; each is believed for its signature alone. */
-  crls(): Uint8Array[] {
-    const names = this.names.filter((name) => name.startsWith('proof/tsa/') && name.endsWith('.crl') && this.has(name));
-    return [...this.trust.crls, ...names.sort().slice(0, MAX_KEPT_CRLS).flatMap((name) => this.kept.get(name) ?? [])];
+  /** Lists and responses: the user's, those that a signature brings along, and those fetched when the record was signed and stamped. */
+  revocations(brought: readonly Uint8Array[] = []): Sources {
+    return { crls: [...this.trust.crls, ...this.keptRevocations('.crl'), ...brought], ocsp: this.keptRevocations('.ocsp') };
+  }
+
+  private keptRevocations(suffix: string): Uint8Array[] {
+    const names = this.names.filter((name) => /^proof\/(?:seal|tsa)\//.test(name) && name.endsWith(suffix) && this.has(name));
+    return names.sort().slice(0, MAX_KEPT).flatMap((name) => this.kept.get(name) ?? []);
   }
 
   withOwnAnchors(): Case {

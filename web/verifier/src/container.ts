@@ -11,6 +11,7 @@ const REQUIRED: readonly string[] = [
 ];
 const OPTIONAL: readonly string[] = [
   PATH.certificatePdf, PATH.certificateHtml, PATH.reportHtml, PATH.verifyHtml, PATH.policy, PATH.trustSigner, PATH.trustTsa, PATH.trustLedger,
+  PATH.postQuantumSeal, PATH.trustPostQuantum,
 ];
 const TOKEN = /^seal\/(?:seal|capture-[0-9]{4,9})-[1-9][0-9]{0,2}\.tsr$/;
 /** What stands in META-INF is judged one by one by `outer.manifest`. */
@@ -49,7 +50,7 @@ function namedByManifest(kase: Case, tally: Tally): Set<string> {
 
 function mayStand(name: string): boolean {
   if (OPTIONAL.includes(name) || REQUIRED.includes(name)) return true;
-  return name.startsWith('proof/anchors/') || name.startsWith('proof/links/') || name.startsWith('proof/checkpoints/') || name.startsWith('proof/tsa/') || TOKEN.test(name) || GROWTH.test(name);
+  return name.startsWith('proof/anchors/') || name.startsWith('proof/links/') || name.startsWith('proof/checkpoints/') || name.startsWith('proof/seal/') || name.startsWith('proof/tsa/') || TOKEN.test(name) || GROWTH.test(name);
 }
 
 export function checkVersions(kase: Case): Finding {

@@ -24,7 +24,7 @@ export const LAYERS = __REGISTRY__.layers;
 /** Ids that a report holds only when the caller asked for them. */
 const ON_REQUEST = new Set([
   'corroboration.rerender', 'deposit.file', 'ledger.anchored', 'outer.roles', 'policy.signatures', 'policy.timestamps', 'policy.witnesses',
-  'redaction.edition', 'trust.self',
+  'redaction.edition', 'seal.post_quantum', 'trust.self',
 ]);
 
 export interface Finding {

@@ -126,6 +126,7 @@ export function parseManifest(data: Uint8Array) {
     tCapture: top.items('t_capture').map((item): CaptureStamp => ({ page: pageId(item, 'page'), document: item.text('document', MAX_PATH_CHARS), sha256: item.hex('sha256', 32) })),
     pages: top.items('pages').map(readPage), artifacts: top.items('artifacts').map(readArtifact), artifactsRoot: top.octets('artifacts_root', 32),
     records: { count: records.integer('count'), root: records.octets('root', 32) }, completeness: readCompleteness(top.object('completeness')),
+    postQuantum: top.object('signer').has('post_quantum_sha256') ? top.object('signer').hex('post_quantum_sha256', 32) : null,
     worklog: { lines: worklog.integer('lines', 1), head: worklog.octets('head', 32) }, signer: top.object('signer').hex('certificate_sha256', 32),
     ledger: { origin: ledger.text('origin'), key: ledger.text('key') },
   };

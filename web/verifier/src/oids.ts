@@ -5,9 +5,9 @@ export const OID = {
   tstInfo: '1.2.840.113549.1.9.16.1.4', contentType: '1.2.840.113549.1.9.3', messageDigest: '1.2.840.113549.1.9.4',
   algorithmProtection: '1.2.840.113549.1.9.52', signingCertificate: '1.2.840.113549.1.9.16.2.12', signingCertificateV2: '1.2.840.113549.1.9.16.2.47',
   rsa: '1.2.840.113549.1.1.1', pss: '1.2.840.113549.1.1.10', mgf1: '1.2.840.113549.1.1.8', ecPublicKey: '1.2.840.10045.2.1',
-  ed25519: '1.3.101.112', sm2Curve: '1.2.156.10197.1.301', sm2Sign: '1.2.156.10197.1.301.1', sm2Sm3: '1.2.156.10197.1.501',
+  ed25519: '1.3.101.112', mlDsa44: '2.16.840.1.101.3.4.3.17', mlDsa65: '2.16.840.1.101.3.4.3.18', mlDsa87: '2.16.840.1.101.3.4.3.19', sm2Curve: '1.2.156.10197.1.301', sm2Sign: '1.2.156.10197.1.301.1', sm2Sm3: '1.2.156.10197.1.501',
   basicConstraints: '2.5.29.19', keyUsage: '2.5.29.15', extendedKeyUsage: '2.5.29.37', subjectKeyIdentifier: '2.5.29.14', nameConstraints: '2.5.29.30',
-  signerAttributes: '0.4.0.19122.1.1', name: '2.5.4.41', timeStamping: '1.3.6.1.5.5.7.3.8', anyExtendedKeyUsage: '2.5.29.37.0',
+  signerAttributes: '0.4.0.19122.1.1', name: '2.5.4.41', timeStamping: '1.3.6.1.5.5.7.3.8', ocspSigning: '1.3.6.1.5.5.7.3.9', anyExtendedKeyUsage: '2.5.29.37.0',
 } as const;
 
 /** The policy of tokens that the evidence's maker issued itself (evidencekit/timestamp/authority.py). */

@@ -47,7 +47,7 @@ export class OuterChecks {
   readonly records = once((): OuterRecord[] => this.manifests().filter((one) => one.type === RECORD_TYPE).map((one) => {
     const { trust, at } = this.kase;
     const digestsOf = (algorithm: string) => [...one.members.keys()].map((name) => this.kase.digestWith(name, algorithm));
-    return { path: one.reference, check: checkRecord(this.kase.data(one.reference), digestsOf, { anchors: trust.tsas, crls: this.kase.crls(), at }) };
+    return { path: one.reference, check: checkRecord(this.kase.data(one.reference), digestsOf, { anchors: trust.tsas, revocations: this.kase.revocations(), at }) };
   }));
 
   /** All time-stamps over the bundle, those of evidence records among them; each covers all before it. */

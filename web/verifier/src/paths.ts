@@ -2,7 +2,7 @@
 
 export const PATH = {
   mimetype: 'mimetype', verifyEn: 'VERIFY.md', verifyZh: 'VERIFY.zh-CN.md', certificatePdf: 'certificate.pdf', certificateHtml: 'certificate.html',
-  reportHtml: 'report.html', verifyHtml: 'verify.html', sha256Sums: 'SHA256SUMS', sm3Sums: 'SM3SUMS', manifest: 'manifest.json', seal: 'seal/manifest.p7s',
+  reportHtml: 'report.html', verifyHtml: 'verify.html', sha256Sums: 'SHA256SUMS', sm3Sums: 'SM3SUMS', manifest: 'manifest.json', seal: 'seal/manifest.p7s', postQuantumSeal: 'seal/manifest.ml-dsa-65.p7s', trustPostQuantum: 'trust/signer.ml-dsa-65.pem',
   open: 'seal/open.json', records: 'capture/records.jsonl', exchanges: 'capture/exchanges.jsonl', worklog: 'capture/worklog.jsonl',
   environment: 'capture/environment.json', network: 'capture/network.json', items: 'deposit/items.jsonl',
   archiveEdition: 'capture/page.redacted.wacz', exchangesEdition: 'capture/exchanges.redacted.jsonl', redaction: 'redaction.json', archive: 'capture/page.wacz', entry: 'proof/entry.json', entryProof: 'proof/entry.tlog-proof',
@@ -18,6 +18,8 @@ export const recordManifest = (n: number): string => `META-INF/ASiCEvidenceRecor
 export const evidenceRecord = (n: number): string => `META-INF/evidencerecord${String(n).padStart(3, '0')}.ers`;
 export const linkEntry = (n: number): string => `proof/links/${String(n).padStart(4, '0')}.json`;
 export const linkProof = (n: number): string => `proof/links/${String(n).padStart(4, '0')}.tlog-proof`;
+/** The request that a reply answers: `proof/tsa/open-1.tsq` for `seal/open-1.tsr`. */
+export const queryOf = (token: string): string => `proof/tsa/${token.slice(token.lastIndexOf('/') + 1).replace(/\.[a-z]+$/, '')}.tsq`;
 export const sealToken = (n: number): string => `seal/seal-${n}.tsr`;
 
 /** Windows opens these as devices in every folder, with any extension. */

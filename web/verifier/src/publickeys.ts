@@ -7,9 +7,11 @@ import { ed25519 } from '@noble/curves/ed25519.js';
 import { brainpoolP256r1, brainpoolP384r1, brainpoolP512r1 } from '@noble/curves/misc.js';
 import { p256, p384, p521 } from '@noble/curves/nist.js';
 import { secp256k1 } from '@noble/curves/secp256k1.js';
+import { ml_dsa44, ml_dsa65, ml_dsa87 } from '@noble/post-quantum/ml-dsa.js';
 import { concat, FormatError, fromBigInt, same, toBigInt, utf8 } from './bytes';
 import { Cursor, parse, readInteger, TAG } from './der';
 import { digestBy } from './digest';
+import { OID } from './oids';
 
 const CURVES = new Map(Object.entries({
   '1.2.840.10045.3.1.7': { curve: p256, bits: 256 }, '1.3.132.0.34': { curve: p384, bits: 384 }, '1.3.132.0.35': { curve: p521, bits: 521 },
@@ -44,6 +46,19 @@ export function verifyEcdsa({ curve }: NamedCurve, point: Uint8Array, digest: Ui
 export function verifyEd25519(key: Uint8Array, signature: Uint8Array, message: Uint8Array): boolean {
   try {
     return ed25519.verify(signature, message, key, { zip215: false });
+  } catch {
+    return false;
+  }
+}
+
+const ML_DSA = new Map([[OID.mlDsa44 as string, ml_dsa44], [OID.mlDsa65, ml_dsa65], [OID.mlDsa87, ml_dsa87]]);
+
+export const isMlDsa = (oid: string): boolean => ML_DSA.has(oid);
+
+/** Pure ML-DSA with an empty context (FIPS 204 §5.3, RFC 9882 §3). */
+export function verifyMlDsa(oid: string, key: Uint8Array, signature: Uint8Array, message: Uint8Array): boolean {
+  try {
+    return ML_DSA.get(oid)!.verify(signature, message, key);
   } catch {
     return false;
   }

@@ -6,6 +6,7 @@ import type { Certificate } from './certificate';
 import { encodeSequence } from './der';
 import { digestBy } from './digest';
 import { ArchiveTimeStamp, EvidenceRecord, parseRecord, treeRoot } from './records';
+import type { Sources } from './revocation';
 import { failed, Outcome, passed, Step, summary, firstNotPassed } from './steps';
 import { checkToken, imprintHashOf, TokenCheck } from './token';
 
@@ -14,7 +15,7 @@ export type DigestsOf = (algorithm: string) => readonly Uint8Array[];
 
 export interface RecordTerms {
   readonly anchors: readonly Certificate[];
-  readonly crls: readonly Uint8Array[];
+  readonly revocations: Sources;
   readonly at: number;
 }
 
@@ -51,7 +52,7 @@ export function algorithmsOf(record: Uint8Array): readonly string[] {
 
 const algorithmOf = (stamp: ArchiveTimeStamp): string => stamp.algorithm ?? imprintHashOf(stamp.token);
 
-function checkStamps(record: EvidenceRecord, digestsOf: DigestsOf, { anchors, crls, at }: RecordTerms): { stamps: TokenCheck[]; steps: Step[] } {
+function checkStamps(record: EvidenceRecord, digestsOf: DigestsOf, { anchors, revocations, at }: RecordTerms): { stamps: TokenCheck[]; steps: Step[] } {
   const [stamps, steps]: [TokenCheck[], Step[]] = [[], []];
   record.chains.forEach((chain, number) => {
     const algorithm = algorithmOf(chain[0]);
@@ -61,7 +62,7 @@ function checkStamps(record: EvidenceRecord, digestsOf: DigestsOf, { anchors, cr
       const name = `${number + 1}.${place + 1}`;
       steps.push(checkTree(`tree.${name}`, stamp, covered, algorithm));
       const digest = treeRoot(stamp.tree.length ? stamp.tree : [covered], algorithm);
-      const found = checkToken(stamp.token, { digest, algorithm, anchors, crls, at });
+      const found = checkToken(stamp.token, { digest, algorithm, anchors, revocations, at });
       steps.push(checkOrder(`token.${name}`, found, stamps[stamps.length - 1]));
       stamps.push(found);
       covered = [digestBy(algorithm, stamp.token)];

@@ -1,9 +1,10 @@
-// Revocation lists that the user holds (RFC 5280 §5 and §6.3; RFC 3161 §4); nothing is fetched, OCSP is not read.
+// Revocation from lists and OCSP responses at hand (RFC 5280 §5 and §6.3; RFC 6960; RFC 3161 §4); nothing is fetched.
 
 import { FormatError, Text, toHex } from './bytes';
 import { Certificate, Extension, namesAsIssuer, readExtensions, USAGE } from './certificate';
 import { Cursor, Node, parse, readBits, readInteger, readTime, TAG, children } from './der';
 import { exactName } from './names';
+import { askOcsp } from './ocsp';
 import type { Purpose } from './path';
 import { checkSignature, isSignedBy, outerParts } from './signature';
 import { failed, notPerformed, passed, Step, undecided } from './steps';
@@ -16,16 +17,22 @@ const MAX_ENTRIES = 1 << 20;
 const HARMLESS = new Set([0, 3, 4, 5]);
 const REASONS = ['unspecified', 'keyCompromise', 'cACompromise', 'affiliationChanged', 'superseded', 'cessationOfOperation', 'certificateHold', '', 'removeFromCRL', 'privilegeWithdrawn', 'aACompromise'];
 
-interface Revocation {
+export interface Revocation {
   readonly time: number;
   readonly reason: number | null;
   readonly invalidSince: number | null;
 }
 
-interface Answer {
+export interface Answer {
   readonly source: string;
   readonly revocation: Revocation | null;
   readonly conclusive: boolean;
+}
+
+/** What is at hand: lists, and OCSP responses. */
+export interface Sources {
+  readonly crls: readonly Uint8Array[];
+  readonly ocsp: readonly Uint8Array[];
 }
 
 interface Crl {
@@ -133,10 +140,11 @@ function voids(revocation: Revocation, at: number, purpose: Purpose): boolean {
 }
 
 /** Whether a certificate of the path was revoked in a way that voids what it did at `at`. */
-export function checkRevocation(chain: readonly Certificate[], at: number, purpose: Purpose, crls: readonly Uint8Array[], issuers: readonly Certificate[]): Step {
+export function checkRevocation(chain: readonly Certificate[], at: number, purpose: Purpose, { crls, ocsp }: Sources, issuers: readonly Certificate[]): Step {
   const said: (Answer | null)[] = [];
   for (const [certificate, issuer] of pairs(chain, issuers)) {
-    const answers = crls.slice(0, MAX_SOURCES).map((der) => askCrl(der, certificate, issuer, at)).filter((one) => one !== null);
+    const lists = crls.slice(0, MAX_SOURCES).map((der) => askCrl(der, certificate, issuer, at));
+    const answers = [...lists, ...ocsp.slice(0, MAX_SOURCES).map((der) => askOcsp(der, certificate, issuer, at))].filter((one) => one !== null);
     const bad = answers.find((one) => one.revocation && voids(one.revocation, at, purpose));
     if (bad) return failed('revocation', ...revoked(certificate, bad));
     said.push(answers.find((one) => one.conclusive) ?? answers[0] ?? null);

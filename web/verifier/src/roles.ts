@@ -62,7 +62,7 @@ function judge(tally: Tally, kase: Case, outer: OuterChecks, signature: OuterSig
   const path = buildPath(certificate, check.embedded, kase.trust.signers, at, 'sealing');
   if (path.outcome !== 'PASSED') tally.note(path.outcome, path.reason);
   else if (path.chain.length > 1) {
-    const step = checkRevocation(path.chain, at, 'sealing', [...kase.crls(), ...check.crls], check.embedded);
+    const step = checkRevocation(path.chain, at, 'sealing', kase.revocations(check.crls), check.embedded);
     if (step.outcome === 'FAILED') tally.note(step.outcome, step.reason);
   }
 }

@@ -21,6 +21,8 @@ export interface SealCheck {
   readonly crls: readonly Uint8Array[];
   /** The roles that the signer claims. */
   readonly roles: readonly string[];
+  /** What the one signer says that it was made with; '' when that cannot be read. */
+  readonly algorithm: string;
 }
 
 /** Malformed input is a FAILED step, not an error; intact says nothing about who signed. */
@@ -32,9 +34,9 @@ export function checkDetached(seal: Uint8Array, content: ContentDigest, known: r
     if (signed.contentType !== OID.data && signed.contentType !== OID.gmData) throw new FormatError(`the signature is over content of type ${signed.contentType}, not data`, '所签内容类型不是 data');
     const signer = checkSignerInfo(signed, content, known);
     const flaw = firstNotPassed(signer.steps);
-    return { intact: !flaw, flaw, certificate: signer.certificate, embedded: signer.embedded, unaccounted: unaccounted(signed, signer, known), crls: signed.crls, roles: claimedRoles(signed) };
+    return { intact: !flaw, flaw, certificate: signer.certificate, embedded: signer.embedded, unaccounted: unaccounted(signed, signer, known), crls: signed.crls, roles: claimedRoles(signed), algorithm: signed.signers[0]?.signatureAlgorithm.oid ?? '' };
   } catch (error) {
     if (!(error instanceof FormatError)) throw error;
-    return { intact: false, flaw: failed('structure', `malformed: ${error.en}`, `格式错误：${error.zh}`), certificate: null, embedded: [], unaccounted: [], crls: [], roles: [] };
+    return { intact: false, flaw: failed('structure', `malformed: ${error.en}`, `格式错误：${error.zh}`), certificate: null, embedded: [], unaccounted: [], crls: [], roles: [], algorithm: '' };
   }
 }

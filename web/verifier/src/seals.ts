@@ -4,6 +4,7 @@ import type { Case } from './case';
 import type { Certificate } from './certificate';
 import { Finding, InputMissing, Tally } from './findings';
 import { same } from './bytes';
+import { OID } from './oids';
 import { once } from './once';
 import { buildPath } from './path';
 import { PATH } from './paths';
@@ -71,10 +72,43 @@ export class SealChecks {
     return tally.close(`the certificate was valid ${en}`, `证书在${zh}有效`);
   }
 
+  /** Whether there is a second signature, or the manifest says that there should be one. */
+  hasPostQuantum(): boolean {
+    return this.kase.names.includes(PATH.postQuantumSeal) || this.namedPostQuantum() !== null;
+  }
+
+  private namedPostQuantum(): string | null {
+    return this.kase.namedSigner === null ? null : this.kase.manifest.postQuantum;
+  }
+
+  checkPostQuantum(): Finding {
+    const tally = new Tally('seal.post_quantum', PATH.postQuantumSeal);
+    if (!this.kase.has(PATH.postQuantumSeal)) {
+      tally.fail('the manifest names a second signature, which is missing', '清单载明有第二签名，但已缺失');
+      return tally.close('', '');
+    }
+    const { trust } = this.kase;
+    const { flaw, certificate, embedded, algorithm } = checkDetached(this.kase.data(PATH.postQuantumSeal), this.kase.content(PATH.manifest), trust.signers);
+    if (flaw) tally.note(flaw.outcome, flaw.reason);
+    if (certificate) {
+      if (this.kase.namedSigner === null) tally.doubt('the manifest does not tell who should have signed it', '清单不可读，无法得知应由谁签署');
+      else if (certificate.fingerprint !== this.namedPostQuantum()) tally.fail('the signer is not the one whom the manifest names', '签署人不是清单所载明的签署人');
+      if (!flaw && algorithm !== OID.mlDsa65) tally.fail('it is not made with ML-DSA-65', '该签名并非以 ML-DSA-65 作出');
+      if (!trust.signers.length) tally.doubt(`no anchor for signers was given; ${certificate.name} proves integrity only`, `未提供签署人的信任锚；${certificate.name} 仅能证明完整性`);
+      else {
+        // The outer time-stamp covers every member, this one among them.
+        const outer = this.outer().filter((stamp) => stamp.trusted).map((stamp) => stamp.check.genTime).filter((time) => time !== null);
+        const path = buildPath(certificate, embedded, trust.signers, outer.length ? Math.min(...outer) : this.kase.at, 'sealing');
+        if (path.outcome !== 'PASSED') tally.note(path.outcome, path.reason);
+      }
+    }
+    return tally.close('the second signature, with ML-DSA-65, is intact and by a signer you trust', '以 ML-DSA-65 作出的第二签名完整，且签署人受您信任');
+  }
+
   checkRevocation(): Finding {
     const { chain } = this.path();
     const tally = new Tally('seal.revocation', this.certificate().name);
-    const step = checkRevocation(chain, this.moment().at, 'sealing', [...this.kase.crls(), ...this.inner().crls], this.inner().embedded);
+    const step = checkRevocation(chain, this.moment().at, 'sealing', this.kase.revocations(this.inner().crls), this.inner().embedded);
     if (step.outcome !== 'PASSED') tally.note(step.outcome, step.reason);
     return tally.close(step.reason.en, step.reason.zh);
   }

@@ -5,7 +5,7 @@ import { Algorithm, Certificate, readAlgorithm } from './certificate';
 import { children, Cursor, parse, readInteger, readOid, TAG } from './der';
 import { digestBy } from './digest';
 import { ECDSA_SIGNATURES, HASH_NAMES, OID, RSA_SIGNATURES, STRONG } from './oids';
-import { curveOf, readRsaKey, RsaKey, verifyEcdsa, verifyEd25519, verifyPkcs1, verifyPss, verifySm2 } from './publickeys';
+import { curveOf, isMlDsa, readRsaKey, RsaKey, verifyEcdsa, verifyEd25519, verifyMlDsa, verifyPkcs1, verifyPss, verifySm2 } from './publickeys';
 import { failed, passed, Step, undecided } from './steps';
 
 const MIN_RSA_BITS = 2048;
@@ -28,6 +28,9 @@ function readKey(encoded: Uint8Array): Key {
   const named = algorithm.parameters.length && algorithm.parameters[0] === TAG.oid;
   return { kind: algorithm.oid, curve: named ? readOid(parse(algorithm.parameters)) : '', bits: content.subarray(1) };
 }
+
+/** The bits of a certificate's public key, as its identifiers hash them. */
+export const keyBits = (certificate: Certificate): Uint8Array => readKey(certificate.publicKey).bits;
 
 function strong(name: string): string {
   if (!STRONG.has(name)) throw new FormatError(`hash function ${name || 'unknown'} proves nothing`, `杂凑算法 ${name || '未知'} 不具证明力`);
@@ -88,6 +91,7 @@ function verify(signer: Certificate, algorithm: Algorithm, digest: string, signa
     return verifyEcdsa(curve, key.bits, digestBy(hash, data), signature);
   }
   if (key.kind === OID.ed25519 && algorithm.oid === OID.ed25519 && !algorithm.parameters.length) return verifyEd25519(key.bits, signature, data);
+  if (isMlDsa(key.kind) && algorithm.oid === key.kind && !algorithm.parameters.length) return verifyMlDsa(key.kind, key.bits, signature, data);
   throw new Unsupported(`algorithm ${algorithm.oid} with this kind of key`);
 }
 

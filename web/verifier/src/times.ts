@@ -10,9 +10,9 @@ import { Finding, Tally } from './findings';
 import type { CaptureStamp } from './manifest';
 import { rootOf } from './merkle';
 import { once } from './once';
-import { PATH } from './paths';
+import { PATH, queryOf } from './paths';
 import { MINUTE, SECOND, shownTime } from './time';
-import { checkToken, TokenCheck } from './token';
+import { answers, checkToken, TokenCheck } from './token';
 
 const CLOCK_TOLERANCE = 5 * MINUTE;
 const MAX_DOCUMENT = 1 << 20;
@@ -21,6 +21,8 @@ export interface Stamp {
   readonly path: string;
   readonly check: TokenCheck;
   readonly intact: boolean;
+  /** False where a request is kept that the token does not answer. */
+  readonly asked: boolean;
   readonly trusted: boolean;
   /** The moments that the token can mean: its genTime and the accuracy it claims, a second without. */
   readonly earliest: number;
@@ -30,7 +32,7 @@ export interface Stamp {
 export function stampOf(path: string, check: TokenCheck): Stamp {
   const intact = check.integrity === 'PASSED';
   const [spread, at] = [check.accuracy ?? SECOND, check.genTime ?? 0];
-  return { path, check, intact, trusted: intact && check.trusted === 'PASSED', earliest: at - spread, latest: at + spread };
+  return { path, check, intact, asked: true, trusted: intact && check.trusted === 'PASSED', earliest: at - spread, latest: at + spread };
 }
 
 type Side = 'earliest' | 'latest';
@@ -59,7 +61,14 @@ export class TimeChecks {
 
   stampOf(path: string, digest: Uint8Array): Stamp {
     const { trust, at } = this.kase;
-    return stampOf(path, checkToken(this.kase.data(path), { digest, anchors: trust.tsas, crls: this.kase.crls(), at }));
+    const check = checkToken(this.kase.data(path), { digest, anchors: trust.tsas, revocations: this.kase.revocations(), at });
+    return { ...stampOf(path, check), asked: this.asked(path, digest, check.nonce) };
+  }
+
+  /** Whether the request that is kept beside a token, if it is, is another one than the token answers. */
+  private asked(path: string, digest: Uint8Array, nonce: bigint | null): boolean {
+    const name = queryOf(path);
+    return !this.kase.has(name) || answers(this.kase.data(name), digest, nonce);
   }
 
   /** The earliest time at which a trusted token proves the signature, or null. */
@@ -184,7 +193,8 @@ export class TimeChecks {
 export function noteStamps(tally: Tally, stamps: readonly Stamp[], page = ''): void {
   const [en, zh] = page ? [` (page ${page})`, `（第 ${page} 页）`] : ['', ''];
   const trusted = stamps.some((stamp) => stamp.trusted);
-  for (const { path, check } of stamps) {
+  for (const { path, check, asked } of stamps) {
+    if (!asked) tally.fail(`${queryOf(path)} is not the request that ${path} answers`, `${queryOf(path)} 不是 ${path} 所答复的请求`);
     if (check.integrity === 'FAILED' || (check.trusted === 'FAILED' && !trusted)) tally.fail(`${path}: ${check.reason.en}`, `${path}：${check.reason.zh}`);
   }
   if (!stamps.length) tally.doubt(`the time-stamp is pending${en}`, `时间戳待补${zh}`);

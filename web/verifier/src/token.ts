@@ -9,7 +9,7 @@ import { sameName } from './names';
 import { HASH_NAMES, OID, SELF_ISSUED_POLICY, STRONG } from './oids';
 import { buildPath } from './path';
 import { unaccounted } from './protection';
-import { checkRevocation } from './revocation';
+import { checkRevocation, Sources } from './revocation';
 import { checkSignerInfo, SignerCheck } from './signerinfo';
 import { failed, firstNotPassed, notPerformed, Outcome, passed, Step, summary, undecided } from './steps';
 import { MINUTE, shownTime } from './time';
@@ -24,6 +24,7 @@ interface Token {
   readonly imprint: Uint8Array;
   readonly serial: bigint;
   readonly genTime: number;
+  readonly nonce: bigint | null;
   readonly accuracy: number | null;
   readonly tsa: Uint8Array | null;
   readonly criticalExtensions: readonly string[];
@@ -36,6 +37,7 @@ export interface TokenCheck {
   readonly reason: Text;
   /** What the token states, microseconds; nothing unless it is intact. */
   readonly genTime: number | null;
+  readonly nonce: bigint | null;
   readonly accuracy: number | null;
   readonly selfIssued: boolean;
   readonly bare: Uint8Array | null;
@@ -58,27 +60,27 @@ export interface Against {
   /** The hash function that made `digest`; SHA-256 where nothing is said. */
   readonly algorithm?: string;
   readonly anchors: readonly Certificate[];
-  readonly crls: readonly Uint8Array[];
+  readonly revocations: Sources;
   readonly at: number;
 }
 
 /** Checks a TimeStampToken or a whole TimeStampResp over a digest; malformed input is a FAILED step. */
-export function checkToken(data: Uint8Array, { digest, algorithm = 'sha256', anchors, crls, at }: Against): TokenCheck {
+export function checkToken(data: Uint8Array, { digest, algorithm = 'sha256', anchors, revocations, at }: Against): TokenCheck {
   const opened = open(data);
   const { token, bare } = opened;
   if (!token) {
     const { reason } = opened.steps[opened.steps.length - 1];
-    return { integrity: 'FAILED', trusted: 'FAILED', reason, genTime: null, accuracy: null, selfIssued: false, bare, certificate: null, embedded: [], chain: [], unaccounted: opened.loose };
+    return { integrity: 'FAILED', trusted: 'FAILED', reason, genTime: null, nonce: null, accuracy: null, selfIssued: false, bare, certificate: null, embedded: [], chain: [], unaccounted: opened.loose };
   }
   // A token need not embed what the user has.
   const signer = checkSignerInfo(token.signed, (name) => digestBy(name, token.signed.content!), anchors);
   const steps = [...opened.steps, ...checkInfo(token), ...signer.steps, ...checkImprint(token, digest, algorithm), checkName(token, signer), checkTime(token, at)];
   const integrity = summary(steps);
-  const { decisive, chain } = checkTrust(token, signer, anchors, crls);
+  const { decisive, chain } = checkTrust(token, signer, anchors, revocations);
   return {
     integrity, trusted: integrity === 'PASSED' ? summary(decisive) : integrity,
     reason: firstNotPassed([...steps, ...decisive])?.reason ?? { en: 'intact and trusted', zh: '完整且可信' },
-    genTime: token.genTime, accuracy: token.accuracy, selfIssued: token.policy === SELF_ISSUED_POLICY, bare, certificate: signer.certificate, embedded: signer.embedded, chain,
+    genTime: token.genTime, nonce: token.nonce, accuracy: token.accuracy, selfIssued: token.policy === SELF_ISSUED_POLICY, bare, certificate: signer.certificate, embedded: signer.embedded, chain,
     unaccounted: [...opened.loose, ...unaccounted(token.signed, signer, [...chain, ...anchors])],
   };
 }
@@ -141,11 +143,30 @@ function parseToken(data: Uint8Array): Token {
   const [nonce, tsa, extensions] = [cursor.optional(TAG.integer), cursor.optional(0xa0), cursor.optional(0xa1)];
   cursor.end();
   if (ordering) readBoolean(ordering);
-  if (nonce) readInteger(nonce);
   return {
-    version, policy, imprintHash, imprint, serial, genTime, accuracy: accuracy ? parseAccuracy(accuracy) : null,
+    version, policy, imprintHash, imprint, serial, genTime, nonce: nonce ? readInteger(nonce) : null, accuracy: accuracy ? parseAccuracy(accuracy) : null,
     tsa: tsa ? parse(tsa.content).raw : null, criticalExtensions: extensions ? critical(extensions) : [], signed,
   };
+}
+
+const MAX_QUERY_BYTES = 4096;
+
+/** Whether a TimeStampReq (RFC 3161 §2.4.1) is what a token over `digest` with this nonce answers. */
+export function answers(query: Uint8Array, digest: Uint8Array, nonce: bigint | null): boolean {
+  try {
+    const cursor = new Cursor(parse(query, MAX_QUERY_BYTES), 'TimeStampReq');
+    readInteger(cursor.take());
+    const { imprint } = parseImprint(cursor.take());
+    const [policy, own, flag] = [cursor.optional(TAG.oid), cursor.optional(TAG.integer), cursor.optional(TAG.boolean)];
+    cursor.optional(0xa0);
+    cursor.end();
+    if (policy) readOid(policy);
+    if (flag) readBoolean(flag);
+    return same(imprint, digest) && (!own || readInteger(own) === nonce);
+  } catch (error) {
+    if (error instanceof FormatError) return false;
+    throw error;
+  }
 }
 
 function parseImprint(node: Node): { imprintHash: string; imprint: Uint8Array } {
@@ -209,10 +230,10 @@ function checkTime(token: Token, at: number): Step {
 }
 
 /** Open questions about revocation do not decide: without data there would never be trust. */
-function checkTrust(token: Token, signer: SignerCheck, anchors: readonly Certificate[], crls: readonly Uint8Array[]): { decisive: Step[]; chain: readonly Certificate[] } {
+function checkTrust(token: Token, signer: SignerCheck, anchors: readonly Certificate[], revocations: Sources): { decisive: Step[]; chain: readonly Certificate[] } {
   if (!signer.certificate) return { decisive: [undecided('path', 'no certificate is bound to the signature', '签名未绑定证书')], chain: [] };
   const path = buildPath(signer.certificate, signer.embedded, anchors, token.genTime, 'timestamping');
   const step: Step = { id: 'path', outcome: path.outcome, reason: path.reason };
-  const revocation = checkRevocation(path.chain, token.genTime, 'timestamping', crls, signer.embedded);
+  const revocation = checkRevocation(path.chain, token.genTime, 'timestamping', revocations, signer.embedded);
   return { decisive: revocation.outcome === 'FAILED' ? [step, revocation] : [step], chain: path.chain };
 }

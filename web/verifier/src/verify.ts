@@ -86,7 +86,7 @@ class Checks {
       ['outer.signature', () => outer.checkSignature()], ['outer.signer', () => outer.checkSigner(seals)], ['outer.timestamp', () => outer.checkTimestamp()],
       ...(kase.names.some((name) => name.startsWith('META-INF/signature') && name !== 'META-INF/signature001.p7s') ? [['outer.roles', () => checkRoles(kase, outer)] as const] : []),
       ['seal.signature', () => seals.checkSignature()], ['seal.identity', () => seals.checkIdentity()], ['seal.validity', () => seals.checkValidity()],
-      ['seal.revocation', () => seals.checkRevocation()],
+      ['seal.revocation', () => seals.checkRevocation()], ...(seals.hasPostQuantum() ? [['seal.post_quantum', () => seals.checkPostQuantum()] as const] : []),
       ['time.open', () => times.checkOpen()], ['time.capture', () => times.checkCapture()], ['time.seal', () => times.checkSeal()], ['time.order', () => times.checkOrder()],
       ['time.independent', () => times.checkIndependent(outer.readableStamps())], ['time.lasting', () => checkLasting(kase, times, outer)],
       ['ledger.entry', () => ledger.checkEntry()], ['ledger.inclusion', () => ledger.checkInclusion()], ['ledger.checkpoint', () => ledger.checkCheckpoint()],
@@ -115,7 +115,7 @@ class Checks {
     const pem = (name: string) => quiet(() => readableCertificates(pemBlocks(new TextDecoder().decode(this.kase.keptData(name) ?? new Uint8Array()), 'CERTIFICATE')));
     const stamps = [() => this.times.opens(), () => [...this.times.captures().values()].flat(), () => this.times.seals(), () => this.outer.proofs()].flatMap((read) => quiet(read));
     return {
-      signers: unique([...quiet(() => [...this.seals.inner().embedded]), ...quiet(() => this.outer.signatures().flatMap((one) => [...one.check.embedded])), ...pem('trust/signer.pem')]),
+      signers: unique([...quiet(() => [...this.seals.inner().embedded]), ...quiet(() => this.outer.signatures().flatMap((one) => [...one.check.embedded])), ...pem(PATH.trustSigner), ...pem(PATH.trustPostQuantum)]),
       tsas: unique([...stamps.flatMap((stamp) => [...stamp.check.embedded]), ...pem('trust/tsa.pem')]),
     };
   }

@@ -1,7 +1,9 @@
-"""Revocation lists are fetched when tokens are made, kept with them, and believed for their signatures alone."""
+"""Lists and OCSP responses are fetched when we sign and stamp, kept, and believed for their signatures alone."""
 
 from __future__ import annotations
 
+import re
+import subprocess
 import threading
 from contextlib import contextmanager
 from dataclasses import replace
@@ -13,16 +15,21 @@ import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.hazmat.primitives.serialization import Encoding
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
+from evidencekit.errors import SigningError
 from evidencekit.model import Outcome
-from evidencekit.revocationlists import fetch_revocation_lists
+from evidencekit.revocations import check_signer_now, fetch_tsa_revocations
+from evidencekit.signing.identity import create_sealing_identity
+from evidencekit.signing.signer import KeySigner
 from evidencekit.timestamp.authority import SELF_ISSUED_POLICY, Authority
 from evidencekit.timestamp.check import check_token
 from evidencekit.timestamp.query import build_query
 from evidencekit.verify.verifier import verify_bundle
 from tests.support.assembly import AT, FOREIGN_POLICY, NOW, Plan, make_keys, make_members, pack, reseal
+from tests.support.issued import SERIAL, TestCa
+from tests.support.tools import program
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -100,7 +107,7 @@ def test_a_list_is_kept_and_decides(tmp_path: Path, revoked: bool) -> None:
     body = revocation_list(revoked=revoked)
     with served(body) as url:
         reply = stamped(tmp_path, url)
-        found = fetch_revocation_lists([reply], allow_private=True)
+        found = fetch_tsa_revocations([reply], allow_private=True)
     assert list(found.values()) == [body]
     assert all(name.startswith("proof/tsa/") and name.endswith(".crl") for name in found)
     root = certificate("Root", ROOT_KEY, None)
@@ -112,13 +119,13 @@ def test_a_list_is_kept_and_decides(tmp_path: Path, revoked: bool) -> None:
 
 def test_what_is_no_list_or_stands_on_a_private_host_is_left_out(tmp_path: Path) -> None:
     with served(b"<html>") as url:
-        assert fetch_revocation_lists([stamped(tmp_path, url)], allow_private=True) == {}
+        assert fetch_tsa_revocations([stamped(tmp_path, url)], allow_private=True) == {}
     with served(revocation_list(revoked=False)) as url:
-        assert fetch_revocation_lists([stamped(tmp_path, url)]) == {}, "sent into our own network"
+        assert fetch_tsa_revocations([stamped(tmp_path, url)]) == {}, "sent into our own network"
         own = stamped(tmp_path, url, SELF_ISSUED_POLICY)
-        assert fetch_revocation_lists([own], allow_private=True) == {}
+        assert fetch_tsa_revocations([own], allow_private=True) == {}
     (tmp_path / "broken.tsr").write_bytes(b"nonsense")
-    assert fetch_revocation_lists([tmp_path / "broken.tsr"]) == {}
+    assert fetch_tsa_revocations([tmp_path / "broken.tsr"]) == {}
 
 
 @pytest.mark.parametrize(("signer", "expected"), [(ROOT_KEY, Outcome.FAILED), (TSA_KEY, Outcome.PASSED)])
@@ -137,3 +144,79 @@ def test_a_list_in_a_bundle_is_believed_for_its_signature_alone(
     assert found["container.members"].outcome is Outcome.PASSED
     assert found["time.seal"].outcome is expected, found["time.seal"].reason.en
     assert expected is Outcome.PASSED or "revoked" in found["time.seal"].reason.en
+
+
+# --- OCSP: the responder is OpenSSL's -------------------------------------------------------------
+
+
+@contextmanager
+def responder(ca: TestCa, folder: Path, *, revoked: bool) -> Iterator[str]:
+    """Let `openssl ocsp` answer for one certificate of the authority; gives its address."""
+    key = ca.key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+    (folder / "ca.key").write_bytes(key)
+    (folder / "ca.pem").write_bytes(ca.certificate.public_bytes(Encoding.PEM))
+    state = f"R\t400101000000Z\t{ca.at:%y%m%d%H%M%SZ},keyCompromise" if revoked else "V\t400101000000Z\t"
+    (folder / "index").write_text(f"{state}\t{SERIAL:02X}\tunknown\t/CN=about\n")
+    command = [program("openssl"), "ocsp", "-port", "0", "-index", "index", "-CA", "ca.pem", "-rsigner", "ca.pem"]
+    with subprocess.Popen(
+        [*command, "-rkey", "ca.key", "-ndays", "3"], cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
+    ) as process:
+        try:
+            assert process.stdout is not None
+            ports = (re.search(rb"ACCEPT .*:([0-9]+)", line) for line in process.stdout)
+            port = int(next(found for found in ports if found)[1])
+            yield f"http://127.0.0.1:{port}/"
+        finally:
+            process.terminate()
+
+
+@pytest.mark.parametrize("revoked", [False, True])
+def test_a_responder_is_asked_and_its_answer_is_kept_and_decides(tmp_path: Path, revoked: bool) -> None:
+    ca = TestCa()
+    with responder(ca, tmp_path, revoked=revoked) as url:
+        tsa = ca.issue("TSA", TSA_KEY, purpose=ExtendedKeyUsageOID.TIME_STAMPING, responder=url)
+        reply = tmp_path / "seal-1.tsr"
+        authority = Authority(TSA_KEY, tsa, (ca.certificate,), policy=FOREIGN_POLICY)
+        reply.write_bytes(authority.reply(build_query(bytes(32))))
+        found = fetch_tsa_revocations([reply], allow_private=True)
+        assert fetch_tsa_revocations([reply]) == {}, "sent into our own network"
+    assert [name.rpartition(".")[2] for name in found] == ["ocsp"]
+    now = datetime.now(UTC)
+    check = check_token(
+        reply.read_bytes(), digest=bytes(32), anchors=[ca.certificate], at=now, ocsp=tuple(found.values())
+    )
+    assert check.trusted is (Outcome.FAILED if revoked else Outcome.PASSED), check.reason
+    (step,) = (step for step in check.checks if step.id == "revocation")
+    assert step.outcome is check.trusted
+
+
+def issued_signer(ca: TestCa, *, crl: str = "", responder: str = "") -> KeySigner:
+    certificate = ca.issue("Office", TSA_KEY, crl=crl, responder=responder)
+    return KeySigner(TSA_KEY, certificate, (ca.certificate,))
+
+
+def test_a_revoked_signer_is_refused_and_a_good_one_proved(tmp_path: Path) -> None:
+    ca, now = TestCa(), datetime.now(UTC)
+    with responder(ca, tmp_path, revoked=True) as url, pytest.raises(SigningError, match="was revoked") as caught:
+        check_signer_now(issued_signer(ca, responder=url), at=now, ask=True)
+    assert "吊销" in caught.value.zh
+    with served(ca.crl(revoked=True)) as url, pytest.raises(SigningError, match="was revoked"):
+        check_signer_now(issued_signer(ca, crl=url), at=now, ask=True)
+    with responder(ca, tmp_path, revoked=False) as url:
+        status = check_signer_now(issued_signer(ca, responder=url), at=now, ask=True)
+    assert status.open is None
+    assert [name.startswith("proof/seal/") and name.endswith(".ocsp") for name in status.files] == [True]
+
+
+def test_what_is_not_known_of_a_signer_is_said(tmp_path: Path) -> None:
+    ca, now = TestCa(), datetime.now(UTC)
+    silent = issued_signer(ca, responder="http://127.0.0.1:1/")
+    status = check_signer_now(silent, at=now, ask=True)
+    assert status.files == {}
+    assert status.open is not None
+    assert "127.0.0.1 gave no answer" in status.open.en
+    unasked = check_signer_now(silent, at=now, ask=False).open
+    assert unasked is not None
+    assert "was not asked" in unasked.en
+    own = create_sealing_identity(tmp_path / "own", now=now).signer
+    assert check_signer_now(own, at=now, ask=True).open is None, "a self-signed certificate names nobody"
