@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from evidencekit.hashing.deposit import OUTSIDE
 from evidencekit.model import EnvironmentControl, Outcome, Text
 from evidencekit.report.chronology import late_steps
 from evidencekit.report.wording import check_of
@@ -102,10 +103,12 @@ def _page_verdict(page: PageResult) -> Text:
 
 def _session(session: SessionFacts) -> list[Issue]:
     partial, skipped = Text(en="Capture", zh="取证"), Text(en="Step", zh="步骤")
-    if session.deposit is not None:
-        skipped = Text(en="Origin of the files", zh="文件来源")
+    origin = Text(en="Origin of the files", zh="文件来源")
     found = [Issue(kind="PARTIAL", about=(partial,), reason=reason) for reason in session.partial]
-    found += [Issue(kind="NOT_PERFORMED", about=(skipped,), reason=reason) for reason in session.not_performed]
+    found += [
+        Issue(kind="NOT_PERFORMED", about=(origin if reason == OUTSIDE else skipped,), reason=reason)
+        for reason in session.not_performed
+    ]
     if session.pending:
         found.append(_pending(session.pending))
     found += [

@@ -8,6 +8,7 @@ who seals the bundle; tokens come from the authorities that stamp it.
 from __future__ import annotations
 
 import io
+import logging
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
@@ -69,6 +70,8 @@ def seal_pdf(pdf: bytes, signer: Signer, stamp: Callable[[bytes], bytes], exampl
         TimestampError: as `stamp` says.
     """
     require_pades(signer.algorithm)
+    # It warns on stderr that nothing is fetched, which nobody asked for.
+    logging.getLogger("pyhanko").addHandler(logging.NullHandler())
     from pyhanko.pdf_utils.misc import PdfError  # noqa: PLC0415 (optional dependency)
     from pyhanko.sign.general import SigningError as Refused  # noqa: PLC0415 (optional dependency)
     from pyhanko_certvalidator.errors import ValidationError  # noqa: PLC0415 (optional dependency)
