@@ -125,10 +125,10 @@ def check_browser() -> Diagnosis:
 
 def check_interfaces() -> Diagnosis:
     """Start the browser and ask for the experimental interfaces that the recorder uses."""
-    from evidencekit.capture.interfaces import INTERFACES, name_missing, probe_browser
+    from evidencekit.capture.interfaces import INTERFACES, probe_browser
 
     try:
-        missing = name_missing(probe_browser())
+        missing = probe_browser()
     except BrowserError as error:
         # Whether there is a browser at all is the check above.
         return Diagnosis(id="interfaces", condition=Condition.NOT_PERFORMED, sentence=error)
@@ -136,8 +136,9 @@ def check_interfaces() -> Diagnosis:
         return warned("interfaces", "; ".join(text.en for text in missing), "；".join(text.zh for text in missing))
     return passed(
         "interfaces",
-        f"the browser has all {len(INTERFACES)} experimental interfaces that the recorder uses",
-        f"浏览器支持记录器所用的全部 {len(INTERFACES)} 个实验性接口",
+        f"the browser has all {len(INTERFACES)} experimental interfaces that the recorder uses, and its network log "
+        "knows every event that is read",
+        f"浏览器支持记录器所用的全部 {len(INTERFACES)} 个实验性接口,其网络日志支持所读取的全部事件",
     )
 
 

@@ -18,6 +18,7 @@ from evidencekit.capture.cdp import CommandError, OwnClient, Params, text_of
 from evidencekit.capture.devtools import PipeMultiplexer
 from evidencekit.capture.launcher import BrowserOptions, find_browser, prepare_launch
 from evidencekit.capture.methodlog import MethodLog
+from evidencekit.capture.networklog import FILE_NAME, NetworkLog
 from evidencekit.model import Text
 
 if TYPE_CHECKING:
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 
 _UNKNOWN: Final = "wasn't found"
 _TIMEOUT_S: Final = 10.0
+_LOG_BODIES: Final = 1 << 20
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -105,8 +107,11 @@ def name_missing(missing: Sequence[Interface]) -> tuple[Text, ...]:
     )
 
 
-def probe_browser() -> tuple[Interface, ...]:
-    """Start the browser with an empty profile, ask, and end it. Blocks some seconds.
+def probe_browser() -> tuple[Text, ...]:
+    """Start the browser with an empty profile, ask, end it, and read its network log. Blocks some seconds.
+
+    Returns:
+        What the browser lacks, a sentence each.
 
     Raises:
         BrowserError: there is no browser, or it does not start.
@@ -116,9 +121,11 @@ def probe_browser() -> tuple[Interface, ...]:
         return asyncio.run(_probe(name))
 
 
-async def _probe(name: str) -> tuple[Interface, ...]:
+async def _probe(name: str) -> tuple[Text, ...]:
     folder = Path(name)
-    launch = prepare_launch(BrowserOptions(), folder / "profile", (), "UTC")
+    # The fullest mode asks for every event that the others ask for.
+    log = NetworkLog(folder / FILE_NAME, "Everything", folder, _LOG_BODIES)
+    launch = prepare_launch(BrowserOptions(), folder / "profile", log.flags, "UTC")
     process = await asyncio.to_thread(BrowserProcess.start, find_browser(), launch, folder)
     mux = PipeMultiplexer(MethodLog())
     try:
@@ -129,7 +136,9 @@ async def _probe(name: str) -> tuple[Interface, ...]:
         attached = await client.call(
             "Target.attachToTarget", {"targetId": text_of(target, "targetId"), "flatten": True}, timeout_s=_TIMEOUT_S
         )
-        return await missing_interfaces(client, text_of(attached, "sessionId"))
+        missing = await missing_interfaces(client, text_of(attached, "sessionId"))
     finally:
         mux.close()
         await process.end()
+    await asyncio.to_thread(log.reader.read_more)
+    return (*name_missing(missing), *log.gaps())

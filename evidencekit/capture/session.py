@@ -47,6 +47,7 @@ if TYPE_CHECKING:
 
     from evidencekit.capture.control import Control
     from evidencekit.capture.filming import OnSegment
+    from evidencekit.capture.networklog import NetworkLog
     from evidencekit.capture.processstage import Stage
     from evidencekit.capture.recorder import Recorder
     from evidencekit.capture.request import CaptureRequest
@@ -182,7 +183,9 @@ class _Run:
             ready.set()
             journal.border("browser.start", binary.name, version=studio.version, sha256=binary.sha256)
             lacking = [each.method for each in studio.missing]
-            journal.border("browser.interfaces", asked=len(INTERFACES), missing=lacking)
+            journal.border(
+                "browser.interfaces", asked=len(INTERFACES), missing=lacking, log_events=await _known_events(log)
+            )
             report = await self.supervisor.run(_result_of(probing))
             journal.border("environment.probes", counts={name.value: count for name, count in report.counts.items()})
             if request.strict:
@@ -252,6 +255,14 @@ class _Run:
             transformations=transformations_of(studio.log),
             partial=tuple(way.partial()),
         )
+
+
+async def _known_events(log: NetworkLog | None) -> JsonValue:
+    """Which events this browser's network log lacks; None when none is kept, or it has not begun to write."""
+    if log is None:
+        return None
+    await asyncio.to_thread(log.reader.read_more)
+    return None if log.reader.offset_ms is None else list(log.reader.missing)
 
 
 async def _result_of(task: asyncio.Task[_Result]) -> _Result:

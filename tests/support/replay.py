@@ -44,7 +44,8 @@ def replaying(wacz: bytes, address: str, replayer: Path, folder: Path) -> Iterat
         shutil.copyfile(replayer / source, folder / name)
     (folder / "page.wacz").write_bytes(wacz)
     (folder / "embed.html").write_text(
-        f'<!doctype html><script src="ui.js"></script><replay-web-page source="/page.wacz" url="{address}" '
+        '<!doctype html><style>body { margin: 0 }</style><script src="ui.js"></script>'
+        f'<replay-web-page source="/page.wacz" url="{address}" '
         'replayBase="/replay/" embed="replayonly" deepLink style="height:100vh;display:block"></replay-web-page>',
         encoding="utf-8",
     )

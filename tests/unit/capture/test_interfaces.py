@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import sys
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -25,8 +27,24 @@ GONE = Interface(
 )
 
 
-def test_this_browser_has_them_all() -> None:
+def test_this_browser_has_them_all_and_its_log_knows_every_event() -> None:
     assert probe_browser() == ()
+
+
+def test_a_browser_without_a_network_log_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    deaf = tmp_path / "deaf-chromium"
+    browser = find_browser().path
+    deaf.write_text(
+        f"#!{sys.executable}\nimport os, sys\n"
+        "kept = [each for each in sys.argv[1:] if not each.startswith('--log-net-log')]\n"
+        f"os.execv({str(browser)!r}, [{str(browser)!r}, *kept])\n"
+    )
+    deaf.chmod(0o755)
+    binary = replace(find_browser(), path=deaf)
+    monkeypatch.setattr("evidencekit.capture.interfaces.find_browser", lambda: binary)
+    assert [text.en for text in probe_browser()] == [
+        "this browser kept no network log: header order, connections and handshakes are not recorded"
+    ]
 
 
 def test_one_that_the_browser_does_not_know_is_named_with_what_is_lost(tmp_path: Path) -> None:
