@@ -113,7 +113,8 @@ class CdpSession:
 def value_at(value: JsonValue, *path: str) -> JsonValue:
     """The value under nested keys, or None where a key is missing or a level is no object."""
     for key in path:
-        if not isinstance(value, Mapping):
+        # What json makes is a dict; asking that first spares the slow question to the abstract class.
+        if not isinstance(value, (dict, Mapping)):
             return None
         value = value.get(key)
     return value
@@ -122,7 +123,7 @@ def value_at(value: JsonValue, *path: str) -> JsonValue:
 def mapping_of(value: JsonValue, *path: str) -> Params:
     """The object under nested keys, or an empty one."""
     found = value_at(value, *path)
-    return found if isinstance(found, Mapping) else _EMPTY
+    return found if isinstance(found, (dict, Mapping)) else _EMPTY
 
 
 def text_of(value: JsonValue, *path: str) -> str:

@@ -40,6 +40,8 @@ _ENABLE: Params = {
     "enableDurableMessages": True,
 }
 _AUTO_ATTACH: Params = {"autoAttach": True, "waitForDebuggerOnStart": True, "flatten": True}
+_RESTLESS = 10
+"""So many requests begun in one wait are a page that goes on asking; a request that hangs is not."""
 
 
 class Recorder:
@@ -51,6 +53,7 @@ class Recorder:
         traffic: requests under way, and what is known of them all.
         sockets: WebSockets, and the transcript of their frames.
         downloads: what the browser's download manager was given.
+        restless: whether requests kept beginning all through the last wait for quiet that was in vain.
         observer: who is told of targets and of events beside the network's, in a recorded process.
     """
 
@@ -68,6 +71,7 @@ class Recorder:
         self.targets = TargetRegister()
         self.sockets = SocketRecorder(bodies.parent / "websockets.jsonl", limits.body_bytes)
         self.observer: Observer | None = None
+        self.restless = False
         self.session = ""
         self._client = client
         self._callbacks = callbacks
@@ -210,10 +214,12 @@ class Recorder:
         """Wait until nothing was under way for `idle_s` seconds, at most `timeout_s`; False when it never was."""
         loop = asyncio.get_running_loop()
         deadline = loop.time() + timeout_s
+        before = self.traffic.count
         while loop.time() < deadline:
             if not self.traffic.busy and loop.time() - self._last_activity >= idle_s:
                 return True
             await asyncio.sleep(0.05)
+        self.restless = self.traffic.count - before > _RESTLESS
         return False
 
     async def drain(self, *, timeout_s: float) -> bool:

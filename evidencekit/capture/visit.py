@@ -223,7 +223,10 @@ class Visit:
         self.notes.pictures = found.pictures
         for text in found.partial:
             self._partial("behaviours", text.en, text.zh)
-        self._journal.border("page.behaviours", self.page, quiet=await self._quiet())
+        quiet = await self._quiet()
+        if not quiet and self._studio.recorder.restless:
+            self._partial("quiet", "the page went on asking for more without end", "页面持续发出请求，没有尽头")
+        self._journal.border("page.behaviours", self.page, quiet=quiet)
 
     async def _render(self, driven: DrivenPage, session: CdpSession) -> None:
         """Pictures and texts of the finished page."""

@@ -37,6 +37,12 @@ PAGES = {
     "/prints": b"<!doctype html><title>p</title><p>read me</p><script>addEventListener('beforeprint', () => {"
     b"const ask = new XMLHttpRequest(); ask.open('GET', '/while-printing', false); ask.send(); });</script>",
     "/quiet": b"<!doctype html><title>q</title><p>read me</p>",
+    "/endless": b"<!doctype html><title>e</title><p>read me</p><script>let n = 0; setInterval(() => "
+    b"fetch('/more?' + n++).catch(() => 0), 20); for (let i = 0; i < 3; i++) setTimeout(() => alert(i), 1)</script>",
+    "/growing": b"<!doctype html><title>g</title><p>read me</p><script>addEventListener('scroll', () => {"
+    b"for (let i = 0; i < 40; i++) document.body.append(Object.assign(document.createElement('p'), {textContent: 'more'})) })"
+    b"</script><div style='height:3000px'>tall</div>",
+    "/storm": b"<!doctype html><title>s</title><p>read me</p><script>for (;;) alert('again')</script>",
     "/tall": b"<!doctype html><title>t</title><div style='height:400000px'>tall</div>",
 }
 
@@ -99,6 +105,25 @@ def test_a_page_of_endless_height_is_cut_and_sealed_as_partial(tmp_path: Path) -
     capture = run(tmp_path, "/tall", Limits(page_height_px=20_000, scroll_steps=20))
     assert has_minimum(capture)
     assert any("the picture ends at 20000 px" in text.en for text in capture.partial)
+
+
+@pytest.mark.parametrize(
+    ("path", "limits", "reason"),
+    [
+        ("/endless", Limits(quiet_s=3), "went on asking for more without end"),
+        ("/endless", Limits(quiet_s=3, requests=60), "limit of requests"),
+        ("/growing", Limits(scroll_steps=8), "scrolling ended early"),
+        ("/storm", Limits(navigation_s=20), "too many dialogs"),
+    ],
+    ids=["asks for ever", "asks beyond the limit", "grows as it is scrolled", "alerts for ever"],
+)
+def test_a_page_without_end_is_sealed_as_partial_with_its_reason(
+    tmp_path: Path, path: str, limits: Limits, reason: str
+) -> None:
+    capture = run(tmp_path, path, limits)
+    assert has_minimum(capture)
+    told = [text.en for text in capture.partial]
+    assert any(reason in text for text in told), told
 
 
 def browser_pid(folder: Path) -> int:
