@@ -40,8 +40,8 @@ PAGES = {
     "/endless": b"<!doctype html><title>e</title><p>read me</p><script>let n = 0; setInterval(() => "
     b"fetch('/more?' + n++).catch(() => 0), 20); for (let i = 0; i < 3; i++) setTimeout(() => alert(i), 1)</script>",
     "/growing": b"<!doctype html><title>g</title><p>read me</p><script>addEventListener('scroll', () => {"
-    b"for (let i = 0; i < 40; i++) document.body.append(Object.assign(document.createElement('p'), {textContent: 'more'})) })"
-    b"</script><div style='height:3000px'>tall</div>",
+    b"for (let i = 0; i < 40; i++) document.body.append(Object.assign(document.createElement('p'), "
+    b"{textContent: 'more'})) })</script><div style='height:3000px'>tall</div>",
     "/storm": b"<!doctype html><title>s</title><p>read me</p><script>for (;;) alert('again')</script>",
     "/tall": b"<!doctype html><title>t</title><div style='height:400000px'>tall</div>",
 }
