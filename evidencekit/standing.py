@@ -26,6 +26,17 @@ if TYPE_CHECKING:
 _PROOF_BYTES = 1 << 20
 
 
+def checkpoint_in(bundle: Path) -> bytes:
+    """Read the checkpoint note that a bundle's proof ends in; it is not judged here.
+
+    Raises:
+        FormatError: no bundle, or no proof.
+        StorageError: it cannot be read.
+    """
+    with open_bundle(bundle) as opened:
+        return parse_proof(opened.read(paths.ENTRY_PROOF, limit=_PROOF_BYTES)).checkpoint
+
+
 def standing_of(bundle: Path, fetch: Fetch, keys: Sequence[NoteVerifier]) -> Standing:
     """Read how the record of `bundle` stands in a published log.
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
-from evidencekit.errors import ConfigError, LedgerError, LedgerRollbackError, StorageError
+from evidencekit.errors import ConfigError, LedgerError, LedgerRollbackError, StorageError, UsageError
 from evidencekit.ledger.checkpoint import open_checkpoint
 from evidencekit.ledger.extension import check_extension
 from evidencekit.ledger.monitor import audit, read_checkpoint
@@ -17,6 +18,7 @@ from evidencekit.ledger.witnessing import gather_cosignatures
 from evidencekit.model import Text
 from evidencekit.signing.identity import load_ledger_key
 from evidencekit.signing.note import VerifierKey, format_vkey
+from evidencekit.standing import checkpoint_in
 from evidencekit_cli.exit_codes import ExitCode
 from evidencekit_cli.homes import open_home
 from evidencekit_cli.output import Sentence, Session, both, inert, table
@@ -25,7 +27,6 @@ from evidencekit_cli.settings import CONFIG_FILE, read_settings
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Mapping
-    from pathlib import Path
 
     from evidencekit.home import Home
     from evidencekit.ledger.checkpoint import SignedCheckpoint
@@ -155,12 +156,14 @@ def check(session: Session, against: str | None) -> ExitCode:
     problems = list(report.problems)
     published: FsckReport | None = None
     if against is not None:
-        fetch = source_of(against, settings.text("ledger.s3_endpoint") or None)
-        published = audit(fetch, [key.signer.verifier])
-        problems += published.problems
+        bundle = _bundle_at(against)
+        fetch = None if bundle else source_of(against, settings.text("ledger.s3_endpoint") or None)
+        if fetch is not None:
+            published = audit(fetch, [key.signer.verifier])
+            problems += published.problems
         if report.is_sound:
             with home.ledger(key, create=False) as ledger:
-                known = read_checkpoint(fetch, [key.signer.verifier])
+                known = read_checkpoint(fetch, [key.signer.verifier]) if fetch else _known(bundle, ledger)
                 problems += _extends(ledger, against, known)
     if session.json:
         session.print_json(
@@ -242,6 +245,28 @@ def publish(session: Session, wanted: Publishing) -> ExitCode:
         )
     )
     return ExitCode.OK
+
+
+def _bundle_at(against: str) -> Path | None:
+    """Tell a bundle from a published log: a file, or an unpacked one."""
+    path = Path(against)
+    return path if path.is_file() or (path / "manifest.json").is_file() else None
+
+
+def _known(bundle: Path | None, ledger: Ledger) -> SignedCheckpoint:
+    """Read the checkpoint of a bundle, which this ledger's key must have signed.
+
+    Raises:
+        UsageError: it is of another ledger.
+    """
+    note = b"" if bundle is None else checkpoint_in(bundle)
+    known = open_checkpoint(note, [ledger.verifier])
+    if not known.is_log_signed:
+        raise UsageError(
+            f"{bundle} was entered in {known.checkpoint.origin!r}, not in this ledger; name a bundle of this one",
+            f"{bundle} 登记于 {known.checkpoint.origin!r},而非本账本;请指定本账本的证据包",
+        )
+    return known
 
 
 def _extends(ledger: Ledger, against: str, known: SignedCheckpoint) -> list[Text]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import zipfile
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -12,6 +13,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from evidencekit.bundle import paths
+from evidencekit.home import Home
 from evidencekit.ledger.anchors.anchor import AnchorState, Receipt, format_receipt, parse_receipt
 from evidencekit.model import Outcome
 from evidencekit.signing.identity import create_tsa_identity
@@ -172,3 +174,30 @@ def test_the_holder_compares_their_own_file(
     assert main(["--lang", "en", "verify", str(bundle), "--file", str(mine)]) == 1
     assert "is not what was deposited" in capsys.readouterr().out
     assert main(["verify", str(bundle), "--file", str(tmp_path / "gone")]) == 15
+
+
+def test_any_bundle_shows_that_a_ledger_was_set_back(
+    bundle: Path, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    home = folder / "home"
+    check = ("--lang", "en", "ledger", "fsck", "--against", str(bundle))
+    monkeypatch.setenv("EVIDENCEKIT_HOME", str(home))
+    assert main([*check]) == 0
+    with zipfile.ZipFile(bundle) as archive:
+        first = archive.read(paths.OPEN_ENTRY)
+    for name, entries, says in (
+        ("old", [first], "restored from an old copy"),
+        ("other", [first, b"another"], "two histories"),
+    ):
+        shutil.copytree(home / "keys", tmp_path / name / "keys")
+        monkeypatch.setenv("EVIDENCEKIT_HOME", str(tmp_path / name))
+        opened = Home.open()
+        with opened.ledger(opened.keys().ledger) as ledger:
+            ledger.append_many(entries)
+        capsys.readouterr()
+        assert main([*check]) == 1
+        assert says in capsys.readouterr().out
+    monkeypatch.setenv("EVIDENCEKIT_HOME", str(tmp_path / "stranger"))
+    stranger = Home.open()
+    stranger.ledger(stranger.keys().ledger).close()
+    assert main([*check]) == 2

@@ -88,19 +88,20 @@ def prove(session: Session, *, index: int, output: Path | None) -> ExitCode:
     "fsck",
     en="""Rebuild the ledger from its raw entries and compare everything with it.
 
-    With --against, what is published at URL (http, s3) or DIR is rebuilt as well, and the ledger must extend it.
-    Status 1: something disagrees.
+    With --against, what is published at URL (http, s3) or DIR is rebuilt as well, and the ledger must extend it;
+    or the ledger must extend what a BUNDLE proves. Status 1: something disagrees.
     """,
     zh="""由原始条目重建账本,并逐一比对。
 
-    指定 --against 时,一并重建已公布的日志,且账本须由其延续。退出状态 1:存在不符。
+    指定 --against 时,一并重建已公布的日志,且账本须由其延续;或账本须由证据包(BUNDLE)所证明的树延续。
+    退出状态 1:存在不符。
     """,
 )
 @option(
     "--against",
-    metavar="URL|DIR",
-    en="Published log to compare with.",
-    zh="用于比对的已公布日志。",
+    metavar="URL|DIR|BUNDLE",
+    en="Published log, or any bundle, to compare with.",
+    zh="用于比对的已公布日志或任一证据包。",
 )
 @json_option
 @language_option

@@ -112,6 +112,7 @@ def test_no_fault_loses_what_was_acknowledged(prepared: Path, tmp_path: Path, fa
         offset = ("error=EIO", "error=ENOSPC", "signal=KILL").index(fault)
         step = max(1, len(points) // (SAMPLE // 4))
         points = points[offset * step // 3 :: step]
+    outcomes: Counter[str] = Counter()
     for call, when in points:
         path = tmp_path / f"{call}-{when}.sqlite"
         if created:
@@ -120,4 +121,8 @@ def test_no_fault_loses_what_was_acknowledged(prepared: Path, tmp_path: Path, fa
         run = run_traced(path, "-e", f"inject={call}:{fault}:when={when}", trace=tmp_path / "trace")
         if not fault.startswith("signal"):
             assert run.returncode in (0, 3), (what, run.stderr[-2000:])
+        outcomes[
+            "acknowledged" if b"acknowledged" in run.stdout else "refused" if run.returncode == 3 else "killed"
+        ] += 1
         judge(path, run, 255 if created else 0, what)
+    sys.stderr.write(f"\n{'append' if created else 'create'}, {fault}: {len(points)} calls, {dict(outcomes)}\n")
