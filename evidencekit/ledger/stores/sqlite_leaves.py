@@ -117,8 +117,9 @@ class LeafIndex:
         self._last = leaves[-1]
         for segment in range(first, self._size // SEGMENT):
             end = (segment + 1) * SEGMENT
+            filled = {leaf: index for leaf, index in self._newest.items() if index < end}
             # In the order of the index, each page is written once and full.
-            rows = sorted((segment, leaf, index) for leaf, index in self._newest.items() if index < end)
+            rows = ((segment, leaf, filled[leaf]) for leaf in sorted(filled))
             self._writer.executemany(_INSERT, rows)
             self._newest = {leaf: index for leaf, index in self._newest.items() if index >= end}
 
