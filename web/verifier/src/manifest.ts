@@ -16,6 +16,9 @@ const REASONS = ['cookie', 'authorization', 'password', 'token', 'storage', 'red
 export interface Page {
   readonly id: string;
   readonly requestedUrl: string;
+  readonly finalUrl: string;
+  readonly status: number | null;
+  readonly redirects: readonly { readonly url: string; readonly status: number }[];
   readonly started: number;
   readonly initial: number;
   readonly finished: number;
@@ -50,10 +53,12 @@ function pageId(fields: Fields, name: string): string {
 }
 
 function readPage(fields: Fields): Page {
-  const page = { id: pageId(fields, 'id'), requestedUrl: fields.text('requested_url'), started: fields.time('started'), initial: fields.time('initial'), finished: fields.time('finished') };
-  for (const name of ['final_url', 'title', 'content_type', 'verdict']) fields.text(name);
-  fields.optional('status', (name) => fields.integer(name, 0, 999));
-  for (const hop of fields.items('redirects')) [hop.text('url'), hop.integer('status', 0, 999)];
+  const page = {
+    id: pageId(fields, 'id'), requestedUrl: fields.text('requested_url'), finalUrl: fields.text('final_url'), started: fields.time('started'), initial: fields.time('initial'),
+    finished: fields.time('finished'), status: fields.optional('status', (name) => fields.integer(name, 0, 999)),
+    redirects: fields.items('redirects').map((hop) => ({ url: hop.text('url'), status: hop.integer('status', 0, 999) })),
+  };
+  for (const name of ['title', 'content_type', 'verdict']) fields.text(name);
   for (const name of ['remote_address', 'protocol']) fields.optional(name, fields.text);
   fields.bilingual('verdict_reason');
   for (const name of ['width_px', 'height_px']) fields.integer(name, 0, 2 ** 31);

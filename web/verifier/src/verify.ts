@@ -4,7 +4,8 @@ import type { Text } from './bytes';
 import { Case } from './case';
 import { Certificate, pemBlocks, readableCertificates, unique } from './certificate';
 import { checkForm, checkMembers, checkSha256Sums, checkSm3Sums, checkVersions } from './container';
-import { complete, Finding, finding, foreign, overall, run } from './findings';
+import { Bodies, checkLocation, checkTexts, leftToLibrary } from './corroboration';
+import { complete, Finding, finding, foreign, NOT_HERE, overall, run } from './findings';
 import { checkItems, checkLinks, checkStatement } from './deposit';
 import { checkLasting } from './lasting';
 import { LedgerChecks } from './ledger';
@@ -66,14 +67,18 @@ class Checks {
   /** What no anchor changes; each reads the members once. */
   content(): Check[] {
     const { kase } = this;
+    const bodies = new Bodies();
     return [
       ['container.form', () => checkForm(kase)], ['container.members', () => checkMembers(kase)], ['format.version', () => checkVersions(kase)],
       ['sums.sha256', () => checkSha256Sums(kase)], ['sums.sm3', () => checkSm3Sums(kase)],
       ['outer.manifest', () => this.outer.checkManifest()], ['manifest.form', () => checkManifestForm(kase)], ['manifest.artifacts', () => checkArtifacts(kase)],
       ['manifest.records', () => checkRecords(kase)], ['manifest.minimum', () => checkMinimum(kase)],
-      ['archive.records', () => checkArchiveRecords(kase)], ['archive.wacz', () => checkArchiveWacz(kase)], ['exchanges.complete', () => checkExchanges(kase)],
+      ['archive.records', () => checkArchiveRecords(kase, bodies)], ['archive.wacz', () => checkArchiveWacz(kase)], ['exchanges.complete', () => checkExchanges(kase)],
       ['exchanges.corroborated', () => checkNetwork(kase)], ['worklog.chain', () => checkWorklog(kase)], ['custody.chain', () => checkCustody(kase)],
       ['environment.report', () => checkEnvironment(kase)], ...(kase.names.includes(PATH.redaction) ? [['redaction.edition', () => checkRedaction(kase)] as const] : []),
+      ['corroboration.text', () => checkTexts(kase, bodies)], ['corroboration.location', () => checkLocation(kase)],
+      ...['images', 'pictures', 'network'].map((name) => [`corroboration.${name}`, () => leftToLibrary(kase, `corroboration.${name}`)] as const),
+      ...(kase.names.some((name) => name.startsWith('proof/anchors/')) ? [['ledger.anchored', () => finding('ledger.anchored', 'NOT_PERFORMED', NOT_HERE)] as const] : []),
       ['deposit.items', () => checkItems(kase)], ['deposit.statement', () => checkStatement(kase)],
       ['devtools.exclusive', () => checkDevtools(kase)], ['tls.handshake', () => checkTls(kase)],
     ];
