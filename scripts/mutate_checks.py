@@ -174,9 +174,13 @@ def _judge(mutant: Mutant | None, cases: Sequence[Made], folder: Path) -> str | 
         changed = folder / f"mutant-{os.getpid()}.py"
         changed.write_text(mutant.source, "utf-8")
         sys.meta_path.insert(0, _Finder(mutant.module, changed))  # type: ignore[arg-type] - find_spec is all it needs
+    package = sys.modules["evidencekit.verify"]
     for name in [name for name in sys.modules if name.startswith("evidencekit.verify.")]:
-        if name.rpartition(".")[2] not in SHARED:
+        stem = name.rpartition(".")[2]
+        if stem not in SHARED:
             del sys.modules[name]
+            # `from evidencekit.verify import …` takes what the package still holds.
+            vars(package).pop(stem, None)
     verify_bundle = importlib.import_module("evidencekit.verify.verifier").verify_bundle
     # Cases that are about this finding notice soonest.
     for case in sorted(cases, key=lambda one: mutant is not None and mutant.identifier not in one.expected):
