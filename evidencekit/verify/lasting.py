@@ -118,7 +118,7 @@ def _note_lapsed(tally: Tally, moment: Text, stamp: Stamp) -> None:
 
 
 def _note_records(tally: Tally, outer: OuterChecks) -> None:
-    records = outer.records
+    records = outer.readable_records  # a record that is sealed has no container yet
     tally.details["records"] = [
         {"path": each.path, "stamps": len(each.check.stamps), "outcome": each.check.integrity.value} for each in records
     ]

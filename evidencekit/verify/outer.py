@@ -242,6 +242,14 @@ class OuterChecks:
             return ()
 
     @property
+    def readable_records(self) -> tuple[OuterRecord, ...]:
+        """The evidence records, none where the manifests that name them cannot be read; `outer.manifest` says why."""
+        try:
+            return self.records
+        except (FormatError, InputMissingError):
+            return ()
+
+    @property
     def moment(self) -> datetime:
         """When the outer signatures provably existed: the earliest trusted stamp, else the time of verification."""
         times = [stamp.check.gen_time for stamp in self.readable_stamps if stamp.trusted and stamp.check.gen_time]

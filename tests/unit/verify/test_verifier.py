@@ -15,6 +15,7 @@ import pytest
 from cryptography.hazmat.primitives import hashes
 
 from evidencekit.bundle import paths
+from evidencekit.documents import strangers_view
 from evidencekit.errors import EvidenceError, FormatError, UsageError
 from evidencekit.model import Finding, Outcome, VerificationReport
 from evidencekit.verify.outcome import ALWAYS
@@ -85,6 +86,20 @@ def test_no_socket_is_ever_opened(
 
     monkeypatch.setattr(socket, "socket", refuse)
     assert verify_bundle(written(members, tmp_path), trust=keys.trust, at=AT).overall is Outcome.PASSED
+
+
+def test_a_record_is_judged_before_its_container_exists(members: Members, tmp_path: Path) -> None:
+    """What the certificate is issued on: nothing of it may fail for what is only added later."""
+    later = {paths.SHA256SUMS, paths.SM3SUMS, paths.CUSTODY, paths.CERTIFICATE_HTML, paths.VERIFY_EN, paths.VERIFY_ZH}
+    for name, data in members.items():
+        if name not in later and not name.startswith(paths.META_INF):
+            target = tmp_path / name
+            target.parent.mkdir(parents=True, exist_ok=True)
+            target.write_bytes(data)
+    report = strangers_view(tmp_path, at=AT)
+    assert report.overall is Outcome.INDETERMINATE, report.headline.en
+    assert not [finding for finding in report.findings if finding.outcome is Outcome.FAILED]
+    assert found(report, "time.lasting").outcome is Outcome.NOT_PERFORMED
 
 
 def test_time_of_verification_is_now_unless_given_and_must_have_a_zone(members: Members, tmp_path: Path) -> None:

@@ -53,12 +53,11 @@ function noteLapsed(tally: Tally, moment: Text, stamp: Stamp): void {
 
 /** Evidence records; the one that ends the bundle is protected by nothing but itself. */
 function noteRecords(tally: Tally, outer: OuterChecks): void {
-  const records = outer.records();
+  const records = outer.readableRecords();
   for (const { path, check } of records) {
     if (check.integrity !== 'PASSED') tally.note(check.integrity, { en: `${path}: ${check.reason.en}`, zh: `${path}：${check.reason.zh}` });
   }
-  const manifests = outer.manifests();
   const last = records[records.length - 1];
-  if (!last || manifests[manifests.length - 1].reference !== last.path) return;
+  if (!last || outer.manifests()[outer.manifests().length - 1].reference !== last.path) return;
   for (const one of last.check.unaccounted) tally.doubt(`${last.path} holds ${one.en}, unprotected`, `${last.path} 含未受保护的内容：${one.zh}`);
 }

@@ -128,6 +128,16 @@ export class OuterChecks {
     }
   }
 
+  /** The evidence records, none where the manifests that name them cannot be read; `outer.manifest` says why. */
+  readableRecords(): OuterRecord[] {
+    try {
+      return this.records();
+    } catch (error) {
+      if (error instanceof FormatError || error instanceof InputMissing) return [];
+      throw error;
+    }
+  }
+
   /** When this signature provably existed: the earliest trusted stamp over it, else the time of verification. */
   momentOf(signature: OuterSignature): number {
     const over = new Set(this.manifests().filter((one) => one.members.has(signature.path)).map((one) => one.reference));
