@@ -30,6 +30,7 @@ from evidencekit.report.gathering import (
 from evidencekit.report.hints import MAX_HINTS, date_hints, tls_hints
 from evidencekit.report.instructions import VerifyFacts, render_verify_md
 from evidencekit.report.page import verifier_page
+from evidencekit.report.site import read_site
 from evidencekit.signing.identity import key_id
 from evidencekit.signing.signer import SignatureAlgorithm
 from evidencekit.timestamp.check import check_token
@@ -50,6 +51,7 @@ if TYPE_CHECKING:
     from evidencekit.model import VerificationReport
     from evidencekit.report.fields import SessionFacts
     from evidencekit.report.hints import Hint
+    from evidencekit.report.site import SiteFacts
     from evidencekit.signing.note import NoteVerifier
 
 # What does not exist before the container is made, so that the certificate may not speak of it (design §3, step 12).
@@ -143,7 +145,18 @@ def _certificate_data(folder: Path, manifest: Manifest, setting: Setting, at: da
         artifacts=artifact_facts(manifest, parse_records(_read(folder, paths.RECORDS))),
         hints=() if manifest.deposit else _hints(folder),
         second_signer=_second_signer(folder),
+        site=None if manifest.deposit else _site(folder, manifest),
     )
+
+
+def _site(folder: Path, manifest: Manifest) -> SiteFacts:
+    """What texts and certificates of the record show of the site's operator; withheld texts are not there to read."""
+    named = [folder / artifact.path for artifact in manifest.artifacts if artifact.role == "text"]
+    texts = [file.read_text("utf-8", "replace") for file in named if file.is_file()]
+    chains = [
+        (f"capture/tls/{file.name}", file.read_bytes()) for file in sorted((folder / "capture/tls").glob("*.pem"))
+    ]
+    return read_site(texts, chains)
 
 
 def _hints(folder: Path) -> tuple[Hint, ...]:

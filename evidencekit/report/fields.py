@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     )
     from evidencekit.report.chronology import Stage
     from evidencekit.report.hints import Hint
+    from evidencekit.report.site import SiteFacts
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -186,6 +187,7 @@ class CertificateData:
     artifacts: tuple[ArtifactFacts, ...] = ()
     stages: tuple[Stage, ...] = ()
     """The course of the session (report.chronology)."""
+    site: SiteFacts | None = None
     hints: tuple[Hint, ...] = ()
     """Times that others stated in the recorded connections (report.hints)."""
     second_signer: SignerFacts | None = None

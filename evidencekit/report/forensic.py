@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
-from evidencekit.report import chronicle, deposits, particulars, proofs, scope
+from evidencekit.report import chronicle, deposits, particulars, proofs, scope, site
 from evidencekit.report.claims import NOT_NOTARIAL
 from evidencekit.report.elements import (
     badge,
@@ -246,7 +246,7 @@ def render_report(data: ReportData) -> str:
         proofs.environment(facts),
         _transformations(facts),
         _evidence(facts),
-        section(text("Site operator", "站点主体信息"), missing(text("not performed", "未执行"))),
+        site.site_operator(facts.site, facts.environment),
         proofs.times(facts),
         proofs.hints(facts),
         proofs.signature(facts),

@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, TypeAlias
 
 from evidencekit.model import JsonValue, Text
@@ -22,6 +23,15 @@ TIME_SERVERS = ("ntp.ntsc.ac.cn", "ntp.aliyun.com", "time.cloudflare.com")
 """The National Time Service Center of the Chinese Academy of Sciences, Alibaba Cloud, Cloudflare."""
 EGRESS_SERVERS = ("stun.miwifi.com:3478", "stun.cloudflare.com:3478")
 """STUN servers of Xiaomi and Cloudflare."""
+REGISTRIES = MappingProxyType(
+    {
+        "cn": "whois.cnnic.cn",
+        "com": "https://rdap.verisign.com/com/v1/",
+        "net": "https://rdap.verisign.com/net/v1/",
+        "org": "https://rdap.publicinterestregistry.org/rdap/",
+    }
+)
+"""By top-level domain: the base of RDAP (IANA, RFC 9224), or a WHOIS server where a registry has none."""
 _HOSTS_FILE = (
     Path(os.environ.get("SYSTEMROOT", r"C:\Windows")) / "System32" / "drivers" / "etc" / "hosts"
     if os.name == "nt"
@@ -97,6 +107,7 @@ class ProbeOptions:
         resolvers: addresses of independent DNS resolvers, `address` or `address:port`.
         time_servers: NTP servers, `host` or `host:port`.
         egress_servers: STUN servers, `host` or `host:port`.
+        registries: whom to ask about a domain, by top-level domain: base of RDAP, or `host:port` of WHOIS.
         browser_digests: published SHA-256 of browser programs and where each comes from, beside those known.
         within_s: seconds for all probes together.
         hashing_s: seconds after which a probe that hashes files gives up by itself.
@@ -139,6 +150,7 @@ class ProbeOptions:
     resolvers: tuple[str, ...] = RESOLVERS
     time_servers: tuple[str, ...] = TIME_SERVERS
     egress_servers: tuple[str, ...] = EGRESS_SERVERS
+    registries: Mapping[str, str] = field(default_factory=lambda: dict(REGISTRIES))
     browser_digests: Mapping[str, str] = field(default_factory=dict[str, str])
     within_s: float = 1.5
     hashing_s: float = 10.0

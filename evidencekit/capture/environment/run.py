@@ -29,6 +29,7 @@ from evidencekit.capture.environment import (
     profile,
     proxy,
     recording,
+    registration,
     remote,
     roots,
     route,
@@ -81,6 +82,7 @@ PROBES: tuple[Probe, ...] = (
     tool.PROBE,
     dependencies.PROBE,
     selftest.PROBE,
+    registration.PROBE,
 )
 """In the order of the report."""
 _STEP_S = 0.02
