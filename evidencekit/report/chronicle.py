@@ -86,7 +86,7 @@ def probes(facts: EnvironmentFacts | None) -> Html:
                 _RESULT_TAGS.get(check.result, check.result),
                 _RESULTS.get(check.result, text(check.result, check.result)),
             ),
-            join([both(check.reason), *([_raw(check.raw)] if check.raw else []), _when(check)], "<br>"),
+            join([both(check.reason), _raw(check.raw) if check.raw else Html("<br>"), _when(check)]),
         )
         for number, check in enumerate(facts.checks[:ROWS], start=1)
     ]

@@ -22,7 +22,7 @@ LATE_S = 60.0
 """Seconds between the fixing of digests and each act that secures them, past which a reader is warned."""
 
 _STAGES: dict[str, Text] = {
-    "open": text("announced in the ledger", "账本启动登记"),
+    "open": text("work log begins, the attempt being announced in the ledger", "工作记录启动（本次取证已在账本登记）"),
     "environment.probes": text("cleanliness check done", "清洁性检查完成"),
     "page.navigate": text("navigation begins", "开始访问"),
     "page.loaded": text("loaded and quiet", "加载完成并趋于静止"),

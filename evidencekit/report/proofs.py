@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from evidencekit.hashing.manifest import UNVERIFIED_CLOCK
 from evidencekit.report.chronology import stage_grid
 from evidencekit.report.claims import NOT_BLOCKCHAIN
 from evidencekit.report.elements import (
@@ -32,6 +33,7 @@ _ROLES = {
     "capture": text("capture", "取证"),
     "seal": text("seal", "封存"),
 }
+_UNVERIFIED = text(UNVERIFIED_CLOCK, "系统时钟，未经核验")
 _STAGES = 40
 """Rows of the course of a session that the certificate prints; the report's logs hold all."""
 _RESULTS = {
@@ -84,7 +86,10 @@ def times(data: CertificateData) -> Html:
     rows: list[Row] = [
         (started, moment(session.started_at)),
         (finished, moment(session.finished_at)),
-        (text("Source of these times", "上述时间来源"), escape(session.time_source)),
+        (
+            text("Source of these times", "上述时间来源"),
+            both(_UNVERIFIED) if session.time_source == UNVERIFIED_CLOCK else escape(session.time_source),
+        ),
         (text("Interval between time-stamps", "时间戳区间"), interval),
     ]
     rows.append((text("Hints of others in the connections", "连接中的第三方时间线索"), both(_hint_count(data))))

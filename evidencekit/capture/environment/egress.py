@@ -23,6 +23,7 @@ from evidencekit.capture.environment.probe import (
     Observation,
     Probe,
     ProbeContext,
+    not_asked,
     not_performed,
     passed,
     warned,
@@ -59,7 +60,7 @@ class Origin:
 def probe_egress(context: ProbeContext) -> Observation:
     """Ask the STUN servers at the same time, then one resolver for the network."""
     if not context.third_party:
-        return not_performed("nobody is asked for the egress address: --no-third-party", "未询问出口地址：已禁止第三方")
+        return not_asked()
     options = context.options
     within_s = options.within_s * _SHARE
     seen = _ask_all(options.egress_servers, within_s)

@@ -21,6 +21,7 @@ from evidencekit.capture.environment.probe import (
     Probe,
     ProbeContext,
     failed,
+    not_asked,
     not_performed,
     passed,
     warned,
@@ -101,9 +102,7 @@ def _compare(
     observed: dict[str, JsonValue],
 ) -> Observation:
     if not context.third_party:
-        return not_performed(
-            "independent resolvers are not asked: --no-third-party", "未询问独立解析服务器：已禁止第三方", observed
-        )
+        return not_asked(observed)
     independent = {
         host: [set(found) for (name, server), (found, _) in answers.items() if name == host and server and found]
         for host in hosts

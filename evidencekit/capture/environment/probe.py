@@ -203,5 +203,10 @@ def not_performed(en: str, zh: str, observed: Mapping[str, JsonValue] | None = N
     return _observation(ProbeResult.NOT_PERFORMED, Text(en=en, zh=zh), observed, raw)
 
 
+def not_asked(observed: Mapping[str, JsonValue] | None = None) -> Observation:
+    """Say that nobody outside may be asked; one sentence for all, so that a document says it once."""
+    return not_performed("no third party is asked: --no-third-party", "未询问：已禁止联系第三方", observed)
+
+
 def _observation(result: ProbeResult, reason: Text, observed: Mapping[str, JsonValue] | None, raw: str) -> Observation:
     return Observation(result=result, reason=reason, observed=observed or {}, raw=raw[:RAW_CHARS])

@@ -1,6 +1,6 @@
-"""Who registered the target's domain, as its registry tells: RDAP (RFC 9082, 9083) or WHOIS (RFC 3912); context, no proof.
+"""Who registered the target's domain, as its registry tells; context, no proof (FM13).
 
-Registries are asked as third parties; the first target's domain counts.
+RDAP (RFC 9082, 9083) or WHOIS (RFC 3912); registries are third parties. The first target's domain counts.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final
 from urllib.parse import quote
 
 from evidencekit.capture.environment.names import is_address
-from evidencekit.capture.environment.probe import Observation, Probe, ProbeContext, not_performed, passed
+from evidencekit.capture.environment.probe import Observation, Probe, ProbeContext, not_asked, not_performed, passed
 from evidencekit.errors import TransportError
 from evidencekit.model import Text
 from evidencekit.transport.http import get
@@ -47,9 +47,7 @@ def probe_registration(context: ProbeContext) -> Observation:
     if not domain:
         return not_performed("the target is no registered domain name", "目标不是注册域名")
     if not context.third_party:
-        return not_performed(
-            f"no registry is asked about {domain}: --no-third-party", f"未向注册局查询 {domain}：已禁止第三方"
-        )
+        return not_asked()
     server = context.options.registries.get(domain.rpartition(".")[2], "")
     if not server:
         return not_performed(f"no registry is known for {domain}", f"未配置 {domain} 的注册局查询地址")
@@ -133,8 +131,9 @@ def read_rdap(text: str) -> dict[str, JsonValue]:
         return {}
     found: dict[str, JsonValue] = {}
     for entity in _objects(value, "entities"):
+        roles = entity.get("roles")
         for role in ("registrar", "registrant"):
-            if role in (entity.get("roles") or ()) and (name := _name_of(entity)):
+            if isinstance(roles, list) and role in roles and (name := _name_of(entity)):
                 found.setdefault(role, name)
     for event in _objects(value, "events"):
         field = _EVENTS.get(str(event.get("eventAction")))
