@@ -15,6 +15,7 @@ from evidencekit.capture.environment.probe import (
     Observation,
     Probe,
     ProbeContext,
+    ProbeResult,
     failed,
     not_performed,
     passed,
@@ -40,21 +41,28 @@ def probe_integrity(context: ProbeContext) -> Observation:
     browser = options.browser
     if browser is None:
         return not_performed("no browser is known", "尚未确定浏览器")
-    known = {**PUBLISHED, **options.browser_digests}
-    if browser.sha256 in known:
-        where = known[browser.sha256]
-        return passed(
-            f"the program has the digest published for {where}",
-            f"浏览器程序的摘要与已公布的一致：{where}",
-            {"published": where},
-        )
+    where = {**PUBLISHED, **options.browser_digests}.get(browser.sha256)
     package, sums = _record_of(browser, options.package_folder)
+    if where is not None:
+        # The program is known; what lies beside it can only be compared with the package's record.
+        sums.pop(str(browser.path), None)
+        seen = _compare(browser, package or "-", sums, time.monotonic() + options.hashing_s) if sums else None
+        return seen if seen is not None and seen.result is ProbeResult.FAIL else _published(where, seen)
     if package is None:
         return not_performed(
             "no package of this system owns the program, and its digest is none of those known",
             "本系统的软件包均不包含该程序，且其摘要不在已知之列",
         )
     return _compare(browser, package, sums, time.monotonic() + options.hashing_s)
+
+
+def _published(where: str, beside: Observation | None) -> Observation:
+    compared = 0 if beside is None else beside.observed.get("compared", 0)
+    return passed(
+        f"the program has the digest published for {where}; {compared} files beside it agree with the package's record",
+        f"浏览器程序的摘要与已公布的一致：{where}；其旁的 {compared} 个文件与软件包记录一致",
+        {"published": where, "compared": compared},
+    )
 
 
 def _compare(browser: BrowserFacts, package: str, sums: Mapping[str, str], deadline: float) -> Observation:

@@ -17,7 +17,13 @@ if TYPE_CHECKING:
 _LINE: Final = re.compile(r"([0-9A-Fa-f]{64}) [ *](.+)")
 _MOST_BYTES: Final = 1 << 20
 
-PUBLISHED: Final[Mapping[str, str]] = MappingProxyType({})
+PUBLISHED: Final[Mapping[str, str]] = MappingProxyType(
+    {
+        "923108e0bcd0aab63ffc36001af1ea5fcba016c7d29d6dc3e6ab8064987099f5": (
+            "Debian chromium 156.0.8078.108-1~deb12u1, amd64 (file in the package of the signed archive)"
+        ),
+    }
+)
 """SHA-256 of the program file → where it was published."""
 
 

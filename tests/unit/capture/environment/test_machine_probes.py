@@ -92,6 +92,11 @@ def test_a_published_digest_is_enough(tmp_path: Path) -> None:
     options = ProbeOptions(browser=browser, package_folder=tmp_path / "nothing", browser_digests=known)
     seen = integrity.probe_integrity(_context(options))
     assert (seen.result, seen.observed["published"]) == (PASS, "chromium")
+    beside = browser.path.parent / "resources.pak"
+    beside.write_bytes(b"changed")
+    owned = ProbeOptions(browser=browser, package_folder=tmp_path / "info", browser_digests=known)
+    seen = integrity.probe_integrity(_context(owned))
+    assert (seen.result, seen.observed["different"]) == (FAIL, [str(beside)])
     assert all(len(digest) == 64 and where for digest, where in knownbrowsers.PUBLISHED.items())
 
 
