@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING
 from evidencekit.bundle import paths
 from evidencekit.capture.environment.probe import ProbeSources
 from evidencekit.capture.launcher import BrowserOptions
+from evidencekit.capture.profilecopy import check_profile
 from evidencekit.capture.request import CaptureRequest, Mode, check_request
 from evidencekit.capture.session import capture_session
 from evidencekit.capture.url_policy import check_url
@@ -134,6 +135,8 @@ def preserve(  # noqa: PLR0913 (the library's front door: each names one thing t
     """
     given = (urls,) if isinstance(urls, str) else tuple(urls)
     wanted = _request(request, given)
+    if browser is not None and browser.profile is not None:
+        check_profile(browser.profile, wanted.profile_owner)
     office = open_office(
         home=home,
         signer=signer,

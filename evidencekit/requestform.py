@@ -33,6 +33,7 @@ def request_value(request: CaptureRequest) -> Mapping[str, JsonValue]:
         "isolate": request.isolate,
         "packets": request.packets,
         "limits": {each.name: _number(getattr(limits, each.name)) for each in fields(limits)},
+        "profile_owner": request.profile_owner,
         "process": None if request.process is None else _process(request.process),
     }
 

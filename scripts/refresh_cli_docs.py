@@ -16,6 +16,7 @@ COMMANDS = (
     "deposit",
     "verify",
     "inspect",
+    "compare",
     "redact",
     "export",
     "timestamp",

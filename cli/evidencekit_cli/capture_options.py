@@ -28,6 +28,7 @@ class CaptureOptions(WhoOptions):
     list_file: str | None
     script: Path | None
     account_owner: str | None
+    browser_profile: Path | None
     rights: str | None
     video: bool
     each: bool

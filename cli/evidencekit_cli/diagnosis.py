@@ -185,6 +185,26 @@ def check_fonts() -> Diagnosis:
     )
 
 
+def check_recording() -> Diagnosis:
+    """Look for the programs that `record` needs: a display, a camera, a sound server, and their leash."""
+    needed = {"ffmpeg": "ffmpeg", "pulseaudio": "pulseaudio", "setpriv": "util-linux"}
+    if not os.environ.get("DISPLAY"):
+        needed["Xvfb"] = "xvfb"
+    missing = [name for name in needed if shutil.which(name) is None]
+    if missing:
+        packages = " ".join(needed[name] for name in missing)
+        return informed(
+            "recording",
+            f"`record` cannot film here: {', '.join(missing)} missing; as root: apt-get install {packages}. "
+            "`record --no-video` works with a display alone",
+            f"`record` 无法在本机录像:缺少 {'、'.join(missing)};请以 root 运行:apt-get install {packages}。"
+            "仅有显示器时可用 `record --no-video`",
+        )
+    where = os.environ.get("DISPLAY") or "a display of its own, which nobody sees"
+    where_zh = os.environ.get("DISPLAY") or "自建的不可见显示器"
+    return passed("recording", f"`record` films with sound on {where}", f"`record` 可在{where_zh}上录制屏幕与声音")
+
+
 def check_disk(home: Path) -> Diagnosis:
     """Report the free space where captures are kept."""
     place = next(folder for folder in (home, *home.parents) if folder.is_dir())

@@ -42,6 +42,7 @@ def all_checks(*, third_party: bool) -> list[Check]:
         Check(id="browser", look=diagnosis.check_browser),
         Check(id="interfaces", look=diagnosis.check_interfaces),
         Check(id="fonts", look=diagnosis.check_fonts),
+        Check(id="recording", look=diagnosis.check_recording),
         Check(id="sm3", look=diagnosis.check_sm3),
         Check(id="environment", look=diagnosis.check_environment),
         Check(id="disk", look=partial(diagnosis.check_disk, home)),

@@ -52,6 +52,12 @@ _MEMBERS = (
         zh="显示证据包自述的内容,不作核验。",
     ),
     Member(
+        "compare",
+        "evidencekit_cli.commands.compare:compare",
+        en="Seal a table of captures of the same address.",
+        zh="将同一网址的多次取证对照成表并封存。",
+    ),
+    Member(
         "redact",
         "evidencekit_cli.commands.redact:redact",
         en="Make an edition that withholds named parts.",

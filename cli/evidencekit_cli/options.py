@@ -102,6 +102,19 @@ def output_option(function: Function) -> Function:
     )(function)
 
 
+def profile_option(function: Function) -> Function:
+    """Add `--browser-profile`: work on a copy of a profile that was used before."""
+    from pathlib import Path
+
+    return option(
+        "--browser-profile",
+        type=click.Path(path_type=Path, exists=True, file_okay=False),
+        metavar="DIR",
+        en="Work on a copy of this profile; needs --account-owner.",
+        zh="使用该浏览器配置的副本,须给出 --account-owner。",
+    )(function)
+
+
 def tsa_option(function: Function) -> Function:
     """Add `--tsa`: who stamps."""
     return option(

@@ -8,6 +8,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from evidencekit import notary
+from evidencekit.capture.launcher import BrowserOptions
 from evidencekit.capture.request import CaptureRequest, Mode, ProcessKind, ProcessRequest
 from evidencekit.capture.steps import Step, Verb, read_script
 from evidencekit.errors import EvidenceError, UsageError
@@ -50,6 +51,7 @@ def preserve(session: Session, options: CaptureOptions) -> ExitCode:
         # First what needs no home: a mistyped command makes no keys.
         steps = read_script(options["script"]) if options["script"] is not None else ()
         urls, steps = _begin(options, stack, steps)
+        process = _process(options, steps)
         _check_batch(options)
         home, settings = open_home()
         for lost in recover(home):
@@ -57,7 +59,7 @@ def preserve(session: Session, options: CaptureOptions) -> ExitCode:
         if not options["demo"]:
             settings = ask_once(session, home.path, settings, options)
         announce_keys(session, home, stack)
-        request = replace(_request(options, settings, urls), process=_process(options, steps))
+        request = replace(_request(options, settings, urls), process=process)
         cancel = stack.enter_context(stop_requested(lambda: session.note(STOPPING)))
         tsas = authorities_of(options["tsas"], settings, alone=_alone(options, settings))
 
@@ -75,6 +77,7 @@ def preserve(session: Session, options: CaptureOptions) -> ExitCode:
                 on_event=progress.on_event if progress is not None else None,
                 cancel=cancel,
                 output=output,
+                browser=BrowserOptions(profile=options["browser_profile"]),
                 sources=sources_of(settings),
             )
 
@@ -177,10 +180,11 @@ def _process(options: CaptureOptions, steps: tuple[Step, ...]) -> ProcessRequest
             "the script only opens a page; capture the page without --script, or add steps such as shot",
             "脚本只打开了一个网页；请不用 --script 直接取证，或加入 shot 等步骤",
         )
-    if options["account_owner"] or options["rights"] or options["video"]:
+    owner = options["account_owner"] if options["browser_profile"] is None else None
+    if owner or options["rights"] or options["video"]:
         raise UsageError(
-            "--account-owner, --rights and --video belong to --script or to `evidencekit record`",
-            "--account-owner、--rights、--video 仅用于 --script 或 `evidencekit record`",
+            "--rights and --video belong to --script or `evidencekit record`, --account-owner to --browser-profile too",
+            "--rights、--video 仅用于 --script 或 `evidencekit record`,--account-owner 另可用于 --browser-profile",
         )
     return None
 
@@ -208,6 +212,7 @@ def _request(options: CaptureOptions, settings: Settings, urls: tuple[str, ...])
         third_party=not _alone(options, settings),
         include_secrets=options["include_secrets"],
         strict=options["strict"],
+        profile_owner=(options["account_owner"] or "") if options["browser_profile"] is not None else "",
         dismiss_banners=options["dismiss_banners"],
         isolate=options["isolate"],
         packets=options["pcap"],

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from evidencekit import notary
 from evidencekit.capture.control import Control, EndProcess
+from evidencekit.capture.launcher import BrowserOptions
 from evidencekit.capture.request import CaptureRequest, Mode, ProcessKind, ProcessRequest
 from evidencekit.recovery import recover
 from evidencekit_cli.capture_options import WhoOptions
@@ -46,6 +47,7 @@ class RecordOptions(WhoOptions):
 
     url: str
     account_owner: str | None
+    browser_profile: Path | None
     rights: str | None
     duration: float | None
     video: bool
@@ -91,6 +93,7 @@ def record(session: Session, options: RecordOptions) -> ExitCode:
             matter=options["matter"],
             on_event=lambda step, detail: _show(session, step, detail),
             output=options["output"],
+            browser=BrowserOptions(profile=options["browser_profile"]),
             sources=sources_of(settings),
             control=control,
         )
@@ -111,6 +114,7 @@ def _request(options: RecordOptions, settings: Settings, *, alone: bool) -> Capt
         third_party=not alone,
         include_secrets=options["include_secrets"],
         strict=options["strict"],
+        profile_owner=(options["account_owner"] or "") if options["browser_profile"] is not None else "",
         process=ProcessRequest(
             kind=ProcessKind.RECORD,
             account_owner=options["account_owner"] or "",

@@ -103,7 +103,8 @@ class BrowserOptions:
 
     `extra_args` are recorded. `home` replaces HOME, so that another NSS trust store applies. `sandbox` None means on,
     except for root, where Chromium refuses it. `headed` shows a window and lets it be heard, on the display that
-    `environment` names (variables that are added to ours).
+    `environment` names (variables that are added to ours). `profile` is a user's own, of which a session works on a
+    copy; None for a fresh one.
     """
 
     binary: BrowserBinary | None = None
@@ -111,6 +112,7 @@ class BrowserOptions:
     home: Path | None = None
     sandbox: bool | None = None
     headed: bool = False
+    profile: Path | None = None
     environment: Mapping[str, str] = field(default_factory=dict[str, str])
 
 

@@ -196,7 +196,7 @@ class ProcessRun:
 
     async def _do(self, step: Step) -> None:
         if step.verb is Verb.TAB:
-            self._choose_tab(step)
+            await self._choose_tab(step)
         elif step.verb is Verb.DEED:
             self._log_deed(Deed(step.arguments[0]))
         elif step.verb in {Verb.SHOT, Verb.MARKER}:
@@ -231,10 +231,12 @@ class ProcessRun:
             raise CaptureError("no tab is open any more", "已没有打开的标签页")
         return found
 
-    def _choose_tab(self, step: Step) -> None:
+    async def _choose_tab(self, step: Step) -> None:
+        """Work in another tab from now on, in front: one that is hidden is neither drawn nor takes input in time."""
         wanted = int(step.arguments[0])
         for target in self._studio.recorder.targets.pages():
             if self._happenings.tab_of(target) == wanted:
+                await self._studio.session_of(target.session).call("Page.bringToFront")
                 self._chosen = target.session
                 return
         raise CaptureError(f"there is no tab {wanted}", f"没有第 {wanted} 个标签页")

@@ -84,6 +84,8 @@ class CaptureRequest:
     process: ProcessRequest | None = None
     isolate: bool = False
     packets: bool = False
+    profile_owner: str = ""
+    """Whose browser profile the session works on a copy of; empty for a fresh one."""
     limits: Limits = field(default_factory=Limits)
 
 

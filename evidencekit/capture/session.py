@@ -23,6 +23,7 @@ from evidencekit.capture.networkreport import network_files
 from evidencekit.capture.privacy import PrivateTexts
 from evidencekit.capture.processrun import ProcessRun
 from evidencekit.capture.processstage import open_stage
+from evidencekit.capture.profilecopy import copy_profile
 from evidencekit.capture.request import check_request
 from evidencekit.capture.shortfalls import given_up, unguarded
 from evidencekit.capture.staging import Staging
@@ -171,9 +172,14 @@ class _Run:
             binary = await self.supervisor.run(asyncio.to_thread(find_browser))
         log = network_log(request, staging)
         settings = (*settings_of(request), *(() if log is None else log.flags), *enclosure.flags)
+        held = None
+        if self.options.profile is not None:
+            held = await self.supervisor.run(asyncio.to_thread(copy_profile, self.options.profile, staging.profile))
+            journal.border("browser.profile_copied", request.profile_owner, files=held.files)
         launch = enclosure.around(prepare_launch(stage.options, staging.profile, settings, request.timezone))
         ready = threading.Event()
         where = probed_places(binary, launch, self.options.home, staging.profile, self.sources)
+        where = replace(where, held=held)
         probing = asyncio.create_task(asyncio.to_thread(probe_surroundings, request, where, ready))
         async with AsyncExitStack() as opened:
             opened.callback(ready.set)

@@ -60,6 +60,10 @@ def chosen_transformations(request: CaptureRequest, options: BrowserOptions) -> 
     if options.home is not None:
         en = "the browser ran with another home folder, so with its own certificate store"
         chosen.append(("browser.home", Text(en=en, zh="浏览器使用了另一个主目录，因而使用该目录的证书库")))
+    if options.profile is not None:
+        en = f"the browser ran on a copy of the profile of {request.profile_owner}, signed in where that was"
+        zh = f"浏览器使用 {request.profile_owner} 的配置副本运行，其登录状态随之有效"
+        chosen.append(("browser.profile", Text(en=en[:500], zh=zh[:500])))
     for argument in options.extra_args:
         en, zh = f"the browser was started with {argument}", f"浏览器以 {argument} 启动"
         chosen.append(("browser.argument", Text(en=en[:500], zh=zh[:500])))

@@ -51,11 +51,18 @@ def _chain(page: PageResult, lines: tuple[Line, ...], by_id: dict[str, Line]) ->
     first = next((line for line in own if _bare(line.url) == wanted), None)
     if first is None:  # the log shows an address with its secrets masked
         first = next((line for line in own if _MASK in line.url and _origin(line.url) == _origin(wanted)), None)
+    if first is None:  # a shot of what an earlier part of the session had opened
+        before = (line for line in reversed(lines) if _is_before(line, page) and line.kind in {_DOCUMENT, ""})
+        first = next((line for line in before if _bare(line.url) == wanted), None)
     chain: list[Line] = []
     while first is not None and first not in chain:
         chain.append(first)
         first = by_id.get(first.redirected_to)
     return chain
+
+
+def _is_before(line: Line, page: PageResult) -> bool:
+    return line.page != "" and (len(line.page), line.page) < (len(page.id), page.id)
 
 
 def _compare(judged: Judgement, record: Record, page: PageResult, chain: list[Line]) -> None:

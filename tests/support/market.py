@@ -76,6 +76,8 @@ class _Market(BaseHTTPRequestHandler):
         path = urlsplit(self.path).path
         if path == "/tone.wav":
             self._answer(_TONE, "audio/wav")
+        elif path == "/enter":  # as after a sign-in that is remembered
+            self._go("/", f"sid={SESSION}; Max-Age=86400; HttpOnly")
         elif path == "/invoice":
             self._answer(b"%PDF-1.4 invoice 2026-0001", "application/pdf", 'attachment; filename="invoice.pdf"')
         elif f"sid={SESSION}" not in (self.headers.get("Cookie") or "") and path != "/login":

@@ -16,6 +16,7 @@ from evidencekit_cli.options import (
     language_option,
     output_option,
     post_quantum_option,
+    profile_option,
     tsa_option,
 )
 
@@ -86,6 +87,7 @@ if TYPE_CHECKING:
 )
 @option("--video", is_flag=True, en="Film the screen of a script.", zh="录制脚本执行时的屏幕。")
 @option("--demo", is_flag=True, en="Capture the bundled demonstration shop.", zh="固定自带的演示商店,无需联网。")
+@profile_option
 @output_option
 @option(
     "--mode",

@@ -14,6 +14,7 @@ from evidencekit_cli.options import (
     json_option,
     language_option,
     output_option,
+    profile_option,
     tsa_option,
 )
 
@@ -72,6 +73,7 @@ if TYPE_CHECKING:
     en="Stamp the film so often.",
     zh="每隔若干秒为录像加盖时间戳。",
 )
+@profile_option
 @output_option
 @option(
     "--mode",

@@ -16,6 +16,8 @@ from evidencekit.model import JsonValue, Text
 if TYPE_CHECKING:
     from datetime import datetime
 
+    from evidencekit.capture.profilecopy import HeldProfile
+
 
 RESOLVERS = ("223.5.5.5", "119.29.29.29")
 """Public DNS resolvers of Alibaba Cloud and DNSPod, which answer in China."""
@@ -103,6 +105,7 @@ class ProbeOptions:
         browser: `None` when it is not known yet.
         profile: the browser's profile folder.
         profile_ready_at: when the profile was made; files in it that are older were there before.
+        held: what the profile held that this one is a copy of; None for a fresh one.
         home: the home whose trust store the browser uses.
         resolvers: addresses of independent DNS resolvers, `address` or `address:port`.
         time_servers: NTP servers, `host` or `host:port`.
@@ -117,6 +120,7 @@ class ProbeOptions:
     browser: BrowserFacts | None = None
     profile: Path | None = None
     profile_ready_at: datetime | None = None
+    held: HeldProfile | None = None
     home: Path = field(default_factory=Path.home)
     environment: Mapping[str, str] = field(default_factory=lambda: dict(os.environ))
     hosts_file: Path = _HOSTS_FILE

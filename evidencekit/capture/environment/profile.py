@@ -21,6 +21,7 @@ from evidencekit.model import Text
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from evidencekit.capture.profilecopy import HeldProfile
     from evidencekit.model import JsonValue
 
 _MOST_FILES = 20_000
@@ -58,6 +59,8 @@ def probe_profile(context: ProbeContext) -> Observation:
     options = context.options
     if options.profile is None or options.profile_ready_at is None:
         return not_performed("no profile is known", "尚未确定浏览器配置目录")
+    if options.held is not None:
+        return _of_copy(options.held)
     before = options.profile_ready_at.timestamp()
     old, seen = [], 0
     for file in _files(options.profile):
@@ -80,6 +83,25 @@ def probe_profile(context: ProbeContext) -> Observation:
         )
     return passed(
         "the profile is new: no cache, no history, no extension", "浏览器配置为全新：无缓存、无历史、无扩展", observed
+    )
+
+
+def _of_copy(held: HeldProfile) -> Observation:
+    """A copy of somebody's profile: what it held, by count; never a value."""
+    count, history = sum(held.cookies.values()), "?" if held.history is None else str(held.history)
+    observed: dict[str, JsonValue] = {
+        "copied_files": held.files,
+        "cookies": dict(held.cookies),
+        "extensions": list(held.extensions),
+        "history": held.history,
+    }
+    return warned(
+        f"the session ran on a copy of a profile that was used before: {count} cookies of {len(held.cookies)} hosts, "
+        f"{len(held.extensions)} extensions (not loaded), "
+        f"{history} addresses in its history; caches were left behind",
+        f"使用了既有浏览器配置的副本：{len(held.cookies)} 个主机的 {count} 个 Cookie、"
+        f"{len(held.extensions)} 个扩展(未加载)、历史记录 {history} 条；缓存未复制",
+        observed,
     )
 
 

@@ -201,3 +201,18 @@ def test_warnings_are_3_and_information_is_0() -> None:
     calm = [passed("a", "p", "p"), informed("b", "i", "i")]
     assert exit_status(calm) is ExitCode.OK
     assert exit_status([*calm, warned("c", "w", "w")]) is ExitCode.UNDECIDED
+
+
+def test_what_a_recording_needs_is_named_and_changes_no_status(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("ffmpeg", "setpriv"):
+        (tmp_path / name).write_text("#!/bin/sh\n")
+        (tmp_path / name).chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.delenv("DISPLAY", raising=False)
+    found = diagnosis.check_recording()
+    assert found.condition is Condition.INFO
+    assert "apt-get install pulseaudio xvfb" in found.sentence.en
+    monkeypatch.setenv("DISPLAY", ":7")
+    (tmp_path / "pulseaudio").symlink_to(tmp_path / "ffmpeg")
+    assert diagnosis.check_recording().condition is Condition.PASS
+    assert exit_status([found]) == 0
