@@ -42,6 +42,10 @@ _BULKY: Final = frozenset(
         "URL_REQUEST_JOB_FILTERED_BYTES_READ",
     }
 )
+_NOTHING_ASKED: Final = frozenset({None, -400})
+"""Ends of a request that never left the browser: none, and a cache that has not what was asked of it alone
+(ERR_CACHE_MISS), as when the browser looks up its own copies for a listing of styles."""
+
 _NO_PARTITIONS: Final = frozenset({"", "null null", "null"})
 
 
@@ -127,7 +131,7 @@ class NetworkLog:
         """
         made: list[Exchange] = []
         for hop in self.matcher.left():
-            if self.is_of_a_page(hop) and (hop.sent or hop.net_error is not None):
+            if self.is_of_a_page(hop) and (hop.sent or hop.net_error not in _NOTHING_ASKED):
                 number = first + len(made)
                 found = exchange_of_hop(number, hop, self.index, self.reader.offset_ms or 0, self._wire(hop))
                 made.append(self._decoded(found))
