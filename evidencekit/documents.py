@@ -17,6 +17,7 @@ from evidencekit.hashing.records import parse_records
 from evidencekit.ledger.proof import check_proof
 from evidencekit.report.certificate import footer_template, header_template, render_certificate
 from evidencekit.report.chronology import stages_of
+from evidencekit.report.compactpdf import compact
 from evidencekit.report.fields import CertificateData, IssueFacts, LedgerFacts, ReportData, SignerFacts, TokenFacts
 from evidencekit.report.forensic import render_report
 from evidencekit.report.gathering import (
@@ -112,6 +113,7 @@ def _write_documents(folder: Path, setting: Setting, printing: Printing, at: dat
     _write(folder, paths.REPORT_HTML, render_report(report).encode())
     _write(folder, paths.VERIFY_HTML, verifier_page())
     printing.wait()
+    _write(folder, paths.CERTIFICATE_PDF, compact(_read(folder, paths.CERTIFICATE_PDF)))
     if setting.seal_pdf is not None:
         _write(folder, paths.CERTIFICATE_PDF, setting.seal_pdf(_read(folder, paths.CERTIFICATE_PDF)))
     facts = VerifyFacts(
