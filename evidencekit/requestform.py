@@ -30,6 +30,7 @@ def request_value(request: CaptureRequest) -> Mapping[str, JsonValue]:
         "include_secrets": request.include_secrets,
         "strict": request.strict,
         "dismiss_banners": request.dismiss_banners,
+        "headed": request.headed,
         "isolate": request.isolate,
         "packets": request.packets,
         "limits": {each.name: _number(getattr(limits, each.name)) for each in fields(limits)},

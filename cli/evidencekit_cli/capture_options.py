@@ -46,6 +46,7 @@ class CaptureOptions(WhoOptions):
     include_secrets: bool
     strict: bool
     dismiss_banners: bool
+    headed: bool
     isolate: bool
     pcap: bool
     post_quantum: bool

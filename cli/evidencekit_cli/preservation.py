@@ -214,6 +214,7 @@ def _request(options: CaptureOptions, settings: Settings, urls: tuple[str, ...])
         strict=options["strict"],
         profile_owner=(options["account_owner"] or "") if options["browser_profile"] is not None else "",
         dismiss_banners=options["dismiss_banners"],
+        headed=options["headed"],
         isolate=options["isolate"],
         packets=options["pcap"],
     )

@@ -38,23 +38,25 @@ class Stage:
 async def open_stage(
     request: CaptureRequest, options: BrowserOptions, desk: Desk, on_segment: OnSegment | None
 ) -> AsyncGenerator[Stage]:
-    """Open the screen and start the film, where the request asks for a process that needs them.
+    """Open the screen and start the film, where the request asks for a window or a process that needs them.
 
     Raises:
         BrowserError: there is no display, or the film does not start.
     """
     process = request.process
-    if process is None or (process.kind is ProcessKind.SCRIPT and not process.video):
+    alone = process is None or (process.kind is ProcessKind.SCRIPT and not process.video)
+    if alone and not request.headed:
         yield Stage(options=options)
         return
+    video = process is not None and process.video
     async with AsyncExitStack() as stack:
         screen = await stack.enter_async_context(
-            open_screen(desk.staging.root, width_px=request.width_px, height_px=request.height_px, sound=process.video)
+            open_screen(desk.staging.root, width_px=request.width_px, height_px=request.height_px, sound=video)
         )
         desk.journal.border("process.screen", screen.display, virtual=screen.virtual, sound=screen.sound)
         headed = replace(options, headed=True, environment={**options.environment, **screen.environment})
-        if not process.video:
-            yield Stage(options=headed, not_performed=(_NO_FILM,))
+        if process is None or not process.video:
+            yield Stage(options=headed, not_performed=() if alone else (_NO_FILM,))
             return
         film = Film(screen, desk, segment_s=process.segment_s, on_segment=on_segment)
         await film.start()

@@ -81,6 +81,8 @@ class CaptureRequest:
     strict: bool = False
     """Stop before navigation when a probe of the environment sees a sign of forgery."""
     dismiss_banners: bool = False
+    headed: bool = False
+    """Show a window, on a private screen where there is none."""
     process: ProcessRequest | None = None
     isolate: bool = False
     packets: bool = False

@@ -104,6 +104,7 @@ if TYPE_CHECKING:
 @option("--allow-tls-errors", is_flag=True, en="Capture in spite of TLS errors.", zh="证书有误时仍然取证并注明。")
 @option("--allow-http-errors", is_flag=True, en="Capture HTTP error pages.", zh="固定 HTTP 错误页面并注明。")
 @option("--no-third-party", is_flag=True, en="Ask nobody but the site itself.", zh="除目标网站外不联系任何第三方。")
+@option("--headed", is_flag=True, en="Show a window (Xvfb without a display).", zh="有界面模式(无显示器时用 Xvfb)。")
 @option(
     "--dismiss-banners",
     is_flag=True,

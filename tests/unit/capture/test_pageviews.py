@@ -15,6 +15,7 @@ from evidencekit.capture.pagefacts import glyph_sentence
 from evidencekit.capture.request import CaptureRequest
 from evidencekit.capture.session import capture_session
 from evidencekit.hashing.chainlog import ChainWriter
+from tests.support.pictures import rows_of
 from tests.support.site import HTML, serve
 from tests.support.tools import missing, program
 
@@ -191,6 +192,36 @@ def test_the_har_satisfies_its_judge(views: Views, tmp_path: Path) -> None:
     )
     judged = subprocess.run([program("node"), "-e", script], cwd=tmp_path, capture_output=True, text=True, check=False)
     assert judged.stdout == "lawful\n", judged.stdout[:2000] + judged.stderr[-500:]
+
+
+def test_a_window_on_request_is_recorded_and_pictures_alike(tmp_path: Path) -> None:
+    program("Xvfb")
+    page = b"<!doctype html><title>w</title><style>body{margin:0}div{height:100px}</style>" + b"".join(
+        b"<div style='background:rgb(%d,%d,77)'></div>" % (n % 256, n // 256) for n in range(175)
+    )
+    with (
+        serve(lambda _: (200, HTML, page)) as base,
+        ChainWriter(tmp_path / "worklog.jsonl", format_name="worklog", capture_id=CAPTURE_ID) as worklog,
+    ):
+        capture = asyncio.run(
+            capture_session(
+                CaptureRequest(urls=(base,), allow_private=True, third_party=False, headed=True),
+                capture_id=CAPTURE_ID,
+                staging=tmp_path / "staging",
+                worklog=worklog,
+                on_root=lambda *_: None,
+                options=BrowserOptions(binary=find_browser()),
+            )
+        )
+    views = Views(tmp_path, capture)
+    facts = json.loads(views.read("rendering.json"))
+    assert facts["headless"] is False
+    assert "Headless" not in facts["seen_by_page"]["user_agent"]
+    assert (capture.pages[0].width_px, capture.pages[0].height_px) == (1280, 17_500)
+    assert b"process.screen" in (tmp_path / "worklog.jsonl").read_bytes()
+    # Chromium with a window was once wrong below 16,384 px: look at every row.
+    rows = rows_of(views.read("screenshot.png"))
+    assert [row[:3] for row in rows] == [bytes((y // 100 % 256, y // 100 // 256, 77)) for y in range(17_500)]
 
 
 def test_characters_without_a_font_are_named() -> None:

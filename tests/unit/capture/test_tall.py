@@ -5,9 +5,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import json
-import struct
 import subprocess
-import zlib
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
@@ -27,6 +25,7 @@ from evidencekit.capture.staging import Staging
 from evidencekit.capture.tallpicture import keep_tall_picture
 from evidencekit.capture.visitnotes import VisitNotes
 from evidencekit.errors import FormatError
+from tests.support.pictures import rows_of
 from tests.support.tools import program
 
 if TYPE_CHECKING:
@@ -49,28 +48,6 @@ _PAGE = (
         for n in range(HEIGHT // 300)
     )
 )
-
-
-def _rows(png: bytes) -> list[bytes]:
-    """The rows of a picture that was filtered with None and Up alone, as Chromium's fast encoder does."""
-    at, packed = 8, b""
-    width, height = struct.unpack(">II", png[16:24])
-    while at < len(png):
-        (size,) = struct.unpack_from(">I", png, at)
-        packed += png[at + 8 : at + 8 + size] if png[at + 4 : at + 8] == b"IDAT" else b""
-        at += 12 + size
-    plain, stride = zlib.decompress(packed), width * 3
-    low, high = int.from_bytes(b"\x7f" * stride), int.from_bytes(b"\x80" * stride)
-    rows, above = [], 0
-    for number in range(height):
-        start = number * (stride + 1)
-        row = int.from_bytes(plain[start + 1 : start + 1 + stride])
-        assert plain[start] in {0, 2}, "another filter: extend this reader"
-        if plain[start] == 2:  # bytewise sum of this row and the one above
-            row = ((row & low) + (above & low)) ^ ((row ^ above) & high)
-        rows.append(row.to_bytes(stride))
-        above = row
-    return rows
 
 
 @dataclass(frozen=True)
@@ -116,7 +93,7 @@ def _tall(folder: Path) -> Tall:
     whole = staging.register(notes.path("screenshot.png"), role="screenshot", media_type="image/png", page="0001")
     assert keep_tall_picture(staging, notes, whole, picture) is None
     place = staging.bundle / "capture/pages/0001"
-    return Tall(staging, notes, picture, bands, place, _rows((place / "screenshot.png").read_bytes()))
+    return Tall(staging, notes, picture, bands, place, rows_of((place / "screenshot.png").read_bytes()))
 
 
 def test_every_window_is_in_the_picture_to_the_pixel(tall: Tall) -> None:
@@ -124,7 +101,7 @@ def test_every_window_is_in_the_picture_to_the_pixel(tall: Tall) -> None:
     assert len(rows) == tall.picture.height_px == HEIGHT
     different = []
     for top, png in tall.bands.items():
-        window = _rows(png)
+        window = rows_of(png)
         different += [top] if rows[top : top + len(window)] != window else []
     assert different == []
     assert len(tall.bands) > 90
@@ -139,7 +116,7 @@ def test_tiles_are_the_picture_and_their_index_says_where(tall: Tall) -> None:
         png = (tall.folder / tile["file"]).read_bytes()
         assert hashlib.sha256(png).hexdigest() == tile["sha256"]
         if tile["top"] in {0, 8_000, 56_000}:
-            assert _rows(png) == rows[tile["top"] : tile["top"] + tile["height"]]
+            assert rows_of(png) == rows[tile["top"] : tile["top"] + tile["height"]]
     roles = [each.role for each in tall.staging.artifacts]
     assert roles.count("screenshot.tile") == len(index["tiles"]) == 8
     assert {"screenshot.tiles", "screenshot.pdf"} < set(roles)

@@ -59,3 +59,11 @@ def test_a_list_that_is_no_list_is_refused(tmp_path: Path, data: bytes) -> None:
 def test_a_missing_list_is_named(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="nowhere"):
         gather_urls([], str(tmp_path / "nowhere"))
+
+
+def test_every_option_of_capture_is_declared_and_typed() -> None:
+    from evidencekit_cli.capture_options import CaptureOptions
+    from evidencekit_cli.commands.capture import capture
+
+    declared = {each.name for each in capture.params if each.expose_value}
+    assert declared == set(CaptureOptions.__annotations__)
