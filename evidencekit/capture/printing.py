@@ -19,7 +19,7 @@ from evidencekit.capture.rendering import pdf
 from evidencekit.errors import BrowserError
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Generator, Mapping
+    from collections.abc import AsyncGenerator, Generator, Mapping
     from pathlib import Path
 
     from evidencekit.model import JsonValue
@@ -65,7 +65,7 @@ class Press:
 
 
 @asynccontextmanager
-async def open_press(*, workdir: Path, options: BrowserOptions) -> AsyncIterator[Press]:
+async def open_press(*, workdir: Path, options: BrowserOptions) -> AsyncGenerator[Press]:
     """Start a browser that prints, and end it.
 
     Args:
