@@ -17,6 +17,7 @@ import json
 import os
 import random
 import shutil
+import signal
 import statistics
 import subprocess
 import sys
@@ -37,7 +38,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-PATIENCE_S = 300.0
+PATIENCE_S = 900.0
 TICK = os.sysconf("SC_CLK_TCK")
 PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
 FLOOR = "floor"
@@ -201,6 +202,10 @@ def measured(arguments: list[str], environment: dict[str, str], allowed: tuple[i
     meter = Meter(process.pid)
     try:
         _, errors = process.communicate(timeout=PATIENCE_S)
+    except subprocess.TimeoutExpired:
+        os.killpg(process.pid, signal.SIGKILL)  # a session of its own: this process and what it started
+        process.wait()
+        raise
     finally:
         wall, cpu = time.monotonic() - begun, meter.stop()
     if process.returncode not in allowed:
