@@ -36,6 +36,8 @@ _WITHHELD = re.compile(r"\[withheld:[a-z_, -]{1,80}\]")
 _ELLIPSIS = re.compile(r"\s*(?:…|\.\.\.|……)\s*$")
 _ATOM = re.compile(r"\d+(?:[.,:'’\u202f\u00a0 ]\d+)*|[^\W\d_]+(?:['’][^\W\d_]+)*|[^\w\s]|_")
 _GROUPS = re.compile(r"[,'’\u202f\u00a0 ]")
+_SAYS = re.compile(r"[^\W_]")
+_LETTER = re.compile(r"[^\W\d_]")
 _ONE_NUMBER = re.compile(r"\d+(?:[.,]\d+)*")
 _AROUND_NUMBERS: Final = "¥￥$€£%#()[]+-–−:：/*×~≈<>"
 _WIDE = re.compile("[\u2e80-\u9fff\uac00-\ud7af\uf900-\ufaff\U00020000-\U0003ffff]")
@@ -100,7 +102,7 @@ def _different(runs: Iterable[Run]) -> dict[str, Run]:
     for run in runs:
         text = _WITHHELD.sub(" ", run.text)
         key = squeeze(text)
-        if any(character.isalnum() for character in key):
+        if _SAYS.search(key):
             found.setdefault(key, run)
     return found
 
@@ -146,7 +148,7 @@ class _Work:
     def direct(self, key: str) -> Source | None:
         """A number alone must be said by a source; a text with letters may stand anywhere in one."""
         corpus = self._corpus
-        if not any(character.isalpha() for character in key):
+        if not _LETTER.search(key):
             number = key.strip(_AROUND_NUMBERS)
             return self._number(number) if _ONE_NUMBER.fullmatch(number) else corpus.find(key)
         known = corpus.index.pieces.get(core(key)) if len(key) <= MAX_PIECE_CHARS else None

@@ -135,9 +135,13 @@ class _Index:
     def pieces(self) -> dict[str, Source]:
         found: dict[str, Source] = {}
         for source in self._sources:
-            for piece in _DELIMITERS.split(source.text):
-                if 0 < len(piece) <= 2 * MAX_PIECE_CHARS:
-                    found.setdefault(core(piece), source)
+            # Code repeats itself, and most of it is plain words: each different piece is looked at once.
+            pieces = set(_DELIMITERS.split(source.text.lower()))
+            own = dict.fromkeys(filter(str.isalnum, pieces), source)
+            own.update(
+                (core(each), source) for each in pieces if not each.isalnum() and len(each) <= 2 * MAX_PIECE_CHARS
+            )
+            found = own | found
         found.pop("", None)
         return found
 
@@ -170,7 +174,8 @@ class _Index:
 
 def core(text: str) -> str:
     """Give a piece without white space and the punctuation at its ends."""
-    return squeeze(text.strip(_EDGES))
+    bare = text.strip(_EDGES)
+    return bare.lower() if bare.isascii() and " " not in bare else squeeze(bare)
 
 
 def scripts_of(source: Source) -> Iterator[str]:

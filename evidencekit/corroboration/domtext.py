@@ -75,7 +75,8 @@ class Dom:
 @dataclass(slots=True)
 class _Open:
     tag: str
-    names: tuple[str, ...]
+    near: tuple[tuple[str, ...], ...]
+    """Its own names, then those of the nearest named elements around it."""
     hidden: bool
     shadow: bool
 
@@ -126,10 +127,11 @@ class _Scan:
         if len(self.runs) >= MAX_RUNS:
             self.cut = True
             return
-        near = [each.names for each in reversed(self._stack[-40:]) if each.names][:_MAX_NAMED]
-        tag = "" if top is None else top.tag
-        shadow = top is not None and top.shadow
-        self.runs.append(Run(text=plain(text[:MAX_RUN_CHARS]), tag=tag, names=tuple(near), shadow=shadow))
+        text = plain(text[:MAX_RUN_CHARS])
+        if top is None:
+            self.runs.append(Run(text=text, tag="", names=()))
+        else:
+            self.runs.append(Run(text=text, tag=top.tag, names=top.near, shadow=top.shadow))
 
     def _tag(self, tag: str, attributes: str, at: int, *, closing: bool) -> int:
         if closing:
@@ -138,9 +140,7 @@ class _Scan:
         self.tags[tag] = self.tags.get(tag, 0) + 1
         if tag in _RAW:
             return self._raw(tag, at)
-        found = {
-            match[1].lower(): plain(match[2] or match[3] or match[4] or "") for match in _ATTRIBUTE.finditer(attributes)
-        }
+        found = _attributes(attributes) if attributes else {}
         if tag == "img" and found.get("src"):
             self.images.append(found["src"])
         elif tag == "base" and not self.base:
@@ -149,10 +149,12 @@ class _Scan:
             return at
         above = self._stack[-1] if self._stack else None
         root = tag == "template" and "shadowrootmode" in found
+        names = _names_of(tag, found) if found or "-" in tag else ()
+        around = () if above is None else above.near
         self._stack.append(
             _Open(
                 tag=tag,
-                names=_names_of(tag, found),
+                near=(names, *around[: _MAX_NAMED - 1]) if names else around,
                 hidden=(above is not None and above.hidden) or tag == "head" or (tag == "template" and not root),
                 shadow=root or (above is not None and above.shadow),
             )
@@ -172,6 +174,10 @@ class _Scan:
         if tag == "title" and not self.title and not any(each.tag == "svg" for each in self._stack):
             self.title = plain(self._source[at:end]).strip()[:MAX_RUN_CHARS]
         return end
+
+
+def _attributes(written: str) -> dict[str, str]:
+    return {match[1].lower(): plain(match[2] or match[3] or match[4] or "") for match in _ATTRIBUTE.finditer(written)}
 
 
 def _names_of(tag: str, attributes: dict[str, str]) -> tuple[str, ...]:

@@ -6,10 +6,8 @@ from collections import Counter
 from typing import TYPE_CHECKING, Final
 from urllib.parse import urljoin
 
-from evidencekit.corroboration.domtext import read_dom
 from evidencekit.corroboration.painted import Image, painted_of
 from evidencekit.corroboration.record import Judgement
-from evidencekit.corroboration.texts import MAX_DOM_BYTES
 from evidencekit.model import Text
 
 if TYPE_CHECKING:
@@ -69,10 +67,8 @@ def _images_of(record: Record, page: PageResult) -> Iterator[Image]:
     if painted is not None:
         yield from painted.images
         return
-    name = f"capture/pages/{page.id}/dom.html"
-    data = record.read(name) if name in record.names else None
-    if data is not None and len(data) <= MAX_DOM_BYTES:
-        dom = read_dom(data.decode("utf-8", "replace"))
+    dom = record.dom(f"capture/pages/{page.id}/dom.html")
+    if dom is not None:
         base = urljoin(page.final_url, dom.base)
         for source in dom.images:
             yield Image(kind="img", url=_joined(base, source))

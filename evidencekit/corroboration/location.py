@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 
-from evidencekit.corroboration.domtext import read_dom, squeeze
+from evidencekit.corroboration.domtext import squeeze
 from evidencekit.corroboration.painted import painted_of
 from evidencekit.corroboration.record import Judgement
 from evidencekit.model import Text
@@ -14,7 +14,6 @@ if TYPE_CHECKING:
     from evidencekit.corroboration.record import Line, Record
     from evidencekit.model import JsonValue, PageResult
 
-_HEAD_BYTES: Final = 1 << 20
 _MASK: Final = "[withheld:"
 _DOCUMENT: Final = "Document"
 _AGREED = Text(
@@ -113,10 +112,9 @@ def _compare_renderer(judged: Judgement, record: Record, page: PageResult) -> No
 def _titles(record: Record, page: PageResult) -> list[str]:
     found = []
     for name in ("dom-initial.html", "dom-initial.public.html", "dom.html"):
-        path = f"capture/pages/{page.id}/{name}"
-        data = record.read(path) if path in record.names else None
-        if data is not None:
-            found.append(read_dom(data[:_HEAD_BYTES].decode("utf-8", "replace")).title)
+        dom = record.dom(f"capture/pages/{page.id}/{name}")
+        if dom is not None:
+            found.append(dom.title)
     return found
 
 

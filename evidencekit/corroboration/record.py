@@ -6,7 +6,7 @@ import json
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
-from evidencekit.corroboration.domtext import squeeze
+from evidencekit.corroboration.domtext import Dom, read_dom, squeeze
 from evidencekit.corroboration.sources import Kind, Message, Source, kind_of, unescaped
 from evidencekit.errors import FormatError
 from evidencekit.model import Outcome, Text
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from evidencekit.model import JsonValue, PageResult
 
 MAX_FRAMES_BYTES: Final = 8 << 20
+MAX_DOM_BYTES: Final = 32 << 20
 _MAX_HEAD: Final = 1 << 20
 _ANSWERED: Final = frozenset({"recorded", "partial", "withheld", "not-retrievable"})
 _WITHOUT_BODY: Final = frozenset({101, 204, 205, 301, 302, 303, 304, 307, 308})
@@ -61,6 +62,16 @@ class Record:
     names: frozenset[str]
     read: Callable[[str], bytes | None]
     blocks: Callable[[Callable[[str, int], bool]], Iterator[tuple[str, bytes]]]
+    doms: dict[str, Dom | None] = field(default_factory=dict, compare=False, repr=False)
+    """Sources of pages that were read already, by path."""
+
+    def dom(self, path: str) -> Dom | None:
+        """Give what a page's serialised DOM says; None when it is not there or over `MAX_DOM_BYTES`."""
+        if path not in self.doms:
+            data = self.read(path) if path in self.names else None
+            long = data is None or len(data) > MAX_DOM_BYTES
+            self.doms[path] = None if long or data is None else read_dom(data.decode("utf-8", "replace"))
+        return self.doms[path]
 
 
 @dataclass(slots=True)

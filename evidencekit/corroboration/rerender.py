@@ -12,10 +12,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from evidencekit.corroboration.account import Account, account_for
-from evidencekit.corroboration.domtext import Dom, Run, read_dom, squeeze, visible
+from evidencekit.corroboration.domtext import Run, squeeze, visible
 from evidencekit.corroboration.pictures import TILE_PX, TOLERANCE, Measure
 from evidencekit.corroboration.record import Judgement
-from evidencekit.corroboration.texts import MAX_DOM_BYTES, corpus_of
+from evidencekit.corroboration.texts import corpus_of
 from evidencekit.model import Outcome, Text
 
 if TYPE_CHECKING:
@@ -98,7 +98,7 @@ def judge_rerender(record: Record, rerendered: Rerendered) -> Judgement:
 
 def _gone(record: Record, page: PageResult, again: RerenderedPage) -> list[str]:
     """Steady visible texts that neither a response holds nor the re-render shows."""
-    doms = [_dom(record, page, name) for name in ("dom-initial.html", "dom.html")]
+    doms = [record.dom(f"capture/pages/{page.id}/{name}") for name in ("dom-initial.html", "dom.html")]
     first, last = doms
     if last is None:
         return []
@@ -121,12 +121,6 @@ def _gone(record: Record, page: PageResult, again: RerenderedPage) -> list[str]:
         if not account.direct:
             gone.append(" ".join(run.text.split())[:120])
     return gone
-
-
-def _dom(record: Record, page: PageResult, name: str) -> Dom | None:
-    path = f"capture/pages/{page.id}/{name}"
-    data = record.read(path) if path in record.names else None
-    return None if data is None or len(data) > MAX_DOM_BYTES else read_dom(data.decode("utf-8", "replace"))
 
 
 def _note(judged: Judgement, page: PageResult, measure: Measure, gone: list[str]) -> None:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 from evidencekit.corroboration.account import Account, account_for
 from evidencekit.corroboration.corpus import read_corpus
-from evidencekit.corroboration.domtext import Dom, Run, read_dom, visible
+from evidencekit.corroboration.domtext import Dom, Run, visible
 from evidencekit.corroboration.painted import painted_of
 from evidencekit.corroboration.record import Judgement, messages_of, other_sources
 from evidencekit.model import Text
@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from evidencekit.corroboration.record import Record
     from evidencekit.model import JsonValue, PageResult
 
-MAX_DOM_BYTES: Final = 32 << 20
 _SHOWN: Final = 3
 _MAX_SOURCES: Final = 20
 _AGREED = Text(
@@ -72,10 +71,10 @@ def _doms_of(record: Record, page: PageResult, judged: Judgement) -> list[Dom]:
     """The untouched DOM and the final one; what was masked later stands beside the withheld original."""
     folder, found = f"capture/pages/{page.id}/", []
     for name in ("dom-initial.html", "dom-initial.public.html", "dom.html"):
-        data = record.read(folder + name) if folder + name in record.names else None
-        if data is not None and len(data) <= MAX_DOM_BYTES:
-            found.append(read_dom(data.decode("utf-8", "replace")))
-        elif data is not None:
+        dom = record.dom(folder + name)
+        if dom is not None:
+            found.append(dom)
+        elif folder + name in record.names and (record.read(folder + name) or b""):
             judged.open(f"{folder}{name} is too long to be compared", f"{folder}{name} 过长，未作比对")
     if not found:
         judged.skip(f"the source of page {page.id} is not there", f"缺少第 {page.id} 页的源码")

@@ -125,6 +125,27 @@ CLAIMS: tuple[Claim, ...] = (
         ),
     ),
     Claim(
+        id="agreement",
+        layer=Text(en="Texts, pictures, log of the same page", zh="同一网页的文字、图像与日志"),
+        requires=(
+            "archive.records",
+            "exchanges.corroborated",
+            "corroboration.text",
+            "corroboration.images",
+            "corroboration.location",
+            "corroboration.network",
+        ),
+        says=Text(
+            en="What the page shows, what its servers sent and what was logged corroborate each other.",
+            zh="网页所显示的内容、服务器发来的内容与请求日志相互印证。",
+        ),
+        limits=Text(
+            en="Not the truth of the content, nor a change that scripts could have made themselves; on a party's own "
+            "machine a forgery as a whole is not excluded.",
+            zh="不证明内容真实，不排除脚本自身可作出的改动；制作方控制环境的，不能排除整体伪造。",
+        ),
+    ),
+    Claim(
         id="opened",
         layer=Text(en="T_open, in the manifest", zh="启动时间戳（清单内）"),
         requires=("time.open", "seal.signature"),
@@ -244,7 +265,7 @@ _DEPOSIT_OPENED = Claim(
     limits=Text(en="Not that the files were made after it.", zh="不证明文件在该时间之后形成。"),
     anchored=True,
 )
-_OF_CAPTURES = frozenset({"environment", "exclusive", "record", "captured"})
+_OF_CAPTURES = frozenset({"agreement", "environment", "exclusive", "record", "captured"})
 """Claims about web pages, which no document about a deposit makes."""
 _OF_DEPOSITS = {claim.id: claim for claim in (_DEPOSIT_OPENED, _DEPOSIT_ANNOUNCED)}
 

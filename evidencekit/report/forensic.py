@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 from evidencekit.report import chronicle, deposits, particulars, proofs, scope, site
+from evidencekit.report.agreement import agreement
 from evidencekit.report.claims import NOT_NOTARIAL
 from evidencekit.report.elements import (
     badge,
@@ -253,6 +254,7 @@ def render_report(data: ReportData) -> str:
         proofs.ledger(facts),
         chronicle.custody(data.custody),
         _privacy(facts),
+        agreement(facts),
         _findings(facts),
         scope.scope(facts),
         _appendix(facts),

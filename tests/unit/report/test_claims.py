@@ -112,7 +112,7 @@ def test_anchors_from_the_bundle_itself_withdraw_all_anchored_claims() -> None:
 
 
 def test_a_stranger_without_anchors_gets_no_more_than_integrity_and_observation() -> None:
-    seen = {"integrity", "environment", "exclusive", "handshake", "record"}
+    seen = {"integrity", "environment", "exclusive", "handshake", "record", "agreement"}
     assert {claim.id for claim in granted(stranger_report())} == seen
 
 
