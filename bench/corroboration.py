@@ -54,7 +54,13 @@ def heavy_record() -> Record:
         f"<li class=good><b>{good['name']}</b><i class=n>¥{good['cents'] / 100:,.2f}</i></li>" for good in goods[half:]
     )
     made += "".join(f"<span class=left>剩余 {chance.randrange(10**7)} 件</span>" for _ in range(120))
-    script = "".join(f"function f{n}(a,b){{return a.left+{n}*b+'k{n}'}};" for n in range(60_000)) + "l(`剩余 ${n} 件`)"
+    script = (
+        "".join(
+            f"function f{n}(a,b){{return a.left+{n}*b+'k{n}'}};"
+            for n in (chance.randrange(9_000) for _ in range(60_000))
+        )
+        + "l(`剩余 ${n} 件`)"
+    )
     bodies = {
         "000001": ("text/html; charset=utf-8", f"<html><title>Shop</title><body>{static}".encode()),
         "000002": ("application/json", json.dumps(goods).encode()),
