@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 from evidencekit.corroboration.domtext import Dom, read_dom, squeeze
-from evidencekit.corroboration.sources import Kind, Message, Source, kind_of, unescaped
+from evidencekit.corroboration.sources import MAX_BODY_BYTES, Kind, Message, Source, kind_of, unescaped
 from evidencekit.errors import FormatError
 from evidencekit.model import Outcome, Text
 
@@ -171,8 +171,8 @@ def messages_of(record: Record, missing: set[str]) -> Iterator[Message]:
     def wanted(name: str, size: int) -> bool:
         exchange, _, kind = name.partition(".")
         line = by_id.get(exchange)
-        if not kind.startswith("response") or size == 0:
-            return False
+        if not kind.startswith("response") or not 0 < size <= _MAX_HEAD + MAX_BODY_BYTES:
+            return False  # a longer one is counted as not had
         return line is None or kind_of(line.media_type, line.url) is not None
 
     for name, block in record.blocks(wanted):

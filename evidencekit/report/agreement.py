@@ -69,7 +69,7 @@ def _texts(finding: Finding | None) -> Iterator[Html]:
             (_cell(page, "page"), escape(str(each.get("text"))), escape(str(each.get("where"))))
             for page, each in listed
         ]
-        yield grid(columns, cells[:_SHOWN], css="changes")
+        yield grid(columns, cells[:_SHOWN], css="findings")
         left = sum(_number(page.get("unaccounted")) for page in pages) - min(len(cells), _SHOWN)
         if left > 0:
             yield paragraph(
