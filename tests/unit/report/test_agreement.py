@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from evidencekit.model import Outcome, Text
 from evidencekit.report.agreement import agreement
 from tests.unit.report.report_samples import certificate_data, finding, plain_data, report_of, stranger_report
 
+if TYPE_CHECKING:
+    from evidencekit.model import JsonValue
+
 _REASON = Text(en="1 of 5 texts is in no recorded response", zh="5 处文字中有 1 处不见于任何已记录的响应")
-_PAGE = {
+_PAGE: dict[str, JsonValue] = {
     "page": "0001",
     "texts": 5,
     "direct": 2,
@@ -18,12 +22,12 @@ _PAGE = {
     "unaccounted": 30,
     "snippets": [{"text": f"<b>假冒 {n}</b>", "where": "p seller"} for n in range(25)],
 }
-_MEASURE = {"square_px": 16, "tolerance": 10, "limit_percent": 10, "rows_compared": 8000}
+_MEASURE: dict[str, JsonValue] = {"square_px": 16, "tolerance": 10, "limit_percent": 10, "rows_compared": 8000}
 
 
 def test_unaccounted_texts_are_listed_and_counted() -> None:
     texts = replace(finding("corroboration.text", Outcome.INDETERMINATE, _REASON), details={"pages": [_PAGE]})
-    rows = [{"page": "0001", "squares": 4000, "different": 46}]
+    rows: list[JsonValue] = [{"page": "0001", "squares": 4000, "different": 46}]
     again = replace(
         finding("corroboration.rerender", Outcome.PASSED, _REASON), details={"pages": rows, "measure": _MEASURE}
     )
