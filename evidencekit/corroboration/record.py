@@ -85,8 +85,11 @@ class Judgement:
     details: dict[str, JsonValue] = field(default_factory=dict)
 
     def contradicts(self, en: str, zh: str) -> None:
-        """Note that the record contradicts itself."""
-        self.notes.append((Outcome.FAILED, Text(en=en, zh=zh)))
+        """Note that the record contradicts itself: named first, and no more than undecided.
+
+        No comparison says who is wrong, and a verdict must be the same for verifiers that do not compare.
+        """
+        self.notes.insert(0, (Outcome.INDETERMINATE, Text(en=en, zh=zh)))
 
     def open(self, en: str, zh: str) -> None:
         """Note what the record does not account for."""

@@ -540,13 +540,15 @@ def _edited(change: Callable[[Members], None]) -> Callable[[Members], Members]:
     return edit
 
 
-CASES["corroboration_text_fail"] = _page_says("<html><h1>one</h1><p>The seller gave the lamps away.</p></html>")
+CASES["corroboration_text_without_script"] = _page_says(
+    "<html><h1>one</h1><p>The seller gave the lamps away.</p></html>"
+)
 CASES["corroboration_text_unaccounted"] = lambda shop: shop.hooked(
     Hooks(files=lambda files: files | {DOM: b"<html><h1>lamps</h1><p>The seller gave the lamps away.</p></html>"}),
     seed="<script>lamps",
 )
 CASES["corroboration_image_unasked"] = _page_says('<html><h1>one</h1><img src="https://shop.test/lamp.png"></html>')
-CASES["corroboration_location_fail"] = _manifest(
+CASES["corroboration_location_status"] = _manifest(
     lambda m: replace(m, pages=(replace(m.pages[0], status=404), *m.pages[1:]))
 )
 CASES["corroboration_location_elsewhere"] = _manifest(
