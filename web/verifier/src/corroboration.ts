@@ -168,9 +168,9 @@ function compare(tally: Tally, page: Page, lines: readonly Line[], chain: readon
   const last = final !== bare(end.url) && later.length ? later[later.length - 1] : end;
   const logged = new Set((documents.length ? documents : chain).map((line) => `${line.status} ${bare(line.url)}`));
   const lost = page.redirects.find((hop) => !logged.has(`${hop.status} ${bare(hop.url)}`));
-  if (lost) tally.fail(`page ${page.id}: the manifest names the redirect ${lost.url.slice(0, 120)}, the log does not`, `第 ${page.id} 页：清单所列重定向 ${lost.url.slice(0, 120)} 不在请求记录之中`);
+  if (lost) tally.doubt(`page ${page.id}: the manifest names the redirect ${lost.url.slice(0, 120)}, the log does not`, `第 ${page.id} 页：清单所列重定向 ${lost.url.slice(0, 120)} 不在请求记录之中`);
   if (page.status !== null && last.status && page.status !== last.status && !last.cached) {
-    tally.fail(`page ${page.id}: the manifest gives its status as ${page.status}, the log as ${last.status}`, `第 ${page.id} 页：清单中的状态为 ${page.status}，请求记录中为 ${last.status}`);
+    tally.doubt(`page ${page.id}: the manifest gives its status as ${page.status}, the log as ${last.status}`, `第 ${page.id} 页：清单中的状态为 ${page.status}，请求记录中为 ${last.status}`);
   }
 }
 
