@@ -53,6 +53,7 @@ class Case:
         self.name = name
         self.at = at
         self.names = bundle.names()
+        self._there = frozenset(self.names)
         self.sizes: dict[str, int] = {}
         self.pool = ThreadPoolExecutor(1, thread_name_prefix="sm3")
         """One thread that shares the hashing."""
@@ -94,12 +95,12 @@ class Case:
     @property
     def archive(self) -> str:
         """The web archive that is there: that of a redacted edition, or the original."""
-        return paths.ARCHIVE_EDITION if paths.ARCHIVE_EDITION in self.names else paths.ARCHIVE
+        return paths.ARCHIVE_EDITION if paths.ARCHIVE_EDITION in self._there else paths.ARCHIVE
 
     @property
     def exchanges(self) -> str:
         """The list of exchanges that is there, likewise."""
-        return paths.EXCHANGES_EDITION if paths.EXCHANGES_EDITION in self.names else paths.EXCHANGES
+        return paths.EXCHANGES_EDITION if paths.EXCHANGES_EDITION in self._there else paths.EXCHANGES
 
     def has(self, name: str) -> bool:
         """Tell whether there is such a member and it can be read."""
