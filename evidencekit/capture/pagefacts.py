@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 from evidencekit.capture.environment.fonts import missing_glyphs
 from evidencekit.capture.rendering import evaluate_isolated, page_metrics
-from evidencekit.capture.snapshots import json_bytes, used_fonts
+from evidencekit.capture.snapshots import fonts_asked_for, json_bytes
 from evidencekit.model import Text
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ async def rendering_facts(cdp: Cdp, notes: VisitNotes, *, headless: bool) -> byt
     """
     metrics = await page_metrics(cdp)
     seen = await evaluate_isolated(cdp, _SEEN)
-    fonts, asked = await used_fonts(cdp)
+    fonts = await fonts_asked_for(cdp)
     pictures = notes.pictures
     counted: JsonValue = (
         None
@@ -51,8 +51,8 @@ async def rendering_facts(cdp: Cdp, notes: VisitNotes, *, headless: bool) -> byt
         "headless": headless,
         "seen_by_page": seen,
         "document": {"width": metrics.width_px, "height": metrics.height_px},
-        "fonts": fonts,
-        "fonts_asked_of": asked,
+        "fonts": fonts.get("fonts"),
+        "page_fonts": fonts.get("page_fonts"),
         "missing_glyphs": undrawable(notes.text),
         "pictures": counted,
     }

@@ -1,23 +1,20 @@
-"""Structured views of a finished page, as DevTools gives them: layout snapshot, accessibility tree, fonts, stores.
+"""Structured views of a finished page, as DevTools gives them: layout snapshot, accessibility tree, fonts.
 
-Nothing of this runs a script in the page, but for the list of its media, which an isolated world reads.
+Nothing of this runs a script in the page, but for the lists of its media and fonts, which an isolated world reads.
 """
 
 from __future__ import annotations
 
 import asyncio
 import json
-from collections import Counter
-from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from evidencekit.capture.cdp import integer_of, mapping_of, text_of, value_at
-from evidencekit.capture.pagescripts import MEDIA
+from evidencekit.capture.pagescripts import FONTS, MEDIA
 from evidencekit.capture.rendering import evaluate_isolated
 from evidencekit.errors import BrowserError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Mapping
 
     from evidencekit.capture.rendering import Cdp
     from evidencekit.model import JsonValue
@@ -41,8 +38,6 @@ STYLES = (
 
 MOST_BYTES = 192 << 20
 _SLOW_S = 60.0
-_FONT_NODES = 240
-_FONT_SELECTOR = "body,h1,h2,h3,p,li,td,th,a,button,label,span,div,strong,em,pre,code"
 
 
 def json_bytes(value: JsonValue) -> bytes:
@@ -94,44 +89,14 @@ async def media_list(cdp: Cdp) -> list[JsonValue]:
     return value if isinstance(value, list) else []
 
 
-async def used_fonts(cdp: Cdp) -> tuple[list[JsonValue], int]:
-    """Ask which fonts really drew the first texts of the page.
+async def fonts_asked_for(cdp: Cdp) -> dict[str, JsonValue]:
+    """List the font families that the styles of the first texts ask for, and the fonts that the page brought.
 
-    Returns:
-        Families with the number of glyphs, whether the page brought them, most used first; and how many elements
-        were asked about.
+    DevTools could say which font drew each text, but switching its CSS domain on makes the browser fetch style
+    sheets again that its cache did not keep: a request that the page never made.
 
     Raises:
         BrowserError: the browser does not answer.
     """
-    counts: Counter[tuple[str, str, bool]] = Counter()
-    try:
-        await cdp.call("DOM.enable")
-        await cdp.call("CSS.enable")
-        root = integer_of(mapping_of(await cdp.call("DOM.getDocument", {"depth": 0}), "root"), "nodeId")
-        listed = await cdp.call("DOM.querySelectorAll", {"nodeId": root, "selector": _FONT_SELECTOR})
-        ids = value_at(listed, "nodeIds")
-        nodes = ids if isinstance(ids, list) else []
-        step = max(len(nodes) // _FONT_NODES, 1)
-        asked = nodes[::step][:_FONT_NODES]
-        answers = await asyncio.gather(*(_fonts_of(cdp, node) for node in asked))
-        for font in (font for answer in answers for font in answer):
-            key = (text_of(font, "familyName"), text_of(font, "postScriptName"), value_at(font, "isCustomFont") is True)
-            counts[key] += integer_of(font, "glyphCount") or 0
-    finally:
-        for domain in ("CSS.disable", "DOM.disable"):
-            with suppress(BrowserError):
-                await cdp.call(domain)
-    fonts: list[JsonValue] = [
-        {"family": family, "postscript": name, "from_page": custom, "glyphs": count}
-        for (family, name, custom), count in counts.most_common(100)
-    ]
-    return fonts, len(asked)
-
-
-async def _fonts_of(cdp: Cdp, node: JsonValue) -> Sequence[JsonValue]:
-    try:
-        answer = value_at(await cdp.call("CSS.getPlatformFontsForNode", {"nodeId": node}), "fonts")
-    except BrowserError:
-        return ()  # the node has gone
-    return answer if isinstance(answer, list) else ()
+    value = await evaluate_isolated(cdp, FONTS)
+    return dict(value) if isinstance(value, dict) else {}

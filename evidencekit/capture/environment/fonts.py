@@ -7,6 +7,7 @@ import shutil
 import subprocess
 from dataclasses import dataclass
 from functools import cache
+from typing import TYPE_CHECKING
 
 from evidencekit.capture.environment.probe import (
     Observation,
@@ -17,6 +18,9 @@ from evidencekit.capture.environment.probe import (
     warned,
 )
 from evidencekit.model import Text
+
+if TYPE_CHECKING:
+    from evidencekit.model import JsonValue
 
 CJK_SAMPLE = "的一是不了人我在有他这中国权证据网页截图"
 EMOJI_SAMPLE = "😀👍"
@@ -44,20 +48,16 @@ class FontCoverage:
 @cache
 def font_coverage() -> FontCoverage | None:
     """Ask fontconfig for the characters of all fonts; `None` when it is not there."""
-    program = shutil.which("fc-list")
-    if program is None:
+    charsets = _listed("%{charset}\n")
+    if charsets is None:
         return None
-    try:
-        done = subprocess.run(  # noqa: S603 - a fixed argument list
-            [program, "--format", "%{charset}\n"], capture_output=True, timeout=_TIMEOUT_S, check=True
-        )
-    except (OSError, subprocess.SubprocessError):
-        return None
-    ranges = {
-        (int(first, 16), int(last or first, 16))
-        for first, last in _RANGE.findall(done.stdout.decode("ascii", "replace"))
-    }
+    ranges = {(int(first, 16), int(last or first, 16)) for first, last in _RANGE.findall(charsets)}
     return FontCoverage(tuple(_joined(sorted(ranges))))
+
+
+def installed_families() -> list[str]:
+    """Name the font families that are installed, at most 300 of them, sorted."""
+    return sorted({line[:100] for line in (_listed("%{family[0]}\n") or "").splitlines() if line})[:300]
 
 
 def missing_glyphs(sample: str) -> str | None:
@@ -77,7 +77,11 @@ def probe_fonts(_context: ProbeContext) -> Observation:
     chinese, emoji = missing_glyphs(CJK_SAMPLE), missing_glyphs(EMOJI_SAMPLE)
     if chinese is None or emoji is None:
         return not_performed("fontconfig is not there to ask", "系统没有 fontconfig，无法检查字体")
-    observed = {"missing_chinese": chinese, "missing_emoji": emoji}
+    observed: dict[str, JsonValue] = {
+        "missing_chinese": chinese,
+        "missing_emoji": emoji,
+        "families": [*installed_families()],
+    }
     if chinese:
         return warned("no font draws Chinese: install fonts-noto-cjk", "没有中文字体：请安装 fonts-noto-cjk", observed)
     if emoji:
@@ -87,6 +91,19 @@ def probe_fonts(_context: ProbeContext) -> Observation:
             observed,
         )
     return passed("Chinese and emoji can be drawn", "可显示中文和表情符号", observed)
+
+
+def _listed(form: str) -> str | None:
+    program = shutil.which("fc-list")
+    if program is None:
+        return None
+    try:
+        done = subprocess.run(  # noqa: S603 - a fixed argument list
+            [program, "--format", form], capture_output=True, timeout=_TIMEOUT_S, check=True
+        )
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return done.stdout.decode("utf-8", "replace")
 
 
 def _joined(ranges: list[tuple[int, int]]) -> list[tuple[int, int]]:

@@ -158,7 +158,7 @@ def test_circumstances_of_rendering_are_recorded(views: Views) -> None:
     assert "HeadlessChrome" in facts["seen_by_page"]["user_agent"]
     assert facts["seen_by_page"]["webdriver"] is True
     assert facts["seen_by_page"]["device_scale"] == 1
-    assert facts["fonts"][0]["glyphs"] > 10
+    assert facts["fonts"][0]["characters"] > 10
     assert facts["missing_glyphs"] == ""
 
 
