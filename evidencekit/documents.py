@@ -50,9 +50,7 @@ if TYPE_CHECKING:
     from evidencekit.capture.launcher import BrowserOptions
     from evidencekit.hashing.manifest import Manifest
     from evidencekit.model import VerificationReport
-    from evidencekit.report.fields import SessionFacts
-    from evidencekit.report.hints import Hint
-    from evidencekit.report.site import SiteFacts
+    from evidencekit.report.fields import Hint, SessionFacts, SiteFacts
     from evidencekit.signing.note import NoteVerifier
 
 # What does not exist before the container is made, so that the certificate may not speak of it (design §3, step 12).

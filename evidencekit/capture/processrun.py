@@ -26,6 +26,7 @@ from evidencekit.model import Text
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
     from evidencekit.capture.filming import Film
     from evidencekit.capture.request import CaptureRequest, ProcessRequest
@@ -78,7 +79,7 @@ class ProcessRun:
         self._control = control or Control()
         self._film = film
         self._happenings = Happenings(studio.client, desk.journal)
-        picture = film.picture if film is not None else (lambda _path: False)
+        picture = film.picture if film is not None else (_no_picture)
         self._shooter = Shooter(studio, request, desk, take_root, picture)
         self._started = datetime.now(UTC)
         self._deeds: list[HumanDeed] = []
@@ -292,3 +293,8 @@ def _step_failed(step: Step, rest: int, error: CaptureError | UsageError) -> Tex
         en=f"line {step.line} of the script ({step.shown[:120]}) failed: {error.en}; {rest} later steps were not done",
         zh=f"脚本第 {step.line} 行({step.shown[:120]})失败：{error.zh}；其后 {rest} 个步骤未执行",
     )
+
+
+def _no_picture(_path: Path) -> bool:
+    """Stand in for a film where none is made: there is no picture of the window."""
+    return False

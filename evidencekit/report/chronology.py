@@ -5,12 +5,12 @@ The times are those of the logs, by the system's clock, but for the time-stamps,
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING
 
 from evidencekit.model import Text
 from evidencekit.report.elements import both, grid, moment, text
+from evidencekit.report.fields import Stage
 from evidencekit.report.markup import Html, escape, own
 
 if TYPE_CHECKING:
@@ -41,17 +41,6 @@ _ROLES = {
 }
 _SECURING = ("manifest", "sealed", "stamped", "entered")
 _FIXED = "page.root"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Stage:
-    """One moment: its step in the log, what it is about (a page), when, and whether a log or a token says it."""
-
-    step: str
-    name: Text
-    about: str
-    time: datetime
-    stamped: bool = False
 
 
 def stages_of(lines: Iterable[WorkLogLine], tokens: Iterable[TokenFacts]) -> tuple[Stage, ...]:

@@ -24,9 +24,6 @@ if TYPE_CHECKING:
         Transformation,
         VerificationReport,
     )
-    from evidencekit.report.chronology import Stage
-    from evidencekit.report.hints import Hint
-    from evidencekit.report.site import SiteFacts
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -134,6 +131,37 @@ class EnvironmentCheck:
     finished: str
     reason: Text
     raw: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stage:
+    """One moment: its step in the log, what it is about (a page), when, and whether a log or a token says it."""
+
+    step: str
+    name: Text
+    about: str
+    time: datetime
+    stamped: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Hint:
+    """One time, by whom and where it stands."""
+
+    kind: Text
+    by: str
+    where: str
+    time: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SiteFacts:
+    """What the record shows of the site's operator; each list in order of appearance, without doubles."""
+
+    numbers: tuple[str, ...] = ()
+    footer: tuple[str, ...] = ()
+    subjects: tuple[tuple[str, str], ...] = ()
+    """Certificate file and subject of its leaf."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

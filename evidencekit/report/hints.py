@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING
 
@@ -12,6 +11,7 @@ from evidencekit.errors import FormatError
 from evidencekit.hashing.canonical import parse_canonical
 from evidencekit.hashing.fields import Fields
 from evidencekit.report.elements import both, grid, moment, paragraph, text
+from evidencekit.report.fields import Hint
 from evidencekit.report.gathering import EXCHANGE_LINE_LIMIT, EXCHANGES_LIMIT
 from evidencekit.report.markup import Html, escape, join
 from evidencekit.x509.certificate import MALFORMED
@@ -20,9 +20,7 @@ from evidencekit.x509.staples import embedded_times, stapled_times
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
-    from datetime import datetime
 
-    from evidencekit.model import Text
 
 MAX_HINTS = 60
 _DOCUMENT = "Document"
@@ -38,16 +36,6 @@ NOT_BINDING = text(
     "以下时间由第三方在所记录的连接中给出，此处未核验其签名；各项均不约束网页内容：仅涉及证书或服务器时钟，"
     "不证明网页的时间。",
 )
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Hint:
-    """One time, by whom and where it stands."""
-
-    kind: Text
-    by: str
-    where: str
-    time: datetime
 
 
 def tls_hints(files: Iterable[tuple[str, bytes]]) -> Iterator[Hint]:

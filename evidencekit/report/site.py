@@ -7,12 +7,12 @@ of its connections, the registry's answer from the environment report.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from cryptography import x509
 
 from evidencekit.report.elements import both, field_table, missing, paragraph, section, text
+from evidencekit.report.fields import SiteFacts
 from evidencekit.report.markup import Html, escape, join
 from evidencekit.x509.certificate import MALFORMED
 
@@ -34,16 +34,6 @@ _ICP = re.compile(r"[\u4e00-\u9fff]\s?ICP\s?[备備证證]\s?(?:字第?)?\s?\d{6
 _TELECOM = re.compile(r"(?:[\u4e00-\u9fff]\s?)?[AB][12][.\-]\s?\d{6,10}(?:号)?")
 _POLICE = re.compile(r"[\u4e00-\u9fff]公网安备\s?\d{8,16}\s?号?")
 _FOOTER = re.compile(r"©|\bcopyright\b|版权所有|主办单位|经营者|营业执照|备案", re.IGNORECASE)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SiteFacts:
-    """What the record shows of the site's operator; each list in order of appearance, without doubles."""
-
-    numbers: tuple[str, ...] = ()
-    footer: tuple[str, ...] = ()
-    subjects: tuple[tuple[str, str], ...] = ()
-    """Certificate file and subject of its leaf."""
 
 
 def read_site(texts: Iterable[str], chains: Iterable[tuple[str, bytes]]) -> SiteFacts:

@@ -107,7 +107,7 @@ def set_value(session: Session, *, name: str, values: tuple[str, ...]) -> ExitCo
 
 def _value_of(default: SettingValue | None, values: tuple[str, ...]) -> SettingValue | None:
     """Read the words of the command line as the setting's kind of value; None to go back to the default."""
-    if not values:
+    if len(values) == 0:
         return None
     if isinstance(default, tuple):
         return values

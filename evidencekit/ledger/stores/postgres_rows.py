@@ -61,7 +61,11 @@ class _PostgresRows:
             while rows := cursor.fetchmany(_BATCH):
                 yield [(index, data) for index, data in rows]
 
-    def leaf_indices(self, _start: int, leaves: Sequence[bytes]) -> Sequence[object]:
+    def leaf_indices(
+        self,
+        start: int,  # noqa: ARG002 - the index here is one for all segments
+        leaves: Sequence[bytes],
+    ) -> Sequence[object]:
         query = "SELECT hash, idx FROM leaf WHERE hash = ANY(%b)"
         known: dict[bytes, int] = dict(self._connection.execute(query, (list(leaves),), binary=True).fetchall())
         return [known.get(leaf) for leaf in leaves]

@@ -16,8 +16,8 @@ from cryptography.x509.oid import NameOID
 
 from evidencekit.hashing.canonical import canonical_bytes
 from evidencekit.report.chronology import late_steps, stage_grid, stages_of
-from evidencekit.report.fields import TokenFacts, WorkLogLine
-from evidencekit.report.hints import NOT_BINDING, Hint, date_hints, hint_grid, tls_hints
+from evidencekit.report.fields import Hint, TokenFacts, WorkLogLine
+from evidencekit.report.hints import NOT_BINDING, date_hints, hint_grid, tls_hints
 from evidencekit.x509.handshake import HandshakeMessage, Sender
 from evidencekit.x509.handshakefile import HandshakeFile, format_handshake
 from evidencekit.x509.staples import stapled_times
