@@ -19,7 +19,7 @@ from evidencekit.signing.note import format_vkey
 from evidencekit.verify.policy import Policy
 from tests.conformance.catalogue import CASES, Exhibit, Workshop
 from tests.support.assembly import make_keys
-from tests.support.verifierpage import Boxes, Sheet, open_sheet
+from tests.support.verifierpage import NOT_HERE, Boxes, Sheet, open_sheet
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -40,16 +40,6 @@ ANCHORED = {
     "ledger.open",
     "ledger.independent",
 }
-NOT_HERE = {
-    "corroboration.text",
-    "corroboration.images",
-    "corroboration.location",
-    "corroboration.pictures",
-    "corroboration.network",
-    "corroboration.rerender",
-}
-"""Registered findings that the page checks for contradictions alone; else it names them NOT_PERFORMED."""
-
 pytestmark = [
     pytest.mark.browser,
     pytest.mark.slow,

@@ -26,6 +26,17 @@ PAGE = Path(__file__).parents[2] / "evidencekit" / "report" / "templates" / "ver
 RANKS = ("FAILED", "NOT_PERFORMED", "INDETERMINATE", "PASSED")
 
 
+NOT_HERE = {
+    "corroboration.text",
+    "corroboration.images",
+    "corroboration.location",
+    "corroboration.pictures",
+    "corroboration.network",
+    "corroboration.rerender",
+}
+"""Registered findings that the page checks for contradictions alone; else it names them NOT_PERFORMED."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Judgement:
     """What the page said of one file: outcomes by finding id, the verdict, or the one sentence of a refusal."""
