@@ -81,6 +81,8 @@ class KeyFacts:
     not_before: datetime | None = None
     not_after: datetime | None = None
     self_signed: bool = False
+    post_quantum: bool = False
+    """Whether this is the second, ML-DSA-65 key of the role."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -101,28 +103,45 @@ def facts(home: Home) -> tuple[KeyFacts, ...]:
     Raises:
         SigningError: a certificate or verifier key cannot be read.
     """
-    return tuple(_facts(home.path / "keys", role) for role in Role)
+    folder = home.path / "keys"
+    second = _of_certificate(Role.SEAL, *(folder / name for name in _SECOND_FILES), post_quantum=True)
+    first = [_facts(folder, role) for role in Role]
+    return (*first, second) if second.state != "absent" else tuple(first)
 
 
 def _facts(folder: Path, role: Role) -> KeyFacts:
     secret, public = (folder / name for name in FILES[role])
+    if role is not Role.LEDGER or not public.exists():
+        return _of_certificate(role, secret, public)
+    key = parse_vkey(read_public_file(public).decode("ascii", "replace").strip())
+    return KeyFacts(
+        role=role,
+        state=_state(secret, public),
+        subject=key.name,
+        fingerprint=hashlib.sha256(key.public_key).hexdigest(),
+    )
+
+
+def _of_certificate(role: Role, secret: Path, public: Path, *, post_quantum: bool = False) -> KeyFacts:
     if not public.exists():
-        return KeyFacts(role=role, state="present" if secret.exists() else "absent")
-    state = "present" if secret.exists() else "lost"
-    if role is Role.LEDGER:
-        key = parse_vkey(read_public_file(public).decode("ascii", "replace").strip())
-        fingerprint = hashlib.sha256(key.public_key).hexdigest()
-        return KeyFacts(role=role, state=state, subject=key.name, fingerprint=fingerprint)
+        return KeyFacts(role=role, state=_state(secret, public), post_quantum=post_quantum)
     certificate = _certificate(public)
     return KeyFacts(
         role=role,
-        state=state,
+        state=_state(secret, public),
         subject=certificate.subject.rfc4514_string(),
         fingerprint=key_id(certificate),
         not_before=certificate.not_valid_before_utc,
         not_after=certificate.not_valid_after_utc,
         self_signed=certificate.subject == certificate.issuer,
+        post_quantum=post_quantum,
     )
+
+
+def _state(secret: Path, public: Path) -> str:
+    if secret.exists():
+        return "present"
+    return "lost" if public.exists() else "absent"
 
 
 def create(home: Home, *, now: datetime, name: str | None = None) -> None:

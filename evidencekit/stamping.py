@@ -53,6 +53,7 @@ class Stamper:
     own: TimeStamper | None
     on_reply: Callable[[StampReply, Role], None] | None = None
     _failed: dict[Role, tuple[Stamped, float]] = field(default_factory=dict)
+    _asked: dict[str, float] = field(default_factory=dict)
     _pool: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(4, "stamp"))
 
     def __enter__(self) -> Self:
@@ -76,7 +77,8 @@ class Stamper:
         failed, since = self._failed.get(role, (None, 0.0))
         if failed is not None and time.monotonic() - since < _PATIENCE_S:
             return replace(failed, replies=self._own(digest))
-        answer = stamp(digest, asked, timeout_s=_RETRY_TIMEOUT_S if self._failed else TIMEOUT_S)
+        now = self._rested(asked)
+        answer = stamp(digest, now, timeout_s=_RETRY_TIMEOUT_S if self._failed else TIMEOUT_S)
         if answer.replies:
             for reply in answer.replies:
                 if self.on_reply is not None:
@@ -92,6 +94,21 @@ class Stamper:
     def stamp_soon(self, digest: bytes, role: Role = Role.SEAL) -> Future[Stamped]:
         """Stamp beside other work."""
         return self._pool.submit(self.stamp, digest, role)
+
+    def _rested(self, asked: tuple[TimeStamper, ...]) -> tuple[TimeStamper, ...]:
+        """Give those who may be asked again by their own terms; when that is nobody yet, wait for the first."""
+        moment = time.monotonic()
+        rests = {tsa.url: self._rest(tsa, moment) for tsa in asked}
+        wait = min(rests.values())
+        time.sleep(wait)
+        now = tuple(tsa for tsa in asked if rests[tsa.url] <= wait)
+        self._asked |= dict.fromkeys((tsa.url for tsa in now), time.monotonic())
+        return now
+
+    def _rest(self, tsa: TimeStamper, moment: float) -> float:
+        pause: float = getattr(tsa, "pause_s", 0.0)
+        last = self._asked.get(tsa.url)
+        return 0.0 if last is None else max(last + pause - moment, 0.0)
 
     def _own(self, digest: bytes) -> tuple[StampReply, ...]:
         if self.own is None:

@@ -229,12 +229,15 @@ def _value(facts: KeyFacts) -> JsonValue:
         "not_before": None if facts.not_before is None else format_time(facts.not_before),
         "not_after": None if facts.not_after is None else format_time(facts.not_after),
         "self_signed": facts.self_signed,
+        "post_quantum": facts.post_quantum,
     }
 
 
 def _row(session: Session, facts: KeyFacts) -> list[str]:
     until = "" if facts.not_after is None else f"{facts.not_after:%Y-%m-%d}"
     role, state = session.text(_ROLES[facts.role]), session.text(_STATES[facts.state])
+    if facts.post_quantum:
+        role += " (ML-DSA-65)"
     own = Sentence(" (self-signed)", "(自签)") if facts.self_signed else Sentence("", "")
     return [role, state, until, facts.fingerprint, inert(facts.subject) + session.text(own)]
 

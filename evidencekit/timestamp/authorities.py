@@ -46,7 +46,7 @@ class KnownTsa:
 
     def config(self) -> TsaConfig:
         """Return how to ask it."""
-        return TsaConfig(url=self.url, name=self.name)
+        return TsaConfig(url=self.url, name=self.name, pause_s=self.pause_s)
 
 
 _FREE: Final = Text(en="free of charge; see the operator's terms", zh="免费；以运营方条款为准")

@@ -108,12 +108,16 @@ class TimeStamper(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TsaConfig:
-    """A TSA over HTTP. `url` may hold a user name and password; `policy` is asked for when given."""
+    """A TSA over HTTP. `url` may hold a user name and password; `policy` is asked for when given.
+
+    `pause_s` is the least pause between two requests, in seconds, that its operator asks for.
+    """
 
     url: str
     name: str
     policy: str | None = None
     roles: frozenset[Role] = MOMENTS
+    pause_s: float = 0.0
 
     def stamp(self, digest: bytes, *, timeout_s: float = TIMEOUT_S, algorithm: str = "sha256") -> StampReply:
         """Ask it, trying again while it is busy or out of reach.

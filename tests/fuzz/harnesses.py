@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, BinaryIO, Final, cast
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.serialization import Encoding
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, pkcs12
 from cryptography.x509 import ocsp
 
 from evidencekit.bundle import paths
@@ -27,7 +27,7 @@ from evidencekit.bundle.warc import read_blocks
 from evidencekit.corroboration.domtext import read_dom
 from evidencekit.corroboration.painted import Image, Painted, format_painted, parse_painted
 from evidencekit.corroboration.pictures import compare
-from evidencekit.errors import FormatError, UsageError
+from evidencekit.errors import FormatError, SigningError, UsageError
 from evidencekit.hashing.canonical import parse_canonical
 from evidencekit.hashing.chainlog import WORKLOG, check_chain, parse_lines
 from evidencekit.hashing.manifest import parse_manifest
@@ -39,6 +39,7 @@ from evidencekit.ledger.proof import parse_proof
 from evidencekit.ledger.tiles import parse_bundle
 from evidencekit.report.bands import png_size
 from evidencekit.signing.note import open_note, parse_vkey
+from evidencekit.signing.signer import load_pkcs12
 from evidencekit.timestamp.authority import Authority
 from evidencekit.timestamp.check import check_token
 from evidencekit.timestamp.query import build_query, parse_query
@@ -247,6 +248,14 @@ def _dom() -> tuple[bytes, ...]:
     )
 
 
+def _pkcs12() -> tuple[bytes, ...]:
+    # Few rounds of key derivation, or a round of fuzzing would be spent in it.
+    keys = world().keys
+    hide = PrivateFormat.PKCS12.encryption_builder().kdf_rounds(1).build(b"secret")
+    args = (b"holder", keys.tsa_key, keys.tsa_certificate, [keys.tsa_certificate])
+    return tuple(pkcs12.serialize_key_and_certificates(*args, way) for way in (hide, NoEncryption()))
+
+
 HARNESSES: Final[dict[str, Harness]] = {
     "corroboration.painted": Harness(run=lambda data: parse_painted(data, "painted.json"), samples=_painted),
     "corroboration.pictures": Harness(
@@ -268,6 +277,9 @@ HARNESSES: Final[dict[str, Harness]] = {
     "timestamp.check": Harness(run=_check_token, samples=lambda: (*_responses(), *_TOKEN()), allowed=()),
     "timestamp.record": Harness(run=parse_record, samples=lambda: (world().record,)),
     "timestamp.record.check": Harness(run=_check_record, samples=lambda: (world().record,), allowed=()),
+    "signing.pkcs12": Harness(
+        run=lambda data: load_pkcs12(data, Path("holder.p12"), b"secret"), samples=_pkcs12, allowed=(SigningError,)
+    ),
     "signing.note": Harness(run=lambda data: open_note(data, ()), samples=_member(paths.ENTRY_PROOF)),
     "signing.vkey": Harness(run=_text(parse_vkey), samples=lambda: (world().members[paths.TRUST_LEDGER].strip(),)),
     "ledger.checkpoint": Harness(run=parse_checkpoint, samples=lambda: (b"log.example/x\n7\n" + b"A" * 43 + b"=\n",)),

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import pyrage
 import pytest
+from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.serialization import BestAvailableEncryption
 from cryptography.hazmat.primitives.serialization.pkcs12 import serialize_key_and_certificates
 
@@ -22,6 +23,7 @@ from evidencekit.ledger.log import Ledger
 from evidencekit.signing.identity import create_sealing_identity, key_id
 from evidencekit.signing.note import parse_vkey
 from evidencekit.signing.notesigner import parse_skey
+from evidencekit.signing.postquantum import KEY_FILE, open_post_quantum
 from evidencekit.signing.signer import load_pkcs12, load_private_key
 
 if TYPE_CHECKING:
@@ -248,3 +250,15 @@ def test_a_backup_holds_nothing_but_keys(tmp_path: Path, name: str) -> None:
 def test_a_skey_of_a_retired_log_still_reads(home: Home) -> None:
     done = identities.rotate(home, Role.LEDGER, KeyStatus.RETIRED, now=NOW)
     assert parse_skey((done.kept / "ledger.key").read_text().strip()).name.startswith("evidencekit/")
+
+
+def test_the_second_key_is_told_beside_the_first(tmp_path: Path) -> None:
+    home = Home.open(tmp_path / "home")
+    seal = home.keys(NOW).seal.signer.certificate
+    assert [each.post_quantum for each in identities.facts(home)] == [False] * 3
+    second = open_post_quantum(home.path / "keys", beside=seal, now=NOW)
+    told = identities.facts(home)[-1]
+    assert (told.role, told.state, told.post_quantum) == (Role.SEAL, "present", True)
+    assert told.fingerprint == second.certificate.fingerprint(hashes.SHA256()).hex()
+    (home.path / "keys" / KEY_FILE).unlink()
+    assert identities.facts(home)[-1].state == "lost"

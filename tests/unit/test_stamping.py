@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -29,6 +30,7 @@ class OtherTsa:
     timeouts: list[float] = field(default_factory=list)
     name: str = "other"
     url: str = "http://user:secret@tsa.test/tsr"
+    pause_s: float = 0.0
 
     def stamp(self, digest: bytes, *, timeout_s: float = 0) -> StampReply:
         self.timeouts.append(timeout_s)
@@ -99,3 +101,18 @@ def test_a_home_gives_the_embedded_one(tmp_path: Path) -> None:
     )
     with office:
         assert office.stamper.stamp(DIGEST).replies[0].check.self_issued
+
+
+def test_an_operators_pause_between_requests_is_kept(own: EmbeddedTsa) -> None:
+    patient, ready = OtherTsa(own, url="http://a.test/", pause_s=60.0), OtherTsa(own, url="http://b.test/")
+    with Stamper(others=(patient, ready), own=None) as stamper:
+        assert [len(stamper.stamp(DIGEST).replies) for _ in range(3)] == [2, 1, 1]
+    assert (len(patient.timeouts), len(ready.timeouts)) == (1, 3)
+
+
+def test_who_asks_for_a_pause_and_is_alone_is_waited_for(own: EmbeddedTsa) -> None:
+    alone = OtherTsa(own, pause_s=0.5)
+    with Stamper(others=(alone,), own=None) as stamper:
+        begun = time.monotonic()
+        assert [len(stamper.stamp(DIGEST).replies) for _ in range(2)] == [1, 1]
+    assert time.monotonic() - begun >= 0.5
