@@ -61,12 +61,10 @@ def keep(folder: Path) -> None:
 
 
 def judged(bundle: Path, at: datetime) -> JsonValue:
-    """Verify a kept bundle with the anchors beside it: the verdict and what is not PASSED."""
+    """Verify a kept bundle with the anchors beside it: the verdict and every finding."""
     report = verify_bundle(bundle, trust=load_trust([str(bundle.parent / ANCHORS)]), at=at)
-    left: Mapping[str, JsonValue] = {
-        finding.id: finding.outcome.value for finding in report.findings if finding.outcome.value != "PASSED"
-    }
-    return {"overall": report.overall.value, "not_passed": dict(left)}
+    findings: Mapping[str, JsonValue] = {finding.id: finding.outcome.value for finding in report.findings}
+    return {"overall": report.overall.value, "findings": dict(findings)}
 
 
 def _run(work: Path, *arguments: str) -> None:
