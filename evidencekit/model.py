@@ -232,3 +232,10 @@ class VerificationReport:
     overall: Outcome
     headline: Text
     findings: tuple[Finding, ...]
+
+
+NOTHING_WITHHELD = Text(
+    en="At the operator's request nothing was withheld: this bundle may hold cookies, credentials and tokens.",
+    zh="应操作人要求未作任何保密遮盖：本证据包可能含有 Cookie、登录凭据和令牌。",
+)
+"""What `--include-secrets` means; it stands at the head of page 1."""

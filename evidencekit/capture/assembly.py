@@ -16,9 +16,9 @@ from evidencekit.capture.originals import keep_originals
 from evidencekit.capture.pageresult import page_result
 from evidencekit.capture.publicview import PublicView, build_public_view, count_outcomes
 from evidencekit.capture.wacz import WaczInfo, write_wacz
-from evidencekit.capture.withholding import included_sentence, mask_text, shown_sentence
+from evidencekit.capture.withholding import mask_text, shown_sentence
 from evidencekit.errors import MinimumError, StorageError
-from evidencekit.model import Capture, CaptureRoot, PageResult, Text
+from evidencekit.model import NOTHING_WITHHELD, Capture, CaptureRoot, PageResult, Text
 from evidencekit.version import __version__
 
 if TYPE_CHECKING:
@@ -97,7 +97,7 @@ async def assemble(desk: Desk, recording: Recording, *, capture_id: str, started
 def _unmasked(desk: Desk, visits: Sequence[VisitNotes]) -> Iterable[Text]:
     """Sentences about what masking could not or was not asked to do."""
     if desk.privacy.secrets.include:
-        yield included_sentence()
+        yield NOTHING_WITHHELD
     for notes in visits:
         printed = desk.staging.bundle / notes.path("page.pdf")
         data = printed.read_bytes() if printed.exists() else b""

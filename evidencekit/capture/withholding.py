@@ -231,14 +231,6 @@ def mask_exchange(exchange: Exchange, secrets: Secrets, workdir: Path) -> Masked
     )
 
 
-def included_sentence() -> Text:
-    """Say what `--include-secrets` means; for page 1 of the certificate."""
-    return Text(
-        en="At the operator's request nothing was withheld: this bundle may hold cookies, credentials and tokens.",
-        zh="应操作人要求未作任何保密遮盖：本证据包可能含有 Cookie、登录凭据和令牌。",
-    )
-
-
 def mask_printed(data: bytes, secrets: Secrets) -> tuple[bytes, tuple[str, ...]]:
     """Mask links, titles and other plain strings of a PDF; what its glyphs show, `shown_sentence` says."""
     return (data, ()) if secrets.include else mask_pdf(data, secrets.masker)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from evidencekit.hashing.deposit import OUTSIDE
-from evidencekit.model import EnvironmentControl, Outcome, Text
+from evidencekit.model import NOTHING_WITHHELD, EnvironmentControl, Outcome, Text
 from evidencekit.report.chronology import late_steps
 from evidencekit.report.wording import check_of
 
@@ -106,7 +106,9 @@ def _session(session: SessionFacts) -> list[Issue]:
     origin = Text(en="Origin of the files", zh="文件来源")
     found = [Issue(kind="PARTIAL", about=(partial,), reason=reason) for reason in session.partial]
     found += [
-        Issue(kind="NOT_PERFORMED", about=(origin if reason == OUTSIDE else skipped,), reason=reason)
+        Issue(kind="WARN", about=(Text(en="Secrets", zh="敏感信息"),), reason=reason)
+        if reason == NOTHING_WITHHELD
+        else Issue(kind="NOT_PERFORMED", about=(origin if reason == OUTSIDE else skipped,), reason=reason)
         for reason in session.not_performed
     ]
     if session.pending:
