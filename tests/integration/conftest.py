@@ -1,33 +1,26 @@
-"""Lets the tests of this folder import `tests.…`; and bundles that the real write path made, once a session."""
+"""Bundles that the real write path made, once a session."""
 
 from __future__ import annotations
 
 import shutil
 import subprocess
-import sys
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
-sys.path.insert(0, str(Path(__file__).parents[2]))
-
-from evidencekit.capture.launcher import find_browser
 from evidencekit.capture.request import Mode
-from evidencekit.errors import BrowserError
 from tests.support.preserved import Preserved, Shop, open_shop, preserve_shop
 from tests.support.replay import fetch_replayer
+from tests.support.tools import browser
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
 
 @pytest.fixture(scope="session")
 def shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shop]:
-    try:
-        find_browser()
-    except BrowserError:
-        pytest.skip("no Chromium is installed, so nothing can be captured")
+    browser()
     with open_shop(tmp_path_factory.mktemp("shop")) as opened:
         yield opened
 

@@ -18,13 +18,12 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from evidencekit.capture.launcher import find_browser
-from evidencekit.errors import BrowserError
 from evidencekit.home import Home
 from evidencekit.timestamp.authority import Authority
 from evidencekit.timestamp.query import build_query, parse_query
 from tests.support import site
 from tests.support.program import Done, Program, leftovers, processes_naming, read_ledger
+from tests.support.tools import browser
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -44,10 +43,7 @@ pytestmark = [
 
 @pytest.fixture(scope="module", autouse=True)
 def _browser() -> None:
-    try:
-        find_browser()
-    except BrowserError as error:
-        pytest.skip(error.en)
+    browser()
 
 
 @pytest.fixture

@@ -18,10 +18,9 @@ import jsonschema
 import pytest
 from referencing import Registry, Resource
 
-from evidencekit.capture.launcher import find_browser
-from evidencekit.errors import BrowserError
 from tests.support.program import Program, leftovers, read_ledger
 from tests.support.site import HTML, Answer, serve
+from tests.support.tools import browser
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -66,10 +65,7 @@ class Novel:
 
 @pytest.fixture
 def novel() -> Iterator[tuple[Novel, str]]:
-    try:
-        find_browser()
-    except BrowserError as error:
-        pytest.skip(error.en)
+    browser()
     book = Novel()
     with serve(book.answer) as url:
         yield book, url

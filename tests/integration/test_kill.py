@@ -17,10 +17,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from evidencekit.capture.launcher import find_browser
-from evidencekit.errors import BrowserError
 from tests.support.program import Program, leftovers, processes_naming, read_ledger
 from tests.support.site import page, serve
+from tests.support.tools import browser
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -45,10 +44,7 @@ pytestmark = [
 
 @pytest.fixture(scope="module")
 def site() -> Iterator[str]:
-    try:
-        find_browser()
-    except BrowserError as error:
-        pytest.skip(error.en)
+    browser()
     with serve(page) as url:
         yield url
 

@@ -11,10 +11,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from evidencekit.capture.launcher import find_browser
-from evidencekit.errors import BrowserError
 from tests.support.market import SESSION, open_market
 from tests.support.program import Program, leftovers
+from tests.support.tools import browser
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -33,13 +32,10 @@ def market() -> Iterator[str]:
 
 def sign_in(profile: Path, url: str) -> None:
     """A browser of its own that was used before: a cookie that stays, a history."""
-    try:
-        browser = find_browser()
-    except BrowserError as error:
-        pytest.skip(error.en)
+    chromium = browser()
     flags = ("--headless=new", "--no-sandbox", "--no-first-run", "--password-store=basic", "--dump-dom")
     subprocess.run(
-        [browser.path, *flags, f"--user-data-dir={profile}", f"{url}enter"],
+        [chromium.path, *flags, f"--user-data-dir={profile}", f"{url}enter"],
         check=True,
         capture_output=True,
         timeout=120,

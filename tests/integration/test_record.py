@@ -15,12 +15,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from evidencekit.capture.launcher import find_browser
-from evidencekit.errors import BrowserError
 from evidencekit.hashing.process import Deed, Marker, parse_process
 from tests.support.market import COLOURS, PASSWORD, SESSION, USER, open_market
 from tests.support.person import Person, sitting_at_a_screen
 from tests.support.program import Program, processes_naming, read_ledger
+from tests.support.tools import browser
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -43,10 +42,7 @@ pytestmark = [
 
 @pytest.fixture(scope="module", autouse=True)
 def _browser() -> None:
-    try:
-        find_browser()
-    except BrowserError as error:
-        pytest.skip(error.en)
+    browser()
 
 
 @pytest.fixture

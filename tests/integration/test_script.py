@@ -8,11 +8,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from evidencekit.capture.launcher import find_browser
-from evidencekit.errors import BrowserError
 from evidencekit.hashing.process import Marker, parse_process
 from tests.support.market import PASSWORD, SESSION, USER, open_market
 from tests.support.program import Program, leftovers, read_ledger
+from tests.support.tools import browser
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -40,10 +39,7 @@ pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
 @pytest.fixture(scope="module", autouse=True)
 def _browser() -> None:
-    try:
-        find_browser()
-    except BrowserError as error:
-        pytest.skip(error.en)
+    browser()
 
 
 @pytest.fixture

@@ -8,10 +8,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from evidencekit.capture.launcher import find_browser
-from evidencekit.errors import BrowserError
 from tests.support.program import Program
 from tests.support.site import HTML, Answer, serve
+from tests.support.tools import browser
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -23,10 +22,7 @@ pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
 
 def test_two_machines_and_what_they_saw(tmp_path: Path) -> None:
-    try:
-        find_browser()
-    except BrowserError as error:
-        pytest.skip(error.en)
+    browser()
     price = ["128"]
 
     def answer(_path: str) -> Answer:

@@ -19,7 +19,7 @@ from evidencekit.capture.egress import REFUSED, Link, rules_inside, rules_outsid
 from evidencekit.capture.isolation import require_isolation
 from evidencekit.capture.url_policy import is_private_address
 from evidencekit.errors import UsageError
-from tests.support.tools import missing, program
+from tests.support.tools import program
 
 ROOT = Path(__file__).parents[3]
 NOTHING: dict[str, list[str]] = {"devices": [], "forwarding": [], "state": [], "tables": []}
@@ -30,7 +30,7 @@ def in_a_small_internet(case: str, folder: Path) -> dict[str, Any]:
     for name in ("ip", "nft", "nsenter"):
         program(name)
     if os.geteuid() != 0:
-        missing("only root makes network namespaces")
+        pytest.skip("only root makes network namespaces")
     apart = (program("unshare"), "--net", "--mount", "--propagation", "private")
     done = subprocess.run(
         [*apart, sys.executable, "-m", "tests.support.inward", case, str(folder)],
