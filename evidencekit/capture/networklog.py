@@ -42,10 +42,6 @@ _BULKY: Final = frozenset(
         "URL_REQUEST_JOB_FILTERED_BYTES_READ",
     }
 )
-_NOTHING_ASKED: Final = frozenset({None, -400})
-"""Ends of a request that never left the browser: none, and a cache that has not what was asked of it alone
-(ERR_CACHE_MISS), as when the browser looks up its own copies for a listing of styles."""
-
 _NO_PARTITIONS: Final = frozenset({"", "null null", "null"})
 
 
@@ -131,7 +127,7 @@ class NetworkLog:
         """
         made: list[Exchange] = []
         for hop in self.matcher.left():
-            if self.is_of_a_page(hop) and (hop.sent or hop.net_error not in _NOTHING_ASKED):
+            if self.is_of_a_page(hop) and (hop.sent or hop.net_error is not None):
                 number = first + len(made)
                 found = exchange_of_hop(number, hop, self.index, self.reader.offset_ms or 0, self._wire(hop))
                 made.append(self._decoded(found))

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import re
-import shutil
-import subprocess
 from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING
 
+from evidencekit.capture.environment.commands import output_of
 from evidencekit.capture.environment.probe import (
     Observation,
     Probe,
@@ -26,6 +25,7 @@ CJK_SAMPLE = "的一是不了人我在有他这中国权证据网页截图"
 EMOJI_SAMPLE = "😀👍"
 _RANGE = re.compile(r"([0-9a-f]{1,6})(?:-([0-9a-f]{1,6}))?")
 _TIMEOUT_S = 5.0
+_MOST_BYTES = 64 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,16 +94,7 @@ def probe_fonts(_context: ProbeContext) -> Observation:
 
 
 def _listed(form: str) -> str | None:
-    program = shutil.which("fc-list")
-    if program is None:
-        return None
-    try:
-        done = subprocess.run(  # noqa: S603 - a fixed argument list
-            [program, "--format", form], capture_output=True, timeout=_TIMEOUT_S, check=True
-        )
-    except (OSError, subprocess.SubprocessError):
-        return None
-    return done.stdout.decode("utf-8", "replace")
+    return output_of("fc-list", "--format", form, within_s=_TIMEOUT_S, most_bytes=_MOST_BYTES)
 
 
 def _joined(ranges: list[tuple[int, int]]) -> list[tuple[int, int]]:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from evidencekit.capture.environment.commands import output_of
+from evidencekit.capture.environment.files import text_in
 from evidencekit.capture.environment.interfaces import is_tunnel
 from evidencekit.capture.environment.probe import (
     Observation,
@@ -22,14 +23,11 @@ from evidencekit.capture.environment.probe import (
 from evidencekit.model import Text
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from evidencekit.capture.environment.probe import ProbeOptions
     from evidencekit.model import JsonValue
 
 _MOST_LINES = 512
 _ANYWHERE = "0.0.0.0"  # noqa: S104 - the destination of a default route
-_MOST_BYTES = 1 << 20
 _EIGHT = re.compile(r"[0-9A-F]{8}")
 _THIRTY_TWO = re.compile(r"[0-9a-f]{32}")
 _MAC_FIELD = re.compile(r"^\s*(gateway|interface):\s*(\S+)\s*$", re.MULTILINE)
@@ -50,7 +48,7 @@ def probe_gateway(context: ProbeContext) -> Observation:
     gateways = _gateways(options)
     if gateways is None:
         return not_performed("the routing table cannot be read", "无法读取路由表")
-    hardware = _hardware(_read(options.process_folder / "net" / "arp"))
+    hardware = _hardware(text_in(options.process_folder / "net" / "arp"))
     listed: list[JsonValue] = [
         {
             "address": each.address,
@@ -79,7 +77,7 @@ def _gateways(options: ProbeOptions) -> list[Gateway] | None:
         said = output_of("route", "print", "-4", _ANYWHERE)
         return None if said is None else parse_windows(said)
     folder = options.process_folder / "net"
-    four, six = _read(folder / "route"), _read(folder / "ipv6_route")
+    four, six = text_in(folder / "route"), text_in(folder / "ipv6_route")
     return [*_ipv4(four), *_ipv6(six)] if four or six else None
 
 
@@ -123,14 +121,6 @@ def _hardware(table: str) -> dict[str, str]:
     """Hardware addresses by IPv4 address, of /proc/net/arp."""
     rows = [line.split() for line in table.splitlines()[1:_MOST_LINES]]
     return {fields[0]: fields[3] for fields in rows if len(fields) > 3}  # noqa: PLR2004
-
-
-def _read(path: Path) -> str:
-    try:
-        with path.open("rb") as file:
-            return file.read(_MOST_BYTES).decode("ascii", "replace")
-    except OSError:
-        return ""
 
 
 PROBE = Probe(

@@ -3,14 +3,10 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
 
+from evidencekit.capture.environment.files import text_in
 from evidencekit.capture.environment.probe import Observation, Probe, ProbeContext, passed, warned
 from evidencekit.model import JsonValue, Text
-
-if TYPE_CHECKING:
-    from pathlib import Path
-
 
 _VARIABLES = (
     "LD_PRELOAD",
@@ -28,6 +24,7 @@ _VARIABLES = (
 )
 _LIBRARIES = ("faketime", "frida", "mitm")
 _VALUE_CHARS = 300
+_MOST_MAPS = 8 << 20
 _TRACER = re.compile(r"^TracerPid:\s*(\d+)", re.MULTILINE)
 
 
@@ -35,13 +32,13 @@ def probe_injection(context: ProbeContext) -> Observation:
     """Look at the environment, `ld.so.preload`, the libraries loaded into this process, and who traces it."""
     options = context.options
     found = {name: options.environment[name][:_VALUE_CHARS] for name in _VARIABLES if options.environment.get(name)}
-    preload = _text(options.preload_file)
+    preload = text_in(options.preload_file)
     if preload.strip():
         found[str(options.preload_file)] = preload.strip()[:_VALUE_CHARS]
     own = options.process_folder / "self"
-    maps = _text(own / "maps")
+    maps = text_in(own / "maps", _MOST_MAPS)
     loaded = sorted({line.split()[-1] for line in maps.splitlines() if "/" in line and _is_known(line)})
-    tracer = _TRACER.search(_text(own / "status"))
+    tracer = _TRACER.search(text_in(own / "status"))
     if tracer and tracer[1] != "0":
         found["TracerPid"] = tracer[1]
     observed: dict[str, JsonValue] = {
@@ -64,13 +61,6 @@ def probe_injection(context: ProbeContext) -> Observation:
     return passed(
         "no preloaded library, key log or faked time was seen", "未发现预加载库、密钥日志或伪造时间的设置", observed
     )
-
-
-def _text(path: Path) -> str:
-    try:
-        return path.read_text("utf-8", "replace")
-    except OSError:
-        return ""
 
 
 def _is_known(line: str) -> bool:

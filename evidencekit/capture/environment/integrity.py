@@ -10,6 +10,7 @@ import hashlib
 import time
 from typing import TYPE_CHECKING, Final
 
+from evidencekit.capture.environment.files import text_in
 from evidencekit.capture.environment.knownbrowsers import PUBLISHED
 from evidencekit.capture.environment.probe import (
     Observation,
@@ -113,12 +114,7 @@ def _record_of(browser: BrowserFacts, folder: Path) -> tuple[str | None, dict[st
 
 
 def _read_sums(record: Path) -> dict[str, str]:
-    try:
-        with record.open("rb") as source:
-            text = source.read(_MOST_BYTES).decode("utf-8", "replace")
-    except OSError:
-        return {}
-    pairs = [line.split(None, 1) for line in text.splitlines()]
+    pairs = [line.split(None, 1) for line in text_in(record, _MOST_BYTES).splitlines()]
     return {f"/{pair[1]}": pair[0] for pair in pairs if len(pair) == 2}  # noqa: PLR2004
 
 

@@ -7,6 +7,7 @@ import socket
 import struct
 from typing import TYPE_CHECKING
 
+from evidencekit.capture.environment.files import text_in
 from evidencekit.capture.environment.probe import (
     Observation,
     Probe,
@@ -37,7 +38,9 @@ def probe_interfaces(context: ProbeContext) -> Observation:
         entries = sorted(folder.iterdir())[:_MOST]
     except OSError:
         return not_performed("this system does not list its interfaces here", "本系统无法在此列出网络接口")
-    interfaces: list[JsonValue] = [{"name": e.name, "state": _read(e / "operstate")} for e in entries if e.is_dir()]
+    interfaces: list[JsonValue] = [
+        {"name": e.name, "state": text_in(e / "operstate", 40).strip()} for e in entries if e.is_dir()
+    ]
     tunnels = [entry.name for entry in entries if entry.is_dir() and is_tunnel(entry)]
     observed: dict[str, JsonValue] = {
         "interfaces": interfaces,
@@ -54,14 +57,7 @@ def is_tunnel(entry: Path) -> bool:
     """Say whether an interface (its folder in /sys/class/net) is a tunnel, by kind or by name."""
     if (entry / "tun_flags").exists() or _NAMES.fullmatch(entry.name):
         return True
-    return _read(entry / "type") in {_PPP, _NO_HARDWARE}
-
-
-def _read(path: Path) -> str:
-    try:
-        return path.read_text("ascii", "replace").strip()[:40]
-    except OSError:
-        return ""
+    return text_in(entry / "type", 40).strip() in {_PPP, _NO_HARDWARE}
 
 
 def _gateway(table: Path) -> str | None:

@@ -7,6 +7,7 @@ import re
 from typing import TYPE_CHECKING
 
 from evidencekit.capture.environment.commands import output_of
+from evidencekit.capture.environment.files import text_in
 from evidencekit.capture.environment.probe import (
     Observation,
     Probe,
@@ -19,7 +20,6 @@ from evidencekit.model import Text
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from pathlib import Path
 
     from evidencekit.model import JsonValue
 
@@ -31,7 +31,6 @@ _ENVIRONMENT_LINE = re.compile(
     r"^\s*(?:export\s+)?((?:https?|all|ftp|auto|socks)_proxy)\s*=\s*\"?([^\"\n]+)", re.IGNORECASE | re.MULTILINE
 )
 _MACOS_LINE = re.compile(r"^\s*(\w+) : (.+?)\s*$", re.MULTILINE)
-_MOST_BYTES = 1 << 20
 
 
 def probe_system_proxy(context: ProbeContext) -> Observation:
@@ -45,8 +44,8 @@ def probe_system_proxy(context: ProbeContext) -> Observation:
         found = None if said is None else parse_internet_settings(said)
     else:
         found = {
-            **parse_environment_file(_text(options.environment_file)),
-            **parse_kde(_text(options.home / ".config" / "kioslaverc")),
+            **parse_environment_file(text_in(options.environment_file)),
+            **parse_kde(text_in(options.home / ".config" / "kioslaverc")),
             **_gnome(),
         }
     if found is None:
@@ -138,14 +137,6 @@ def parse_gsettings(listed: str) -> dict[str, str]:
             if values.get(f"{kind}.host")
         }
     return {}
-
-
-def _text(path: Path) -> str:
-    try:
-        with path.open("rb") as file:
-            return file.read(_MOST_BYTES).decode("utf-8", "replace")
-    except OSError:
-        return ""
 
 
 PROBE = Probe(

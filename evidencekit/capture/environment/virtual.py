@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from evidencekit.capture.environment.commands import output_of
+from evidencekit.capture.environment.files import text_in
 from evidencekit.capture.environment.probe import Observation, Probe, ProbeContext, not_performed, passed
 from evidencekit.model import Text
 
@@ -31,7 +32,7 @@ _VENDORS = (
     "OpenStack",
 )
 _CONTAINER_FILES = (Path("/.dockerenv"), Path("/run/.containerenv"), Path("/run/systemd/container"))
-_MOST_CHARS = 1 << 16
+_MOST_BYTES = 1 << 16
 
 
 def probe_virtual(context: ProbeContext) -> Observation:
@@ -72,22 +73,15 @@ def probe_virtual(context: ProbeContext) -> Observation:
 def _linux_signs(process_folder: Path, firmware_folder: Path) -> list[str]:
     signs: list[str] = []
     for name in ("sys_vendor", "product_name", "board_vendor"):
-        said = _read(firmware_folder / name)
+        said = text_in(firmware_folder / name, _MOST_BYTES).strip()
         if any(vendor.lower() in said.lower() for vendor in _VENDORS):
             signs.append(f"{name}: {said[:80]}")
-    for line in _read(process_folder / "cpuinfo").splitlines():
+    for line in text_in(process_folder / "cpuinfo", _MOST_BYTES).splitlines():
         if line.startswith("flags") and "hypervisor" in line.split():
             signs.append("cpuinfo: hypervisor")
             break
-    kind = _read(Path("/sys/hypervisor/type"))
+    kind = text_in(Path("/sys/hypervisor/type"), _MOST_BYTES).strip()
     return [*signs, f"hypervisor: {kind}"] if kind else signs
-
-
-def _read(path: Path) -> str:
-    try:
-        return path.read_text("utf-8", "replace")[:_MOST_CHARS].strip()
-    except OSError:
-        return ""
 
 
 PROBE = Probe(
