@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, BinaryIO, Final, cast
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, pkcs12
+from cryptography.hazmat.primitives.serialization import Encoding, PrivateFormat, pkcs12
 from cryptography.x509 import ocsp
 
 from evidencekit.bundle import paths
@@ -252,8 +252,11 @@ def _pkcs12() -> tuple[bytes, ...]:
     # Few rounds of key derivation, or a round of fuzzing would be spent in it.
     keys = world().keys
     hide = PrivateFormat.PKCS12.encryption_builder().kdf_rounds(1).build(b"secret")
-    args = (b"holder", keys.tsa_key, keys.tsa_certificate, [keys.tsa_certificate])
-    return tuple(pkcs12.serialize_key_and_certificates(*args, way) for way in (hide, NoEncryption()))
+    chains = ([keys.tsa_certificate], None)
+    return tuple(
+        pkcs12.serialize_key_and_certificates(b"holder", keys.tsa_key, keys.tsa_certificate, chain, hide)
+        for chain in chains
+    )
 
 
 HARNESSES: Final[dict[str, Harness]] = {
