@@ -87,6 +87,12 @@ class BrowserProcess:
             self._ended = True
         return self._ended
 
+    def kill(self) -> None:
+        """End the browser and its helpers at once, without a word; `end` still has to be awaited."""
+        if not self.poll():
+            with suppress(ProcessLookupError, PermissionError):
+                os.killpg(self.pid, signal.SIGKILL)
+
     async def end(self, *, patience_s: float = 5.0) -> bool:
         """Wait for the browser to end; after `patience_s` seconds ask, then force it.
 

@@ -187,6 +187,7 @@ class _Run:
                 open_studio(request, binary, launch, staging, self.supervisor, log)
             )
             ready.set()
+            self.supervisor.on_breach = studio.process.kill
             journal.border("browser.start", binary.name, version=studio.version, sha256=binary.sha256)
             lacking = [each.method for each in studio.missing]
             journal.border(

@@ -6,11 +6,11 @@ import asyncio
 from contextlib import suppress
 from typing import TYPE_CHECKING, Self, TypeVar
 
-from evidencekit.errors import CaptureError, EvidenceError
+from evidencekit.errors import BlockedUrlError, CaptureError, EvidenceError
 
 if TYPE_CHECKING:
     import threading
-    from collections.abc import Coroutine
+    from collections.abc import Callable, Coroutine
     from types import TracebackType
 
 _Result = TypeVar("_Result")
@@ -18,9 +18,15 @@ _POLL_S = 0.1
 
 
 class Supervisor:
-    """Runs coroutines until they end or something ends the capture; use as an async context manager."""
+    """Runs coroutines until they end or something ends the capture; use as an async context manager.
+
+    Attributes:
+        on_breach: called at once when a private address was reached, before anything is wound up: whatever the browser
+            asked next, it would ask inside.
+    """
 
     def __init__(self, cancel: threading.Event | None) -> None:
+        self.on_breach: Callable[[], None] | None = None
         self._cancel = cancel
         self._ended = _unended()
         self._watch: asyncio.Task[None] | None = None
@@ -43,6 +49,8 @@ class Supervisor:
         """End the capture with an error; the first one counts."""
         if not self._ended.done():
             self._ended.set_exception(error)
+        if isinstance(error, BlockedUrlError) and self.on_breach is not None:
+            self.on_breach()
 
     def check(self) -> None:
         """Raise the error that ended the capture, if one did."""

@@ -112,7 +112,7 @@ def test_a_navigation_inward_is_given_up_after_one_get_and_nothing_of_it_is_kept
                     options=BrowserOptions(extra_args=(rules,)),
                 )
             )
-    assert len(reached) <= 1
+    assert len(reached) <= 1, reached
     assert not (tmp_path / "staging/bodies").exists()
     assert not (tmp_path / "staging/bundle").exists()
 
