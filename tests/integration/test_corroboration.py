@@ -32,7 +32,8 @@ if TYPE_CHECKING:
     from evidencekit.corroboration.record import Record
     from evidencekit.notary import Evidence
 
-pytestmark = [pytest.mark.browser, pytest.mark.slow]
+# What its module makes is made once: one worker runs it whole.
+pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.xdist_group("corroboration")]
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -35,7 +35,8 @@ if TYPE_CHECKING:
 
     from evidencekit.notary import Evidence
 
-pytestmark = [pytest.mark.browser, pytest.mark.slow]
+# What its module makes is made once: one worker runs it whole.
+pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.xdist_group("edited_pages")]
 
 _PAGE = """<!doctype html><html lang=zh><meta charset=utf-8><title>Lamp shop 灯铺</title>
 <h1>Ming lamp 明代宫灯</h1><p class=price>¥1,280.00</p><p id=seller>Sold by Aihua</p><ul id=list></ul><script>

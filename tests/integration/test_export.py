@@ -31,7 +31,8 @@ if TYPE_CHECKING:
 
     from evidencekit.hashing.manifest import Manifest
 
-pytestmark = [pytest.mark.browser, pytest.mark.slow]
+# What its module makes is made once: one worker runs it whole.
+pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.xdist_group("export")]
 
 FORMULA = '=HYPERLINK("http://evil.test/")'
 NUMBERS = ("9F3C2026000000172K", "9F3C2026000000189M")

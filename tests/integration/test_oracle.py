@@ -34,7 +34,8 @@ if TYPE_CHECKING:
 
     from evidencekit.model import Capture, CaptureRoot
 
-pytestmark = [pytest.mark.browser, pytest.mark.slow]
+# What its module makes is made once: one worker runs it whole.
+pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.xdist_group("oracle")]
 
 PAGE = Path(__file__).parents[2] / "docs" / "fidelity.md"
 KINDS = ("h1", "h2", "h3")

@@ -32,7 +32,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-pytestmark = pytest.mark.browser
+# The picture is taken once: one worker runs this whole.
+pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("tall")]
 
 HEIGHT = 60_000
 URL = "http://127.0.0.1/long?(一)\\"
