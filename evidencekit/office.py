@@ -31,6 +31,7 @@ from evidencekit.ledger.entry import (
 from evidencekit.model import Text
 from evidencekit.numbering import format_number, prefix_from_key
 from evidencekit.owed import Owed, count_token, owe
+from evidencekit.revocations import Vetting
 from evidencekit.signing.identity import key_id
 from evidencekit.signing.note import VerifierKey, format_vkey
 from evidencekit.signing.signer import load_private_key
@@ -175,7 +176,7 @@ def open_office(  # noqa: PLR0913 (hands on the front door's arguments)
         return Office(
             signer=signer,
             ledger=ledger,
-            stamper=Stamper(others=others, own=None),
+            stamper=Stamper(others=others, own=None, vet=Vetting()),
             number=number or format_number,
             clock=clock,
             home=None,
@@ -196,6 +197,7 @@ def open_office(  # noqa: PLR0913 (hands on the front door's arguments)
             others=others,
             own=embedded_tsa(keys.tsa),
             on_reply=lambda reply, role: count_token(home.path, reply.tsa, role),
+            vet=Vetting(),
         ),
         number=number or format_number,
         clock=clock,

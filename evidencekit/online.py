@@ -1,8 +1,8 @@
-"""What `verify --online` fetches before the offline verifier judges: revocation lists, and the log as it is now.
+"""What `verify --online` fetches before the offline verifier judges: who was revoked, and the log as it is now.
 
-Nothing fetched is believed for where it came from: a list counts by its issuer's signature, the log by its key. The
-addresses stand in certificates and bundles of strangers, so only public hosts are asked, few of them, within bounds of
-time and size; what cannot be had is said, and the findings that need it stay open.
+Nothing fetched is believed for where it came from: a revocation list or an OCSP response counts by its issuer's
+signature, the log by its key. The addresses stand in certificates and bundles of strangers, so only public hosts are
+asked, few of them, within bounds of time and size; what cannot be had is said, and the findings that need it stay open.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from evidencekit.ledger.policy import Policy, parse_policy
 from evidencekit.ledger.proof import parse_proof
 from evidencekit.ledger.source import http_source
 from evidencekit.model import Text
-from evidencekit.revocations import MAX_LISTS, fetch_lists, points_of, points_of_token
+from evidencekit.revocations import certificates_of, fetch_answers
 from evidencekit.signing.note import split_note
 from evidencekit.standing import standing_of
 from evidencekit.x509.cms import parse_signed_data
@@ -51,12 +51,13 @@ class Fetched:
     """What was fetched, and what was not, in a sentence each."""
 
     crls: tuple[x509.CertificateRevocationList, ...]
+    ocsp: tuple[bytes, ...]
     standing: Standing | None
     missed: tuple[Text, ...]
 
     def added_to(self, trust: Trust) -> Trust:
-        """Return the caller's trust with the revocation lists beside their own."""
-        return replace(trust, crls=(*trust.crls, *self.crls))
+        """Return the caller's trust with the revocation lists and OCSP responses beside their own."""
+        return replace(trust, crls=(*trust.crls, *self.crls), ocsp=(*trust.ocsp, *self.ocsp))
 
 
 def fetch_for(bundle: Path, trust: Trust, *, standing: bool = True, allow_private: bool = False) -> Fetched:
@@ -72,10 +73,11 @@ def fetch_for(bundle: Path, trust: Trust, *, standing: bool = True, allow_privat
         FormatError: no bundle. StorageError: it cannot be read.
     """
     with open_bundle(bundle) as opened:
-        urls = list(dict.fromkeys([*_points(opened), *points_of([*trust.signers, *trust.tsas])]))[:MAX_LISTS]
+        given = (*trust.signers, *trust.tsas)
+        named = [(*path, *given) for path in _paths(opened)] or [given]
         place = _place_of_log(opened, trust, allow_private=allow_private) if standing else None
-    lists = fetch_lists(urls, allow_private=allow_private)
-    missed = [_no_list(url) for url in urls if url not in lists]
+    answers = fetch_answers(named, allow_private=allow_private)
+    missed = [_nothing_from(url) for url in answers.missed]
     found = None
     if isinstance(place, Text):
         missed.append(place)
@@ -84,20 +86,20 @@ def fetch_for(bundle: Path, trust: Trust, *, standing: bool = True, allow_privat
             found = standing_of(bundle, _bounded(http_source(place, timeout_s=_REPLY_TIMEOUT_S)), trust.logs)
         except EvidenceError as error:
             missed.append(Text(en=f"the log at {place}: {error.en}", zh=f"{place} 处的日志：{error.zh}"))
-    crls = tuple(x509.load_der_x509_crl(data) for data in dict.fromkeys(lists.values()))
-    return Fetched(crls=crls, standing=found, missed=tuple(missed))
+    crls = tuple(x509.load_der_x509_crl(data) for data in answers.crls)
+    return Fetched(crls=crls, ocsp=answers.ocsp, standing=found, missed=tuple(missed))
 
 
-def _points(bundle: Bundle) -> Iterator[str]:
-    """Give the addresses of lists that the certificates in seals and tokens name."""
+def _paths(bundle: Bundle) -> Iterator[tuple[x509.Certificate, ...]]:
+    """Give the certificates in each seal and token."""
     names = [name for name in bundle.names() if name.endswith((".p7s", ".tsr", ".tst"))][:_MAX_MEMBERS]
     for name in names:
         try:
             data = bundle.read(name, limit=_MAX_PROOF_BYTES)
             if name.endswith(".p7s"):
-                yield from points_of(load_embedded(parse_signed_data(data)))
+                yield load_embedded(parse_signed_data(data))
             else:
-                yield from points_of_token(data)
+                yield certificates_of(data)
         except FormatError:
             continue  # its own finding says why
 
@@ -154,5 +156,7 @@ def _bounded(fetch: Fetch) -> Fetch:
     return within
 
 
-def _no_list(url: str) -> Text:
-    return Text(en=f"no revocation list from {url[:200]}", zh=f"未能取得 {url[:200]} 的吊销列表")
+def _nothing_from(url: str) -> Text:
+    return Text(
+        en=f"no revocation list or OCSP response from {url[:200]}", zh=f"未能取得 {url[:200]} 的吊销列表或 OCSP 答复"
+    )

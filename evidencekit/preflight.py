@@ -49,6 +49,8 @@ def preflight(order: Order, office: Office) -> None:
     _check_signer(office)
     if order.request is not None and order.request.isolate:
         require_isolation(allow_private=order.request.allow_private)
+    if not order.third_party:
+        office.stamper.vet = None
     office.signer_status = check_signer_now(office.signer, at=office.clock(), ask=order.third_party)
     if order.browser.binary is None:
         find_browser()

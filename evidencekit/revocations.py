@@ -13,7 +13,7 @@ from __future__ import annotations
 import hashlib
 import itertools
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import partial
 from typing import TYPE_CHECKING, Final
@@ -40,14 +40,14 @@ from evidencekit.x509.signature import certificate_signed_by
 from evidencekit.x509.signerinfo import load_embedded
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
 
     from evidencekit.signing.signer import Signer
+    from evidencekit.timestamp.client import StampReply
     from evidencekit.x509.checks import Check
 
 MAX_SOURCES: Final = 8
-MAX_LISTS: Final = 6
 MAX_CRL_BYTES: Final = 4 << 20
 TIMEOUT_S: Final = 5.0
 OF_TSAS, OF_SIGNER = "proof/tsa/", "proof/seal/"
@@ -62,6 +62,15 @@ class _Source:
     certificate: x509.Certificate
     issuer: x509.Certificate | None = None
     """None for a list."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answers:
+    """Revocation lists and OCSP responses, DER, and the addresses that gave none that counts."""
+
+    crls: tuple[bytes, ...]
+    ocsp: tuple[bytes, ...]
+    missed: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,31 +95,76 @@ def fetch_tsa_revocations(replies: Iterable[Path], *, allow_private: bool = Fals
         Revocation lists and OCSP responses by the member names under which a bundle keeps them; fewer, or none, when
         they cannot be had.
     """
-    certificates = (_certificates(reply.read_bytes()) for reply in replies)
+    certificates = (certificates_of(reply.read_bytes()) for reply in replies)
     sources = [source for found in certificates for source in _sources_of(found)]
     return _fetch_all(sources, OF_TSAS, allow_private=allow_private)
 
 
-def fetch_lists(urls: Sequence[str], *, allow_private: bool = False) -> dict[str, bytes]:
-    """Fetch revocation lists, all at once, and give those that came, DER, by their address."""
-    if not urls:
-        return {}
-    with ThreadPoolExecutor(len(urls), "revocation") as pool:
-        found = pool.map(partial(_fetch_list, allow_private=allow_private), urls)
-        return {url: each for url, each in zip(urls, found, strict=True) if each}
+@dataclass(slots=True)
+class Vetting:
+    """Says of replies just received whether their TSAs were revoked; asks about the same certificates once a session.
+
+    `fetch_tsa_revocations` asks anew for what the bundle keeps.
+    """
+
+    allow_private: bool = False
+    _asked: dict[tuple[x509.Certificate, ...], dict[str, bytes]] = field(default_factory=dict)
+
+    def __call__(self, replies: Sequence[StampReply]) -> tuple[Text | None, ...]:
+        """Give for each reply why its TSA's certificates void it; None where nothing is known against them.
+
+        RFC 3161 §4 decides which revocations do. What the certificates name is asked within five seconds.
+        """
+        found = [certificates_of(each.response) for each in replies]
+        new = list(dict.fromkeys(path for path in found if path not in self._asked))
+        sources = [source for path in new for source in _sources_of(path)]
+        files = _fetch_all(sources, OF_TSAS, allow_private=self.allow_private)
+        self._asked |= dict.fromkeys(new, files)
+        return tuple(_void(reply, path, self._asked[path]) for reply, path in zip(replies, found, strict=True))
 
 
-def points_of_token(data: bytes) -> Iterator[str]:
-    """Give the addresses of lists that the certificates of a token or a whole reply name, unless self-issued."""
-    yield from points_of(_certificates(data))
+def _void(reply: StampReply, path: tuple[x509.Certificate, ...], files: Mapping[str, bytes]) -> Text | None:
+    crls, responses = _of_kind(files, ".crl"), _of_kind(files, ".ocsp")
+    at = reply.check.gen_time or reply.received_at
+    for certificate in path:
+        step = check_revocation(
+            (certificate,), at=at, purpose=Purpose.TIMESTAMPING, crls=crls, ocsp=responses, issuers=path
+        )
+        if step.outcome is Outcome.FAILED:
+            return Text(
+                en=f"TSA {reply.tsa}: {step.reason.en}; its token is not kept, use another TSA",
+                zh=f"时间戳机构 {reply.tsa}：{step.reason.zh}；其时间戳不予保存，请更换机构",
+            )
+    return None
 
 
-def points_of(certificates: Iterable[x509.Certificate]) -> Iterator[str]:
-    """Give the addresses of the revocation lists that certificates name (RFC 5280 §4.2.1.13)."""
-    for certificate in certificates:
-        extension = extension_of(certificate, x509.CRLDistributionPoints)
-        points = () if extension is None else extension.value
-        yield from _web(name for point in points for name in point.full_name or ())
+def fetch_answers(paths: Iterable[Sequence[x509.Certificate]], *, allow_private: bool = False) -> Answers:
+    """Fetch the lists that certificates name, and ask their responders, all at once.
+
+    Args:
+        paths: certificates that belong together; a responder is asked about one whose issuer is among its own.
+        allow_private: also ask hosts of a private network.
+    """
+    sources = _few(source for path in paths for source in _sources_of(path))
+    found = _fetch_each(sources, allow_private=allow_private)
+    got = list(zip(sources, found, strict=True))
+    return Answers(
+        crls=tuple(dict.fromkeys(data for source, data in got if data is not None and source.issuer is None)),
+        ocsp=tuple(dict.fromkeys(data for source, data in got if data is not None and source.issuer is not None)),
+        missed=tuple(dict.fromkeys(source.url for source, data in got if data is None)),
+    )
+
+
+def certificates_of(data: bytes) -> tuple[x509.Certificate, ...]:
+    """Those in a token or a whole reply; none when it is self-issued or cannot be read."""
+    try:
+        token = parse_token(parse_response(data).token or b"")
+    except FormatError:
+        try:
+            token = parse_token(data)
+        except FormatError:
+            return ()
+    return () if token.policy == SELF_ISSUED_POLICY else load_embedded(token.signed_data)
 
 
 def check_signer_now(signer: Signer, *, at: datetime, ask: bool) -> SignerStatus:
@@ -158,18 +212,6 @@ def _not_known(sources: Sequence[_Source], *, asked: bool) -> Text:
     )
 
 
-def _certificates(data: bytes) -> tuple[x509.Certificate, ...]:
-    """Those in a token or a whole reply; none when it is self-issued or cannot be read."""
-    try:
-        token = parse_token(parse_response(data).token or b"")
-    except FormatError:
-        try:
-            token = parse_token(data)
-        except FormatError:
-            return ()
-    return () if token.policy == SELF_ISSUED_POLICY else load_embedded(token.signed_data)
-
-
 def _sources_of(certificates: Sequence[x509.Certificate]) -> Iterator[_Source]:
     """What these certificates name: lists, and responders where the issuer is among them."""
     for certificate in certificates:
@@ -178,12 +220,19 @@ def _sources_of(certificates: Sequence[x509.Certificate]) -> Iterator[_Source]:
         issuer = next((each for each in certificates if _issued(each, certificate)), None)
         if issuer is not None:
             yield from (_Source(url=url, certificate=certificate, issuer=issuer) for url in _responders(certificate))
-        yield from (_Source(url=url, certificate=certificate) for url in points_of((certificate,)))
+        yield from (_Source(url=url, certificate=certificate) for url in _points(certificate))
 
 
 def _issued(issuer: x509.Certificate, certificate: x509.Certificate) -> bool:
     named = issuer != certificate and names_as_issuer(certificate, issuer)
     return named and certificate_signed_by(certificate, issuer).outcome is Outcome.PASSED
+
+
+def _points(certificate: x509.Certificate) -> list[str]:
+    """The addresses of the lists that a certificate names (RFC 5280 §4.2.1.13)."""
+    extension = extension_of(certificate, x509.CRLDistributionPoints)
+    points = () if extension is None else extension.value
+    return _web(name for point in points for name in point.full_name or ())
 
 
 def _responders(certificate: x509.Certificate) -> list[str]:
@@ -197,21 +246,27 @@ def _web(names: Iterable[x509.GeneralName]) -> list[str]:
     return [url for url in found if url.startswith(("http://", "https://"))]
 
 
-def _fetch_all(sources: Sequence[_Source], folder: str, *, allow_private: bool) -> dict[str, bytes]:
-    unique = list(
-        itertools.islice(
-            {(each.url, each.certificate if each.issuer else None): each for each in sources}.values(), MAX_SOURCES
-        )
-    )
-    if not unique:
-        return {}
-    with ThreadPoolExecutor(len(unique), "revocation") as pool:
-        found = list(pool.map(partial(_fetch, allow_private=allow_private), unique))
+def _fetch_all(sources: Iterable[_Source], folder: str, *, allow_private: bool) -> dict[str, bytes]:
+    unique = _few(sources)
+    found = _fetch_each(unique, allow_private=allow_private)
     return {
         f"{folder}{hashlib.sha256(data).hexdigest()[:32]}{'.ocsp' if source.issuer else '.crl'}": data
         for source, data in zip(unique, found, strict=True)
         if data is not None
     }
+
+
+def _few(sources: Iterable[_Source]) -> list[_Source]:
+    """Each list and each question once, and not more than a stranger may make us ask."""
+    unique = {(each.url, each.certificate if each.issuer else None): each for each in sources}
+    return list(itertools.islice(unique.values(), MAX_SOURCES))
+
+
+def _fetch_each(sources: Sequence[_Source], *, allow_private: bool) -> list[bytes | None]:
+    if not sources:
+        return []
+    with ThreadPoolExecutor(len(sources), "revocation") as pool:
+        return list(pool.map(partial(_fetch, allow_private=allow_private), sources))
 
 
 def _fetch(source: _Source, *, allow_private: bool) -> bytes | None:
@@ -260,5 +315,5 @@ def _ask(url: str, certificate: x509.Certificate, issuer: x509.Certificate) -> b
     return None if answer is None or not (answer.conclusive or answer.revocation) else reply.body
 
 
-def _of_kind(files: dict[str, bytes], suffix: str) -> list[bytes]:
+def _of_kind(files: Mapping[str, bytes], suffix: str) -> list[bytes]:
     return [data for name, data in files.items() if name.endswith(suffix)]

@@ -2,7 +2,8 @@
 
 Third-party TSAs are asked first, all at once, those whose role the moment is. When none answers, the installation's own
 TSA stamps instead: that is self-issued, not independent, and the moment stays PENDING. So does a moment for which no
-TSA is kept while one waits for the batch: the token over the batch is owed.
+TSA is kept while one waits for the batch: the token over the batch is owed. A TSA whose certificate turns out to be
+revoked counts as silent: its token would void the moment it was asked for.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from evidencekit.timestamp.roles import Role, serving
 from evidencekit.transport.http import public_url
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Sequence
     from concurrent.futures import Future
     from types import TracebackType
 
@@ -52,6 +53,8 @@ class Stamper:
     others: tuple[TimeStamper, ...]
     own: TimeStamper | None
     on_reply: Callable[[StampReply, Role], None] | None = None
+    vet: Callable[[Sequence[StampReply]], tuple[Text | None, ...]] | None = None
+    """What speaks against each reply, if anything; nobody is asked without it."""
     _failed: dict[Role, tuple[Stamped, float]] = field(default_factory=dict)
     _asked: dict[str, float] = field(default_factory=dict)
     _pool: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(4, "stamp"))
@@ -79,12 +82,14 @@ class Stamper:
             return replace(failed, replies=self._own(digest))
         now = self._rested(asked)
         answer = stamp(digest, now, timeout_s=_RETRY_TIMEOUT_S if self._failed else TIMEOUT_S)
-        if answer.replies:
-            for reply in answer.replies:
-                if self.on_reply is not None:
-                    self.on_reply(reply, role)
-            return Stamped(replies=answer.replies, owing=())
-        reasons = tuple(Text(en=each.error.en, zh=each.error.zh[:_LIMIT_ZH]) for each in answer.failures)
+        for reply in answer.replies:
+            if self.on_reply is not None:
+                self.on_reply(reply, role)
+        kept, refused = self._vetted(answer.replies)
+        if kept:
+            return Stamped(replies=kept, owing=())
+        silent = tuple(Text(en=each.error.en, zh=each.error.zh[:_LIMIT_ZH]) for each in answer.failures)
+        reasons = (*refused, *silent)
         failed = Stamped(replies=self._own(digest), owing=_urls(asked), reasons=reasons)
         # Who was silent for one moment is likely to be silent for the next.
         moment = time.monotonic()
@@ -94,6 +99,14 @@ class Stamper:
     def stamp_soon(self, digest: bytes, role: Role = Role.SEAL) -> Future[Stamped]:
         """Stamp beside other work."""
         return self._pool.submit(self.stamp, digest, role)
+
+    def _vetted(self, replies: tuple[StampReply, ...]) -> tuple[tuple[StampReply, ...], tuple[Text, ...]]:
+        """Tell the replies that can be kept from the reasons against the others."""
+        if self.vet is None or not replies:
+            return replies, ()
+        verdicts = self.vet(replies)
+        kept = tuple(reply for reply, why in zip(replies, verdicts, strict=True) if why is None)
+        return kept, tuple(why for why in verdicts if why is not None)
 
     def _rested(self, asked: tuple[TimeStamper, ...]) -> tuple[TimeStamper, ...]:
         """Give those who may be asked again by their own terms; when that is nobody yet, wait for the first."""

@@ -73,7 +73,7 @@ class Case:
             raise
         self.trust = self._with_own(trust)
         self.crls = (*self.trust.crls_der, *self._kept_revocations(".crl"))
-        self.ocsp = tuple(self._kept_revocations(".ocsp"))
+        self.ocsp = (*self.trust.ocsp, *self._kept_revocations(".ocsp"))
 
     def close(self) -> None:
         """Let the copy of the web archive and the threads go."""

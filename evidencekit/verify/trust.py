@@ -34,6 +34,8 @@ class Trust:
     tsas: tuple[x509.Certificate, ...] = ()
     logs: tuple[VerifierKey, ...] = ()
     crls: tuple[x509.CertificateRevocationList, ...] = ()
+    ocsp: tuple[bytes, ...] = ()
+    """OCSP responses, DER."""
     self_bundle: bool = False
     policies: tuple[Policy, ...] = ()
     """Who must have cosigned a checkpoint before it counts as witnessed."""
@@ -55,6 +57,7 @@ class Trust:
             tsas=_unique(self.tsas + other.tsas),
             logs=tuple(dict.fromkeys(self.logs + other.logs)),
             crls=_unique_crls(self.crls + other.crls),
+            ocsp=tuple(dict.fromkeys(self.ocsp + other.ocsp)),
             self_bundle=self.self_bundle or other.self_bundle,
             policies=tuple(dict.fromkeys(self.policies + other.policies)),
         )

@@ -10,6 +10,7 @@ from http.server import BaseHTTPRequestHandler, SimpleHTTPRequestHandler, Thread
 from typing import TYPE_CHECKING
 
 import pytest
+from cryptography.x509.oid import ExtendedKeyUsageOID
 
 from evidencekit import online
 from evidencekit.bundle import paths
@@ -25,7 +26,8 @@ from evidencekit.signing.note import format_vkey
 from evidencekit.verify.verifier import verify_bundle
 from evidencekit_cli.main import main
 from tests.support.assembly import AT, NOW, Keys, Members, Plan, make_keys, make_members, pack, reseal
-from tests.unit.test_revocations import ROOT_KEY, TSA_KEY, certificate, revocation_list, served
+from tests.support.issued import TestCa
+from tests.unit.test_revocations import ROOT_KEY, TSA_KEY, certificate, responder, revocation_list, served
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -125,6 +127,22 @@ def test_a_list_published_since_decides(keys: Keys, tmp_path: Path, revoked: boo
     assert found.outcome is (Outcome.FAILED if revoked else Outcome.PASSED), found.reason.en
 
 
+@pytest.mark.parametrize("revoked", [False, True])
+def test_a_responder_that_is_asked_today_decides(keys: Keys, tmp_path: Path, revoked: bool) -> None:
+    ca = TestCa()
+    with responder(ca, tmp_path, revoked=revoked) as url:
+        tsa = ca.issue("TSA", TSA_KEY, purpose=ExtendedKeyUsageOID.TIME_STAMPING, responder=url)
+        own = replace(keys, tsa_certificate=tsa, tsa_key=TSA_KEY)
+        path = tmp_path / "stamped.zip"
+        path.write_bytes(pack(make_members(Plan(keys=own), tmp_path)))
+        trust = replace(keys.trust, tsas=(ca.certificate,))
+        fetched = online.fetch_for(path, trust, standing=False, allow_private=True)
+    assert (len(fetched.crls), len(fetched.ocsp), fetched.missed) == (0, 1, ())
+    assert finding(verify_bundle(path, trust=trust, at=AT), "time.seal").outcome is Outcome.PASSED
+    found = finding(verify_bundle(path, trust=fetched.added_to(trust), at=AT), "time.seal")
+    assert found.outcome is (Outcome.FAILED if revoked else Outcome.PASSED), found.reason.en
+
+
 def test_a_list_by_somebody_else_is_not_believed(keys: Keys, tmp_path: Path) -> None:
     with served(revocation_list(revoked=True, by=TSA_KEY)) as url:
         path, trust = stamped_by(url, keys, tmp_path)
@@ -138,7 +156,7 @@ def test_a_bundle_sends_nobody_into_a_private_network(keys: Keys, tmp_path: Path
         path, trust = stamped_by(url, keys, tmp_path)
         fetched = online.fetch_for(path, trust, standing=False)
     assert not fetched.crls
-    assert [text.en for text in fetched.missed] == [f"no revocation list from {url}"]
+    assert [text.en for text in fetched.missed] == [f"no revocation list or OCSP response from {url}"]
     assert url in fetched.missed[0].zh
 
 

@@ -20,11 +20,13 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from evidencekit.errors import SigningError
 from evidencekit.model import Outcome
-from evidencekit.revocations import check_signer_now, fetch_tsa_revocations
+from evidencekit.revocations import Vetting, check_signer_now, fetch_tsa_revocations
 from evidencekit.signing.identity import create_sealing_identity
 from evidencekit.signing.signer import KeySigner
+from evidencekit.stamping import Stamper
 from evidencekit.timestamp.authority import SELF_ISSUED_POLICY, Authority
 from evidencekit.timestamp.check import check_token
+from evidencekit.timestamp.client import EmbeddedTsa
 from evidencekit.timestamp.query import build_query
 from evidencekit.verify.verifier import verify_bundle
 from tests.support.assembly import AT, FOREIGN_POLICY, NOW, Plan, make_keys, make_members, pack, reseal
@@ -144,6 +146,31 @@ def test_a_list_in_a_bundle_is_believed_for_its_signature_alone(
     assert found["container.members"].outcome is Outcome.PASSED
     assert found["time.seal"].outcome is expected, found["time.seal"].reason.en
     assert expected is Outcome.PASSED or "revoked" in found["time.seal"].reason.en
+
+
+def test_a_tsa_that_was_revoked_counts_as_silent(tmp_path: Path) -> None:
+    made = make_keys(tmp_path / "keys")
+    own = EmbeddedTsa(authority=Authority(made.tsa_key, made.tsa_certificate))
+    with served(revocation_list(revoked=True)) as bad, served(revocation_list(revoked=False)) as good:
+        revoked, fit = (
+            EmbeddedTsa(
+                authority=Authority(TSA_KEY, certificate("TSA", TSA_KEY, url), policy=FOREIGN_POLICY),
+                name=name,
+                url=f"http://{name}.test/",
+            )
+            for name, url in (("revoked", bad), ("fit", good))
+        )
+        with Stamper(others=(revoked, fit), own=own, vet=Vetting(allow_private=True)) as stamper:
+            assert [reply.tsa for reply in stamper.stamp(bytes(32)).replies] == ["fit"]
+        with Stamper(others=(revoked,), own=own, vet=Vetting(allow_private=True)) as stamper:
+            stamped = stamper.stamp(bytes(32))
+        with Stamper(others=(revoked,), own=own) as stamper:
+            assert [reply.tsa for reply in stamper.stamp(bytes(32)).replies] == ["revoked"], "nobody was to be asked"
+    assert (stamped.owing, [reply.tsa for reply in stamped.replies]) == (("http://revoked.test/",), ["embedded"])
+    (reason,) = stamped.reasons
+    assert "TSA revoked" in reason.en
+    assert "keyCompromise" in reason.en
+    assert "已于" in reason.zh
 
 
 # --- OCSP: the responder is OpenSSL's -------------------------------------------------------------

@@ -91,8 +91,8 @@ if TYPE_CHECKING:
 @option(
     "--online",
     is_flag=True,
-    en="First fetch revocation lists and the log's newer entries.",
-    zh="先联网获取吊销列表与日志的新条目。",
+    en="First fetch revocation lists, OCSP responses and the log's newer entries.",
+    zh="先联网获取吊销列表、OCSP 答复与日志的新条目。",
 )
 @option(
     "--rerender",
