@@ -113,7 +113,8 @@ class Vetting:
     def __call__(self, replies: Sequence[StampReply]) -> tuple[Text | None, ...]:
         """Give for each reply why its TSA's certificates void it; None where nothing is known against them.
 
-        RFC 3161 §4 decides which revocations do. What the certificates name is asked within five seconds.
+        RFC 3161 §4 decides which revocations do. What the certificates name is asked within five seconds. A certificate
+        whose issuer is not in the token stays open: nobody could say whether a list is its issuer's.
         """
         found = [certificates_of(each.response) for each in replies]
         new = list(dict.fromkeys(path for path in found if path not in self._asked))

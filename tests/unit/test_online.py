@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from contextlib import contextmanager
 from dataclasses import replace
+from datetime import timedelta
 from functools import partial
 from http.server import BaseHTTPRequestHandler, SimpleHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING
@@ -129,7 +130,7 @@ def test_a_list_published_since_decides(keys: Keys, tmp_path: Path, revoked: boo
 
 @pytest.mark.parametrize("revoked", [False, True])
 def test_a_responder_that_is_asked_today_decides(keys: Keys, tmp_path: Path, revoked: bool) -> None:
-    ca = TestCa()
+    ca = TestCa(at=NOW - timedelta(hours=1))
     with responder(ca, tmp_path, revoked=revoked) as url:
         tsa = ca.issue("TSA", TSA_KEY, purpose=ExtendedKeyUsageOID.TIME_STAMPING, responder=url)
         own = replace(keys, tsa_certificate=tsa, tsa_key=TSA_KEY)
