@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import sys
+import warnings
 from typing import TYPE_CHECKING, TextIO
 
 from evidencekit_cli.language import Bilingual, Language, in_language
@@ -45,7 +46,13 @@ def inert(text: str, limit: int = 2000) -> str:
 
 
 def prepare_streams() -> None:
-    """Let a terminal that cannot show Chinese show escapes instead of failing."""
+    """Let a terminal that cannot show Chinese show escapes instead of failing, and keep warnings for developers off it.
+
+    Libraries warn of oddities in a stranger's certificate by naming our source files; the checks judge those by
+    themselves. `python -W` and PYTHONWARNINGS show them all the same.
+    """
+    if not sys.warnoptions:
+        warnings.simplefilter("ignore")
     for stream in (sys.stdout, sys.stderr):
         reconfigure = getattr(stream, "reconfigure", None)
         if reconfigure is not None:

@@ -8,12 +8,17 @@ import shutil
 import signal
 import subprocess
 import sys
+import warnings
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import jsonschema
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from evidencekit.bundle.growth import grown_path
 from evidencekit.home import Home
@@ -23,6 +28,7 @@ from evidencekit.signing.identity import create_tsa_identity
 from evidencekit.signing.signer import load_private_key
 from evidencekit.timestamp.authority import SELF_ISSUED_POLICY, Authority
 from evidencekit.timestamp.authority_server import AuthorityServer
+from evidencekit.timestamp.query import build_query
 from evidencekit.timestamp.roles import Role
 from evidencekit_cli.main import main
 from evidencekit_cli.settings import TSA_ROLES
@@ -198,3 +204,28 @@ def test_curl_and_openssl_use_the_service(tmp_path: Path, home: Path) -> None:
         finally:
             service.send_signal(signal.SIGTERM)
     assert service.returncode == 130
+
+
+def test_an_odd_certificate_brings_no_warnings_of_libraries_to_the_terminal(tmp_path: Path) -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        key = ec.generate_private_key(ec.SECP256R1())
+        longer_than_rfc_5280 = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "T" * 81, _validate=False)])
+        odd = (
+            x509.CertificateBuilder()
+            .subject_name(longer_than_rfc_5280)
+            .issuer_name(longer_than_rfc_5280)
+            .public_key(key.public_key())
+            .serial_number(7)
+            .not_valid_before(datetime.now(UTC) - timedelta(days=1))
+            .not_valid_after(datetime.now(UTC) + timedelta(days=1))
+            .add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.TIME_STAMPING]), critical=True)
+            .sign(key, hashes.SHA256())
+        )
+        reply = tmp_path / "odd.tsr"
+        reply.write_bytes(Authority(key, odd, policy=FOREIGN_POLICY).reply(build_query(bytes(32))))
+    program = Path(sys.executable).with_name("evidencekit")
+    command = [str(program), "timestamp", "verify", str(reply), "--digest", "00" * 32]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    assert (done.returncode, done.stderr) == (3, "")
+    assert "T" * 81 in done.stdout
