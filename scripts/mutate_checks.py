@@ -185,7 +185,7 @@ def _judge(mutant: Mutant | None, cases: Sequence[Made], folder: Path) -> str | 
     # Cases that are about this finding notice soonest.
     for case in sorted(cases, key=lambda one: mutant is not None and mutant.identifier not in one.expected):
         terms = case.exhibit
-        report = verify_bundle(case.path, trust=terms.trust, at=terms.at, policy=terms.policy)
+        report = verify_bundle(case.path, trust=terms.trust, at=terms.at, policy=terms.policy, beside=terms.beside)
         found = {one.id: one.outcome.value for one in report.findings if one.outcome.value != "PASSED"}
         if found != case.expected:
             return case.name

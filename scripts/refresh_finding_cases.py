@@ -26,6 +26,8 @@ conformance case has that outcome: the id cannot have it, or only unit tests sho
 """
 
 _OF_SOME = {
+    "deposit.file": ("deposit_cop", "capture_copies"),
+    "ledger.anchored": ("anchor",),
     "corroboration.rerender": ("corroboration_rerender",),
     "outer.roles": ("roles_",),
     "policy.signatures": ("policy_met", "policy_two_signers", "policy_role", "policy_certificate"),

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 from evidencekit.bundle import paths
 from evidencekit.errors import FormatError
+from evidencekit.hashing.canonical import format_time
 from evidencekit.ledger.anchors.anchor import (
     MAX_RECEIPT_BYTES,
     AnchorState,
@@ -108,11 +109,11 @@ def _judge(receipt: Receipt, case: Case) -> tuple[Outcome, Text]:
         en, zh = (f" ({why.en})", f"({why.zh})") if why else ("", "")
         return Outcome.INDETERMINATE, Text(en=said.en + en, zh=said.zh + zh)
     if not receipt.evidence.startswith(_DER_SEQUENCE):
+        number = receipt.number or "–"
         reason = Text(
-            en=f"confirmed as number {receipt.number}, transaction {receipt.transaction}, by an answer that is not "
+            en=f"confirmed as number {number}, transaction {receipt.transaction}, by an answer that is not "
             "signed: ask the anchor whether it holds this digest",
-            zh=f"已确认(编号 {receipt.number}，交易 {receipt.transaction})，但应答未经签名："
-            "请向锚定方核实其是否存有该摘要",
+            zh=f"已确认(编号 {number}，交易 {receipt.transaction})，但应答未经签名：请向锚定方核实其是否存有该摘要",
         )
         return Outcome.INDETERMINATE, reason
     check = check_token(
@@ -121,6 +122,7 @@ def _judge(receipt: Receipt, case: Case) -> tuple[Outcome, Text]:
         anchors=case.trust.tsas,
         at=case.at,
         crls=case.crls,
+        ocsp=case.ocsp,
     )
     if not check.intact:
         return Outcome.FAILED, check.reason
@@ -130,7 +132,8 @@ def _judge(receipt: Receipt, case: Case) -> tuple[Outcome, Text]:
         )
     if check.trusted is not Outcome.PASSED:
         return check.trusted, check.reason
+    # The token's own time: `anchored_at` is what whoever kept the receipt wrote beside it.
+    stamped = "" if check.gen_time is None else format_time(check.gen_time)
     return Outcome.PASSED, Text(
-        en=f"confirmed by a trusted time-stamp of {receipt.anchored_at}",
-        zh=f"已由受信任的时间戳确认({receipt.anchored_at})",
+        en=f"confirmed by a trusted time-stamp of {stamped}", zh=f"已由受信任的时间戳确认({stamped})"
     )

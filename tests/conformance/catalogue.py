@@ -2,6 +2,7 @@
 
 from tests.conformance import (  # noqa: F401 - they register cases
     archive_forgeries,
+    beside_forgeries,
     deposit_forgeries,
     edition_forgeries,
     grown_forgeries,

@@ -39,6 +39,7 @@ from evidencekit.timestamp.renewal import begin_records
 from evidencekit.timestamp.token import parse_response
 from evidencekit.verify.policy import Policy
 from evidencekit.verify.trust import Trust
+from evidencekit.verify.verifier import Beside
 from evidencekit.x509.handshakefile import format_handshake, parse_handshake
 from tests.conformance.hostile import Frame, entries_of, forge
 from tests.support.assembly import (
@@ -64,17 +65,26 @@ if TYPE_CHECKING:
 
     from evidencekit.hashing.manifest import Manifest
     from evidencekit.hashing.records import Records
+    from evidencekit.ledger.anchors.anchor import Receipt
     from evidencekit.model import JsonValue
 
 
 @dataclass(frozen=True, kw_only=True)
 class Exhibit:
-    """A bundle's bytes (or the members of an unpacked one) and how it is to be verified."""
+    """A bundle's bytes (or the members of an unpacked one) and how it is to be verified; what its verifier holds beside."""
 
     data: bytes | Members
     trust: Trust
     at: datetime = AT
     policy: Policy = field(default_factory=Policy)
+    copies: tuple[bytes, ...] = ()
+    receipts: tuple[Receipt, ...] = ()
+
+    @property
+    def beside(self) -> Beside:
+        """What the library is given beside the bundle."""
+        files = tuple((len(data), digest_bytes(data)) for data in self.copies)
+        return Beside(files=files, receipts=self.receipts)
 
 
 @dataclass(frozen=True, kw_only=True)

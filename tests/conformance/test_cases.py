@@ -38,7 +38,7 @@ def judged(exhibit: Exhibit, folder: Path) -> VerificationReport:
             target = path / name
             target.parent.mkdir(parents=True, exist_ok=True)
             target.write_bytes(data)
-    return verify_bundle(path, trust=exhibit.trust, at=exhibit.at, policy=exhibit.policy)
+    return verify_bundle(path, trust=exhibit.trust, at=exhibit.at, policy=exhibit.policy, beside=exhibit.beside)
 
 
 def test_every_case_has_its_folder_and_every_folder_its_case() -> None:
@@ -92,6 +92,13 @@ def test_a_broken_work_log_is_said_to_break_where_it_does(shop: Workshop, tmp_pa
         assert finding.details["broken_at"] == line, name
         assert f"line {line}:" in finding.reason.en
         assert f"第 {line} 行" in finding.reason.zh
+
+
+def test_the_time_of_an_anchor_is_what_its_token_says(shop: Workshop, tmp_path: Path) -> None:
+    report = judged(CASES["anchor_stamped"](replace(shop, folder=tmp_path)), tmp_path)
+    found = next(one for one in report.findings if one.id == "ledger.anchored")
+    assert "time-stamp of 2026-11-23T03:04:05" in found.reason.en
+    assert "2019" not in found.reason.en + found.reason.zh
 
 
 def test_an_old_record_sealed_today_earns_no_vouched_lower_bound(shop: Workshop, tmp_path: Path) -> None:

@@ -15,11 +15,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from evidencekit.ledger.anchors.anchor import format_receipt
 from evidencekit.signing.note import format_vkey
 from evidencekit.verify.policy import Policy
 from tests.conformance.catalogue import CASES, Exhibit, Workshop
 from tests.support.assembly import make_keys
-from tests.support.verifierpage import NOT_HERE, Boxes, Sheet, open_sheet
+from tests.support.verifierpage import NOT_HERE, Boxes, Held, Sheet, open_sheet
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -39,6 +40,7 @@ ANCHORED = {
     "ledger.checkpoint",
     "ledger.open",
     "ledger.independent",
+    "ledger.anchored",
 }
 pytestmark = [
     pytest.mark.browser,
@@ -82,6 +84,11 @@ def boxes_of(exhibit: Exhibit) -> Boxes:
     return replace(Boxes.of(exhibit.trust), policy="" if policy == Policy() else json.dumps(value))
 
 
+def _written(path: Path, data: bytes) -> Path:
+    path.write_bytes(data)
+    return path
+
+
 @pytest.mark.parametrize("name", sorted(set(CASES) - FOLDERS))
 def test_page_says_what_the_library_says(name: str, sheet: Sheet, shop: Workshop, tmp_path: Path) -> None:
     exhibit = CASES[name](replace(shop, folder=tmp_path))
@@ -90,7 +97,10 @@ def test_page_says_what_the_library_says(name: str, sheet: Sheet, shop: Workshop
     path.write_bytes(exhibit.data)
     expected = json.loads((EXPECTED / name / "expected.json").read_text("utf-8"))
     own = exhibit.trust.self_bundle
-    said = sheet.ask(path, boxes_of(exhibit), at=exhibit.at, own=own)
+    copies = [_written(tmp_path / f"copy-{n}", data) for n, data in enumerate(exhibit.copies)]
+    receipts = [_written(tmp_path / f"{one.anchor}.json", format_receipt(one)) for one in exhibit.receipts]
+    beside = Held(copies=copies, receipts=receipts)
+    said = sheet.ask(path, boxes_of(exhibit), at=exhibit.at, own=own, beside=beside)
     assert not said.problem
     wanted = {key: outcome for key, outcome in expected["not_passed"].items() if key not in NOT_HERE}
     found = {key: outcome for key, outcome in said.not_passed.items() if key not in NOT_HERE}

@@ -21,7 +21,8 @@ LEAST = 45
 
 
 def test_the_table_is_read_whole() -> None:
-    lines = [line for line in TABLE.read_text("utf-8").splitlines() if line.startswith("| ")]
+    holes = TABLE.read_text("utf-8").partition("\n## What the page leaves")[0]
+    lines = [line for line in holes.splitlines() if line.startswith("| ")]
     headers = [line for line in lines if line.startswith("| hole")]
     assert len(ROWS) == len(lines) - len(headers) >= LEAST
 

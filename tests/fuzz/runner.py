@@ -18,6 +18,8 @@ from tests.fuzz.harnesses import HARNESSES, Harness
 from tests.fuzz.mutations import mutate
 
 SLOW_S = 10.0
+OUT = Path("build", "fuzz")
+"""Ignored by git: what breaks a parser is looked at, and goes to `corpus/` once it is mended."""
 
 
 def inputs(name: str, seed: int, samples: tuple[bytes, ...]) -> random.Random:
@@ -65,15 +67,16 @@ def main() -> int:
     parser.add_argument("names", nargs="*", metavar="NAME", help=", ".join(HARNESSES))
     parser.add_argument("--seconds", type=float, default=600.0, help="for all harnesses together")
     parser.add_argument("--seed", type=int, default=int(time.time()))
-    parser.add_argument("--out", type=Path, default=Path())
+    parser.add_argument("--out", type=Path, default=OUT, help="where inputs that broke a parser are kept")
     arguments = parser.parse_args()
+    arguments.out.mkdir(parents=True, exist_ok=True)
     names = arguments.names or list(HARNESSES)
-    print(f"seed {arguments.seed}")
+    print(f"seed {arguments.seed}", flush=True)
     broken: list[Path] = []
     for name in names:
         count, found = run(name, seconds=arguments.seconds / len(names), seed=arguments.seed, out=arguments.out)
         broken += found
-        print(f"{name:24} {count:8} inputs  {len(found)} broke it")
+        print(f"{name:24} {count:8} inputs  {len(found)} broke it", flush=True)
     return 1 if broken else 0
 
 

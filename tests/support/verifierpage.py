@@ -13,7 +13,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from evidencekit.signing.note import format_vkey
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
     from datetime import datetime
 
     from cryptography import x509
@@ -70,6 +70,14 @@ class Boxes:
         )
 
 
+@dataclass(frozen=True, kw_only=True)
+class Held:
+    """What a user has beside the bundle: copies of deposited files, later receipts of anchors."""
+
+    copies: Sequence[Path] = ()
+    receipts: Sequence[Path] = ()
+
+
 class Sheet:
     """One open page and everything it asked of the outside."""
 
@@ -85,14 +93,24 @@ class Sheet:
         """Every request and error but that for the page itself and for pictures out of the bundle."""
         return [url for url in self.asked if not url.startswith("blob:") and url != PAGE.as_uri()]
 
-    def ask(
-        self, path: Path, boxes: Boxes | None = None, *, at: datetime, own: bool = False, timeout_s: float = 60
+    def ask(  # noqa: PLR0913 - what a user gives, each by name
+        self,
+        path: Path,
+        boxes: Boxes | None = None,
+        *,
+        at: datetime,
+        own: bool = False,
+        beside: Held | None = None,
+        timeout_s: float = 60,
     ) -> Judgement:
         """Give the page a file and return what it says."""
         page, filled = self.page, boxes or Boxes()
         for name in ("signers", "tsas", "log", "policy"):
             page.fill(f"#{name}", getattr(filled, name))
         page.set_checked("#self", own)
+        held = beside or Held()
+        for name in ("copies", "receipts"):
+            page.set_input_files(f"#{name}", [str(file) for file in getattr(held, name)])
         page.clock.set_fixed_time(at)
         page.set_input_files("#file", [])
         page.evaluate("document.getElementById('result').replaceChildren()")

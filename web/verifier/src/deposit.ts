@@ -6,11 +6,18 @@ import { FormatError, same, splitLines } from './bytes';
 import { parseCanonical } from './canonical';
 import type { Case } from './case';
 import { Deposit, Item, Link, MAX_FILES, MAX_ITEM_LINE, MAX_ITEMS_BYTES, OUTSIDE, readItem, readItemsHeader } from './depositfile';
+import type { Digests } from './digest';
 import { Fields } from './fields';
 import { Finding, InputMissing, Tally } from './findings';
 import { Opening, parseEntry } from './manifest';
 import { linkEntry, linkProof, PATH } from './paths';
 import { checkProof, parseVkey } from './tlog';
+
+/** A file that the user has, as hashed by this page. */
+export interface Held {
+  readonly size: number;
+  readonly digests: Digests;
+}
 
 function depositOf(kase: Case): Deposit {
   const { deposit } = kase.manifest;
@@ -41,6 +48,25 @@ export function checkItems(kase: Case): Finding {
   }
   if (!deposit.hashOnly) return tally.close(`${count} deposited files as listed`, `${count} 个存证文件与清单一致`);
   return tally.close(`digests of ${count} files; the files are not in the bundle: compare them with your own copy`, `${count} 个文件的摘要；文件不在证据包内，请与您手中的文件比对`);
+}
+
+/** What the user holds beside the bundle: each file, by size and digests, must be an item. Names are not looked at. */
+export function checkCopies(kase: Case, held: readonly Held[]): Finding {
+  const [tally, { deposit }] = [new Tally('deposit.file', PATH.items), kase.manifest];
+  if (!deposit) {
+    tally.skip('this is a capture, not a deposit: there are no deposited files to compare with', '这是取证而非存证：没有可比对的存证文件');
+    return tally.close('', '');
+  }
+  const keyOf = (size: number, digests: Digests): string => `${size} ${digests.sha256} ${digests.sm3}`;
+  const items = new Map<string, number>();
+  for (const { n, size, digests } of itemsOf(kase, deposit, tally)) if (!items.has(keyOf(size, digests))) items.set(keyOf(size, digests), n);
+  const found = held.map(({ size, digests }) => items.get(keyOf(size, digests)));
+  found.forEach((n, at) => {
+    const { sha256 } = held[at].digests;
+    if (n === undefined) tally.fail(`file ${at + 1} of the ${held.length} given (SHA-256 ${sha256}) is not what was deposited`, `所提供的第 ${at + 1} 个文件（SHA-256 ${sha256}）不是所存证的文件`);
+  });
+  const named = found.slice(0, 20);
+  return tally.close(`the ${held.length} files given are deposited items, to the byte: ${named.join(', ')}`, `所提供的 ${held.length} 个文件与存证条目逐字节一致：第 ${named.join('、')} 项`);
 }
 
 function checkFile(tally: Tally, item: Item, line: Opening | undefined): void {

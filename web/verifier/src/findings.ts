@@ -96,8 +96,11 @@ export async function run(id: string, check: () => Finding | Promise<Finding>): 
 
 const OF_PAGES = ['archive.', 'corroboration.', 'devtools.', 'environment.', 'exchanges.', 'manifest.minimum', 'time.capture', 'tls.'];
 
+/** An id that only the report of a deposit holds; `deposit.file` is there whenever the user gave files. */
+export const ofDeposit = (id: string): boolean => id.startsWith('deposit.') && id !== 'deposit.file';
+
 /** Whether an id is about the other kind of record: a deposit has no pages, a capture no deposited files. */
-export const foreign = (id: string, deposit: boolean): boolean => (deposit ? OF_PAGES.some((start) => id.startsWith(start)) : id.startsWith('deposit.'));
+export const foreign = (id: string, deposit: boolean): boolean => (deposit ? OF_PAGES.some((start) => id.startsWith(start)) : ofDeposit(id));
 
 /** What this page does not check might have FAILED, so it caps the verdict, required or not; a comparison cannot fail. */
 export const NOT_HERE: Text = { en: 'this page does not check it; use evidencekit verify', zh: '本页面不核验此项，请使用 evidencekit verify' };
@@ -115,7 +118,7 @@ export function complete(found: readonly Finding[], deposit = false): Finding[] 
 export function overall(found: readonly Finding[], asked: readonly string[] = []): Outcome {
   if (found.some((one) => one.outcome === 'FAILED')) return 'FAILED';
   if (found.some((one) => one.id === 'trust.self' || (one.reason === NOT_HERE && !one.id.startsWith('corroboration.')))) return 'INDETERMINATE';
-  const deposit = found.some((one) => one.id.startsWith('deposit.'));
+  const deposit = found.some((one) => ofDeposit(one.id));
   const required = REGISTRY.filter((kind) => kind.required === 'yes' && !foreign(kind.id, deposit)).map((kind) => kind.id);
   const passed = [...required, ...asked].every((id) => weakest(found.filter((one) => one.id === id).map((one) => one.outcome)) === 'PASSED');
   return passed ? 'PASSED' : 'INDETERMINATE';

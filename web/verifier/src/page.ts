@@ -1,11 +1,13 @@
 // The page: two languages, anchors, a place to drop the bundle, progress, the result.
 
 import { FormatError, Text, toBase64, toHex, utf8, visible } from './bytes';
-import { newSha256, sha256 } from './digest';
+import { MAX_RECEIPT_BYTES, MAX_RECEIPTS, parseReceipt, Receipt } from './anchored';
+import type { Held } from './deposit';
+import { DualHasher, sha256 } from './digest';
 import { RandomFile } from './randomfile';
 import { readPolicy } from './policy';
 import { readTrust } from './trust';
-import { Report, verifyBundle } from './verify';
+import { Beside, Report, verifyBundle } from './verify';
 import { element, showReport } from './view';
 import { Language, WORDS, Words } from './words';
 
@@ -13,6 +15,7 @@ declare const __TEMPLATE__: string;
 declare const __STYLE__: string;
 
 const MAX_ANCHOR_FILE = 1 << 20;
+const MAX_COPIES = 1000;
 
 type Problem = Text & { readonly what: 'badAnchors' | 'unreadable' };
 interface State {
@@ -59,14 +62,28 @@ function progress(part: number | null): void {
   byId('percent').textContent = part === null ? '' : `${Math.round(part * 100)} %`;
 }
 
-async function fileDigest(file: File, onProgress: (done: number) => void): Promise<string> {
-  const hasher = newSha256();
+async function hashFile(file: File, onProgress: (done: number) => void): Promise<Held> {
+  const hasher = new DualHasher();
   let done = 0;
   for await (const piece of new RandomFile(file).pieces(0, file.size)) {
     hasher.update(piece);
     onProgress(done += piece.length);
   }
-  return toHex(hasher.digest());
+  return { size: hasher.size, digests: hasher.digests() };
+}
+
+/** The files that the user holds beside the bundle, hashed; and later receipts, read. */
+async function readBeside(turn: number): Promise<Beside> {
+  const filesOf = (id: string): File[] => [...(byId<HTMLInputElement>(id).files ?? [])];
+  const [copies, receipts]: [Held[], Receipt[]] = [[], []];
+  const [held, given] = [filesOf('copies'), filesOf('receipts')];
+  if (held.length > MAX_COPIES || given.length > MAX_RECEIPTS) throw new FormatError(`More than ${MAX_COPIES} files or ${MAX_RECEIPTS} receipts.`, `文件超过 ${MAX_COPIES} 个，或回执超过 ${MAX_RECEIPTS} 份。`);
+  for (const file of given) {
+    if (file.size > MAX_RECEIPT_BYTES) throw new FormatError(`The receipt is ${file.size} bytes, more than ${MAX_RECEIPT_BYTES}.`, `回执为 ${file.size} 字节，超过上限 ${MAX_RECEIPT_BYTES}。`);
+    receipts.push(parseReceipt(new Uint8Array(await file.arrayBuffer())));
+  }
+  for (const file of held) copies.push(await hashFile(file, throttled(turn, 0, 0, file.size)));
+  return { copies, receipts };
 }
 
 const problemOf = (what: Problem['what'], error: unknown): Problem => {
@@ -75,9 +92,9 @@ const problemOf = (what: Problem['what'], error: unknown): Problem => {
 };
 
 /** Lets the browser paint between pieces of a large file. */
-function throttled(turn: number, base: number, share: number): (done: number, of: number) => void {
+function throttled(turn: number, base: number, share: number, whole = 1): (done: number, of?: number) => void {
   let last = 0;
-  return (done, of) => {
+  return (done, of = whole) => {
     if (turn !== state.turn || performance.now() - last < 100) return;
     last = performance.now();
     progress(base + share * Math.min(1, done / Math.max(1, of)));
@@ -103,15 +120,14 @@ async function judge(file: File, now: number, turn: number): Promise<Partial<Sta
   let terms;
   try {
     const policy = readPolicy(box('policy'));
-    terms = { policy, trust: readTrust(box('signers'), box('tsas'), box('log')), at: policy.at ?? now };
+    terms = { policy, trust: readTrust(box('signers'), box('tsas'), box('log')), at: policy.at ?? now, beside: await readBeside(turn) };
   } catch (error) {
     return { problem: problemOf('badAnchors', error) };
   }
   try {
     const value = await verifyBundle(file, { ...terms, self: byId<HTMLInputElement>('self').checked, onProgress: throttled(turn, 0, 0.8) });
-    const onDigest = throttled(turn, 0.8, 0.2);
-    const digest = await fileDigest(file, (done) => onDigest(done, file.size));
-    return { report: { value, digest, at: terms.at } };
+    const { digests } = await hashFile(file, throttled(turn, 0.8, 0.2, file.size));
+    return { report: { value, digest: digests.sha256, at: terms.at } };
   } catch (error) {
     return { problem: problemOf('unreadable', error) };
   }

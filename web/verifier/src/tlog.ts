@@ -132,6 +132,13 @@ function parseProof(data: Uint8Array): { index: bigint; path: Uint8Array[]; extr
   return { index, path, extra, note: data.subarray(end + 2) };
 }
 
+/** The text of a proof's checkpoint, which is what anchors vouch for: cosignatures do not change it. */
+export function checkpointText(proof: Uint8Array): Uint8Array {
+  const { text } = splitNote(parseProof(proof).note);
+  parseCheckpoint(text);
+  return text;
+}
+
 /** Checks a proof file for the bytes of an entry against keys; a proof that does not hold is a result. */
 export function checkProof(proof: Uint8Array, entry: Uint8Array, keys: readonly VerifierKey[], policies: readonly WitnessPolicy[] = []): ProofCheck {
   const { index, path, extra, note } = parseProof(proof);

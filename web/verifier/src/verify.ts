@@ -1,12 +1,13 @@
 // One verification from a File to findings: every check by name, none skipped, in the order of docs/spec/findings.md.
 
 import type { Text } from './bytes';
+import { checkAnchored, hasReceipts, Receipt } from './anchored';
 import { Case } from './case';
 import { Certificate, pemBlocks, readableCertificates, unique } from './certificate';
 import { checkForm, checkMembers, checkSha256Sums, checkSm3Sums, checkVersions } from './container';
 import { Bodies, checkLocation, checkTexts, leftToLibrary } from './corroboration';
-import { complete, Finding, finding, foreign, NOT_HERE, overall, run } from './findings';
-import { checkItems, checkLinks, checkStatement } from './deposit';
+import { complete, Finding, finding, foreign, overall, run } from './findings';
+import { checkCopies, checkItems, checkLinks, checkStatement, Held } from './deposit';
 import { checkLasting } from './lasting';
 import { LedgerChecks } from './ledger';
 import { checkNetwork } from './network';
@@ -28,9 +29,16 @@ export interface Options {
   readonly trust: Trust;
   readonly self: boolean;
   readonly policy: Policy;
+  readonly beside: Beside;
   /** Microseconds since 1970. */
   readonly at: number;
   readonly onProgress: (done: number, of: number) => void;
+}
+
+/** What the user has beside the bundle: copies of deposited files, receipts of anchors that came later. */
+export interface Beside {
+  readonly copies: readonly Held[];
+  readonly receipts: readonly Receipt[];
 }
 
 /** A certificate that the bundle shows, for the user to compare its fingerprint with one obtained elsewhere. */
@@ -57,7 +65,7 @@ class Checks {
   readonly seals: SealChecks;
   readonly ledger: LedgerChecks;
 
-  constructor(readonly kase: Case) {
+  constructor(readonly kase: Case, private readonly beside: Beside) {
     this.times = new TimeChecks(kase);
     this.outer = new OuterChecks(kase, this.times);
     this.seals = new SealChecks(kase, this.times, () => this.outer.readableStamps());
@@ -66,7 +74,7 @@ class Checks {
 
   /** What no anchor changes; each reads the members once. */
   content(): Check[] {
-    const { kase } = this;
+    const { kase, beside: { copies } } = this;
     const bodies = new Bodies();
     return [
       ['container.form', () => checkForm(kase)], ['container.members', () => checkMembers(kase)], ['format.version', () => checkVersions(kase)],
@@ -78,15 +86,15 @@ class Checks {
       ['environment.report', () => checkEnvironment(kase)], ...(kase.names.includes(PATH.redaction) ? [['redaction.edition', () => checkRedaction(kase)] as const] : []),
       ['corroboration.text', () => checkTexts(kase, bodies)], ['corroboration.location', () => checkLocation(kase)],
       ...['images', 'pictures', 'network'].map((name) => [`corroboration.${name}`, () => leftToLibrary(kase, `corroboration.${name}`)] as const),
-      ...(kase.names.some((name) => name.startsWith('proof/anchors/')) ? [['ledger.anchored', () => finding('ledger.anchored', 'NOT_PERFORMED', NOT_HERE)] as const] : []),
       ['deposit.items', () => checkItems(kase)], ['deposit.statement', () => checkStatement(kase)],
+      ...(copies.length ? [['deposit.file', () => checkCopies(kase, copies)] as const] : []),
       ['devtools.exclusive', () => checkDevtools(kase)], ['tls.handshake', () => checkTls(kase)],
     ];
   }
 
   /** What depends on whom the user trusts. */
   anchored(policy: Policy): Check[] {
-    const { times, outer, seals, ledger, kase } = this;
+    const { times, outer, seals, ledger, kase, beside: { receipts } } = this;
     return [
       ['outer.signature', () => outer.checkSignature()], ['outer.signer', () => outer.checkSigner(seals)], ['outer.timestamp', () => outer.checkTimestamp()],
       ...(kase.names.some((name) => name.startsWith('META-INF/signature') && name !== 'META-INF/signature001.p7s') ? [['outer.roles', () => checkRoles(kase, outer)] as const] : []),
@@ -96,6 +104,7 @@ class Checks {
       ['time.independent', () => times.checkIndependent(outer.readableStamps())], ['time.lasting', () => checkLasting(kase, times, outer)],
       ['ledger.entry', () => ledger.checkEntry()], ['ledger.inclusion', () => ledger.checkInclusion()], ['ledger.checkpoint', () => ledger.checkCheckpoint()],
       ['ledger.open', () => ledger.checkOpen()], ['ledger.independent', () => ledger.checkIndependent(outer.readableStamps())],
+      ...(receipts.length || hasReceipts(kase) ? [['ledger.anchored', () => checkAnchored(kase, receipts)] as const] : []),
       ['deposit.links', () => checkLinks(kase)], ...this.demanded(policy),
     ];
   }
@@ -142,7 +151,6 @@ async function runAll(checks: readonly Check[], deposit: boolean): Promise<Findi
 
 const ONLY_OWN: Text = { en: 'it holds against the anchors in the bundle itself, which prove nothing', zh: '仅依证据包自带的信任锚成立，不具证明力' };
 const SELF: Text = { en: 'the anchors came from the bundle itself: nothing was checked against the outside', zh: '信任锚取自证据包自身：未与任何外部依据核对' };
-const ANCHORED: Text = { en: 'this page does not check the receipts of anchors; evidencekit verify does', zh: '本页不核验锚定回执；请使用 evidencekit verify' };
 const STATUS: Text = { en: 'whether it was corrected or revoked later needs a newer ledger', zh: '其后是否被更正或撤销，需要更新的日志才能判断' };
 
 /** What only the bundle's own anchors made PASSED is INDETERMINATE: origin and time need an anchor from elsewhere. */
@@ -156,24 +164,23 @@ function recordHashes(kase: Case): string[] {
   return kase.names.filter((name) => name.endsWith('.ers')).flatMap((name) => algorithmsOf(kase.keptData(name) ?? new Uint8Array()));
 }
 
-export async function verifyBundle(file: File, { trust: given, self, policy, at, onProgress }: Options): Promise<Report> {
+export async function verifyBundle(file: File, { trust: given, self, policy, beside, at, onProgress }: Options): Promise<Report> {
   const [trust, asked] = [withAnchors(given, policy), demandsOf(policy)];
   let kase = await Case.open(file, trust, at, onProgress);
   await kase.prepare(recordHashes(kase));
-  let checks = new Checks(kase);
+  let checks = new Checks(kase, beside);
   const shown = checks.certificates();
   // A fingerprint that the user obtained elsewhere makes the certificate that has it an anchor.
   const picked = {
     signers: shown.signers.filter((one) => trust.signerPrints.includes(one.fingerprint)), tsas: shown.tsas.filter((one) => trust.tsaPrints.includes(one.fingerprint)),
   };
   kase = kase.with(merged(trust, picked));
-  checks = new Checks(kase);
+  checks = new Checks(kase, beside);
   const deposit = isDeposit(kase);
   const content = await runAll(checks.content(), deposit);
   let anchored = await runAll(checks.anchored(policy), deposit);
-  if (self) anchored = [...capped(await runAll(new Checks(kase.withOwnAnchors()).anchored(policy), deposit), anchored), finding('trust.self', 'INDETERMINATE', SELF)];
-  const receipts = kase.names.some((name) => name.startsWith('proof/anchors/')) ? [finding('ledger.anchored', 'NOT_PERFORMED', ANCHORED)] : [];
-  const findings = complete([...content, ...anchored, ...receipts, finding('status.current', 'NOT_PERFORMED', STATUS)], deposit);
+  if (self) anchored = [...capped(await runAll(new Checks(kase.withOwnAnchors(), beside).anchored(policy), deposit), anchored), finding('trust.self', 'INDETERMINATE', SELF)];
+  const findings = complete([...content, ...anchored, finding('status.current', 'NOT_PERFORMED', STATUS)], deposit);
   const certificates = (['signer', 'tsa'] as const).flatMap((role) => shown[`${role}s`].map(({ name, fingerprint }): Shown => ({ role, name, fingerprint })));
   return { overall: overall(findings, asked), findings, asked, kase, certificates };
 }
