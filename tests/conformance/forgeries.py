@@ -71,7 +71,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class Exhibit:
-    """A bundle's bytes (or the members of an unpacked one) and how it is to be verified; what its verifier holds beside."""
+    """A bundle's bytes (or an unpacked one's members), how it is to be verified, and what its verifier holds beside."""
 
     data: bytes | Members
     trust: Trust

@@ -93,7 +93,7 @@ class Sheet:
         """Every request and error but that for the page itself and for pictures out of the bundle."""
         return [url for url in self.asked if not url.startswith("blob:") and url != PAGE.as_uri()]
 
-    def ask(  # noqa: PLR0913 - what a user gives, each by name
+    def ask(
         self,
         path: Path,
         boxes: Boxes | None = None,
