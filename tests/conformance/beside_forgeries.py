@@ -123,7 +123,7 @@ CASES["anchors_too_many_fail"] = _enclosing(
 
 def _given(make: Callable[[Members, Workshop], tuple[Receipt, ...]], *, pending: bool = True) -> Forgery:
     def forge(shop: Workshop) -> Exhibit:
-        hooks = Hooks(before_sums=lambda members: members | (_receipts(_pending(members)) if pending else {}))
+        hooks = Hooks(before_sums=lambda members: members | dict(_receipts(_pending(members)) if pending else {}))
         members = shop.members(hooks=hooks)
         return shop.exhibit(members, receipts=make(members, shop))
 
@@ -149,7 +149,7 @@ def _held(*copies: bytes, hash_only: bool = False) -> Forgery:
     return forge
 
 
-CASES["deposit_copies_held"] = _held(*reversed(FILES.values()))
+CASES["deposit_copies_held"] = _held(*reversed([*FILES.values()]))
 CASES["deposit_copies_of_digests"] = _held(*FILES.values(), hash_only=True)
 CASES["deposit_copy_changed_fail"] = _held(FILES["empty"], FILES["原稿.docx"] + b"!")
 CASES["capture_copies_held"] = lambda shop: shop.exhibit(shop.members(), copies=(b"nothing was deposited",))
