@@ -139,15 +139,14 @@ def bench_waiters(base: Path) -> None:
         bare: list[float] = []
         folder = Path(tempfile.mkdtemp(dir=base))
 
-        async def wait(ledger: Ledger, rounds: int, latencies: list[float] = latencies) -> None:
-            for _ in range(rounds):
-                entry = os.urandom(ENTRY_BYTES)
+        async def wait(ledger: Ledger, entries: list[bytes], latencies: list[float] = latencies) -> None:
+            for entry in entries:
                 begun = time.perf_counter()
                 await ledger.append_async(entry)
                 latencies.append(time.perf_counter() - begun)
 
-        async def crowd(ledger: Ledger, crowd_size: int) -> None:
-            await asyncio.gather(*(wait(ledger, max(2, 400 // crowd_size)) for _ in range(crowd_size)))
+        async def crowd(ledger: Ledger, crowds: list[list[bytes]]) -> None:
+            await asyncio.gather(*(wait(ledger, entries) for entries in crowds))
 
         taken = 0.0
         with Ledger.open(folder / "ledger", KEY, create=True) as ledger, run_bare(folder) as append:
@@ -157,8 +156,9 @@ def bench_waiters(base: Path) -> None:
                     begun = time.perf_counter()
                     append(batch, leaves)
                     bare.append(time.perf_counter() - begun)
+                crowds = make_batches(max(2, 400 // waiters), waiters)
                 begun = time.perf_counter()
-                asyncio.run(crowd(ledger, waiters))
+                asyncio.run(crowd(ledger, crowds))
                 taken += time.perf_counter() - begun
         latencies.sort()
         p50, p99 = statistics.median(latencies), latencies[len(latencies) * 99 // 100]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from evidencekit.errors import FormatError
-from evidencekit.hashing.merkle import EMPTY_ROOT, Frontier, root_of
+from evidencekit.hashing.merkle import EMPTY_ROOT, Frontier
 from evidencekit.ledger.tiles import WIDTH, Tile, tile_widths
 
 if TYPE_CHECKING:
@@ -41,10 +41,9 @@ class Edge:
         level = 0
         while hashes:
             groups = self._extend_level(level, hashes)
-            first = index // WIDTH
-            full += [(Tile(level=level, index=first + at), b"".join(group)) for at, group in enumerate(groups)]
-            hashes = [root_of(group) for group in groups]
-            index = first
+            index //= WIDTH
+            full += [(Tile(level=level, index=index + at), b"".join(group)) for at, (group, _) in enumerate(groups)]
+            hashes = [root for _, root in groups]
             level += 1
         return full
 
@@ -56,19 +55,20 @@ class Edge:
                 tail = frontier.root(tail)
         return EMPTY_ROOT if tail is None else tail
 
-    def _extend_level(self, level: int, hashes: list[bytes]) -> list[list[bytes]]:
-        """Add hashes to a level and cut off the tiles that became full."""
+    def _extend_level(self, level: int, hashes: list[bytes]) -> list[tuple[list[bytes], bytes]]:
+        """Add hashes to a level and cut off the tiles that became full, each with its root."""
         if level == len(self.levels):
             self.levels.append([])
             self._frontiers.append(Frontier())
-        open_tile = self.levels[level]
-        if len(open_tile) + len(hashes) < WIDTH:
-            open_tile += hashes
-            for node in hashes:
-                self._frontiers[level].append(node)
-            return []
-        open_tile = open_tile + hashes
-        whole = len(open_tile) // WIDTH
-        self.levels[level] = open_tile[whole * WIDTH :]
-        self._frontiers[level] = Frontier(self.levels[level])
-        return [open_tile[at * WIDTH : (at + 1) * WIDTH] for at in range(whole)]
+        open_tile, frontier = self.levels[level], self._frontiers[level]
+        at = WIDTH - len(open_tile)
+        open_tile += hashes[:at]
+        frontier.extend(hashes[:at])
+        full: list[tuple[list[bytes], bytes]] = []
+        while len(open_tile) == WIDTH:
+            full.append((open_tile, frontier.root()))
+            open_tile = hashes[at : at + WIDTH]
+            frontier = Frontier(open_tile)
+            at += WIDTH
+        self.levels[level], self._frontiers[level] = open_tile, frontier
+        return full

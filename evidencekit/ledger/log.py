@@ -126,7 +126,7 @@ class Ledger:
             self._store.close()
             raise
         self._sequencer = Sequencer(self._commit, capacity=options.queue_entries, max_batch=options.max_batch)
-        self._waiters = LoopWaiters()
+        self._waiters = LoopWaiters(self._sequencer)
 
     @classmethod
     def open(
@@ -205,9 +205,11 @@ class Ledger:
 
     async def append_async(self, entry: bytes) -> Appended:
         """Append one entry without blocking the running event loop; see `append`."""
-        entries = (entry,)
-        done = await self._waiters.submit(self._sequencer, entries, self._leaves(entries))
-        return _appended(done)[0]
+        self._check_process()
+        check_entry_length(entry)
+        leaf = leaf_hash(entry)
+        index, size = await self._waiters.ask(entry, leaf)
+        return Appended(index=index, leaf=leaf, size=size)
 
     @property
     def size(self) -> int:
@@ -358,15 +360,18 @@ class Ledger:
             check_extension(self, known, Text(en="the published checkpoint", zh="已公布的检查点"))
 
     def _leaves(self, entries: Sequence[bytes]) -> list[bytes]:
+        self._check_process()
+        for entry in entries:
+            check_entry_length(entry)
+        return [leaf_hash(entry) for entry in entries]
+
+    def _check_process(self) -> None:
         if os.getpid() != self._pid:
             # A forked child has neither the writer's thread nor SQLite's locks.
             raise LedgerError(
                 "This ledger was opened by the parent process; open it again in this one.",
                 "该账本由父进程打开；请在本进程中重新打开。",
             )
-        for entry in entries:
-            check_entry_length(entry)
-        return [leaf_hash(entry) for entry in entries]
 
     def _check_head(self, head: Head) -> None:
         if head != self._seen:

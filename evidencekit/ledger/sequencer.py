@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import threading
 from collections import deque
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from itertools import chain
 from typing import TYPE_CHECKING, Protocol
 
 from evidencekit.errors import (
@@ -46,13 +47,24 @@ class Submission:
     indices: tuple[int, ...] = ()
     size: int = 0
     error: Exception | None = None
-    gate: threading.Lock = field(default_factory=threading.Lock)
 
 
 class Sequencer:
     """Runs `commit` in a thread of its own, batch after batch, until closed or until the store fails."""
 
-    __slots__ = ("_capacity", "_closed", "_commit", "_failure", "_max_batch", "_queue", "_queued", "_ready", "_thread")
+    __slots__ = (
+        "_asleep",
+        "_bell",
+        "_capacity",
+        "_closed",
+        "_commit",
+        "_failure",
+        "_lock",
+        "_max_batch",
+        "_queue",
+        "_queued",
+        "_thread",
+    )
 
     def __init__(self, commit: Commit, *, capacity: int, max_batch: int) -> None:
         """Take batches of at most `max_batch` entries from a queue of at most `capacity` entries."""
@@ -61,7 +73,11 @@ class Sequencer:
         self._max_batch = max_batch
         self._queue: deque[Submission] = deque()
         self._queued = 0
-        self._ready = threading.Condition()
+        self._lock = threading.Lock()
+        # The writer sleeps on `_bell`, a lock that is free for the moment when it is rung; a condition costs more.
+        self._bell = threading.Lock()
+        self._bell.acquire()
+        self._asleep = False
         self._closed = False
         self._failure: EvidenceError | None = None
         self._thread: threading.Thread | None = None
@@ -73,49 +89,61 @@ class Sequencer:
             LedgerBusyError: the queue is full; nothing was queued.
             LedgerError: closed, or stopped after a failure of the store.
         """
-        with self._ready:
+        with self._lock:
+            self._check_open()
+            if self._queued + len(submission.entries) > self._capacity:
+                raise self._busy()
             self._enqueue(submission)
             self._wake()
 
-    def submit_many(self, submissions: Sequence[Submission]) -> list[Submission]:
-        """Queue submissions that came at one moment, so that one commit takes them; see `submit`.
+    def submit_many(self, count: int, part: Callable[[int, int], Submission]) -> tuple[int, LedgerError | None]:
+        """Queue `count` entries that came at one moment, as far as there is room, so that one commit takes them.
+
+        Args:
+            count: how many entries.
+            part: makes the submission of the entries `[start, stop)`, at most `max_batch` of them.
 
         Returns:
-            Those that were refused, each with its `error`; they are not delivered.
+            How many were queued, the first ones, and why the rest was refused.
         """
-        refused: list[Submission] = []
-        with self._ready:
-            for submission in submissions:
-                try:
-                    self._enqueue(submission)
-                except LedgerError as error:
-                    submission.error = error
-                    refused.append(submission)
-            if len(refused) < len(submissions):
+        with self._lock:
+            try:
+                self._check_open()
+            except LedgerError as error:
+                return 0, error
+            taken = min(count, self._capacity - self._queued)
+            for start in range(0, taken, self._max_batch):
+                self._enqueue(part(start, min(start + self._max_batch, taken)))
+            if taken:
                 self._wake()
-        return refused
+            return taken, None if taken == count else self._busy()
 
     def _enqueue(self, submission: Submission) -> None:
-        self._check_open()
-        if self._queued + len(submission.entries) > self._capacity:
-            raise LedgerBusyError(
-                f"The ledger's queue holds {self._queued} of {self._capacity} entries; try again later.",
-                f"账本队列已有 {self._queued} 条(上限 {self._capacity})；请稍后再试。",
-            )
         self._queue.append(submission)
         self._queued += len(submission.entries)
+
+    def _busy(self) -> LedgerBusyError:
+        return LedgerBusyError(
+            f"The ledger's queue holds {self._queued} of {self._capacity} entries; try again later.",
+            f"账本队列已有 {self._queued} 条(上限 {self._capacity})；请稍后再试。",
+        )
 
     def _wake(self) -> None:
         if self._thread is None:
             self._thread = threading.Thread(target=self._run, name="evidencekit-ledger", daemon=True)
             self._thread.start()
-        self._ready.notify()
+        self._ring()
+
+    def _ring(self) -> None:
+        if self._asleep:
+            self._asleep = False
+            self._bell.release()
 
     def close(self) -> None:
         """Commit what is queued, then end the thread."""
-        with self._ready:
+        with self._lock:
             self._closed = True
-            self._ready.notify()
+            self._ring()
         if self._thread is not None:
             self._thread.join()
 
@@ -134,9 +162,8 @@ class Sequencer:
             _deliver(batch)
 
     def _next_batch(self) -> list[Submission]:
-        with self._ready:
-            while not self._queue and not self._closed:
-                self._ready.wait()
+        self._await_work()
+        with self._lock:
             batch: list[Submission] = []
             room = self._max_batch
             while self._queue and (not batch or len(self._queue[0].entries) <= room):
@@ -146,13 +173,21 @@ class Sequencer:
                 batch.append(submission)
             return batch
 
+    def _await_work(self) -> None:
+        with self._lock:
+            self._asleep = not self._queue and not self._closed
+            if not self._asleep:
+                return
+        # Who queues the next submission, or closes, rings; only this thread empties the queue.
+        self._bell.acquire()
+
     def _commit_batch(self, batch: list[Submission]) -> None:
         try:
-            with self._ready:
+            with self._lock:
                 if self._failure is not None:
                     self._check_open()
-            entries = [entry for submission in batch for entry in submission.entries]
-            leaves = [leaf for submission in batch for leaf in submission.leaves]
+            entries = list(chain.from_iterable(submission.entries for submission in batch))
+            leaves = list(chain.from_iterable(submission.leaves for submission in batch))
             committed = self._commit(entries, leaves)
         except Exception as error:  # noqa: BLE001 - every failure belongs to the submitters, none to this thread
             self._refuse(batch, error)
@@ -177,7 +212,7 @@ class Sequencer:
             self._stop(LedgerError(f"Unexpected: {error!r}.", f"意外错误：{error!r}。"))
 
     def _stop(self, failure: EvidenceError) -> None:
-        with self._ready:
+        with self._lock:
             self._failure = self._failure or failure
 
 

@@ -21,6 +21,7 @@ import binascii
 import hashlib
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING, Final, Protocol
 
 from nacl.exceptions import BadSignatureError
@@ -146,6 +147,7 @@ def cosignature_message(timestamp: int, text: bytes) -> bytes:
     return b"cosignature/v1\ntime %d\n" % timestamp + text
 
 
+@lru_cache(maxsize=64)
 def key_id_of(name: str, key_type: int, public_key: bytes) -> bytes:
     """Compute the 4-byte key ID of a key of one of the registered one-byte types."""
     return hashlib.sha256(name.encode() + b"\n" + bytes([key_type]) + public_key).digest()[:_KEY_ID_BYTES]

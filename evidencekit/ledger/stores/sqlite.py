@@ -17,6 +17,7 @@ import os
 import sqlite3
 import threading
 from contextlib import ExitStack, closing, contextmanager
+from itertools import chain
 from typing import TYPE_CHECKING, Final
 
 from evidencekit.errors import LedgerError, StorageError
@@ -48,6 +49,9 @@ _SCHEMA: Final = (
     f"PRAGMA application_id = {APPLICATION_ID}",
     f"PRAGMA user_version = {SCHEMA_VERSION}",
 )
+_ROWS: Final = 16
+"""So many entries a statement: half the cost of one by one."""
+_INSERT_ROWS: Final = "INSERT INTO entry VALUES" + ", ".join(["(?, ?)"] * _ROWS)
 _WAL_PAGES: Final = 4000
 _CACHE_KIB: Final = 32 * 1024
 
@@ -191,7 +195,11 @@ class SqliteStore:
 
     def _write(self, head: Head, entries: list[bytes], leaves: list[bytes], sign: SignTree) -> Head:
         write = self._writer.executemany
-        write("INSERT INTO entry VALUES(?, ?)", enumerate(entries, start=head.size))
+        rows = list(enumerate(entries, start=head.size))
+        several = len(rows) // _ROWS * _ROWS
+        for at in range(0, several, _ROWS):
+            self._writer.execute(_INSERT_ROWS, list(chain.from_iterable(rows[at : at + _ROWS])))
+        write("INSERT INTO entry VALUES(?, ?)", rows[several:])
         full = self._edge.extend(leaves)
         self._leaves.grow(leaves)
         write("INSERT INTO tile VALUES(?, ?, ?)", [(tile.level, tile.index, data) for tile, data in full])
