@@ -56,7 +56,9 @@ def moment(value: datetime) -> Html:
     """A time in Beijing time and in UTC, milliseconds and microseconds kept."""
     beijing = value.astimezone(_BEIJING).strftime("%Y-%m-%d %H:%M:%S.%f")[:-3]
     utc = value.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
-    return Html(f'<span class="time">{beijing} 北京时间<span class="en">{utc}</span></span>')
+    return Html(
+        f'<span class="time"><span class="whole">{beijing} 北京时间</span> <span class="en">{utc}</span></span>'
+    )
 
 
 def size(value: int | None) -> Html:

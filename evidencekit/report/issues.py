@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -62,12 +63,25 @@ def _findings(data: CertificateData) -> list[Issue]:
     grouped: dict[tuple[Outcome, Text], dict[str, int]] = {}
     for finding in data.report.findings:
         if finding.outcome is not Outcome.PASSED:
-            counts = grouped.setdefault((finding.outcome, finding.reason), {})
+            reason = finding.reason
+            if finding.id == "environment.report" and data.environment is not None:
+                reason = _with_names(reason, data.environment)
+            counts = grouped.setdefault((finding.outcome, reason), {})
             counts[finding.id] = counts.get(finding.id, 0) + 1
     return [
         Issue(kind=outcome.value, about=tuple(_about(*item) for item in counts.items()), reason=reason)
         for (outcome, reason), counts in grouped.items()
     ]
+
+
+def _with_names(reason: Text, facts: EnvironmentFacts) -> Text:
+    """A reason that tells probes by their ids, told by their names."""
+    names = {check.id: check.name for check in facts.checks}
+    known = re.compile(rf"(?<![\w.])({'|'.join(map(re.escape, names)) or '(?!)'})(?![\w.])")
+    return Text(
+        en=known.sub(lambda found: names[found[0]].en, reason.en),
+        zh=known.sub(lambda found: names[found[0]].zh, reason.zh),
+    )
 
 
 def _about(finding_id: str, count: int) -> Text:
