@@ -17,13 +17,16 @@ if TYPE_CHECKING:
     from datetime import datetime
     from pathlib import Path
 
+    from evidencekit.hashing.digest import KnownSm3
     from evidencekit.signing.signer import Signer
     from evidencekit.stamping import Stamped, Stamper
 
 _Members = dict[str, "Path | bytes"]
 
 
-def seal_container(folder: Path, out: Path, signer: Signer, stamper: Stamper, *, at: datetime) -> Stamped:
+def seal_container(
+    folder: Path, out: Path, signer: Signer, stamper: Stamper, *, at: datetime, known: KnownSm3 | None = None
+) -> Stamped:
     """Write the container of all files in `folder` to `out`, which must not exist.
 
     Args:
@@ -32,6 +35,7 @@ def seal_container(folder: Path, out: Path, signer: Signer, stamper: Stamper, *,
         signer: the inner seal's signer.
         stamper: stamps the outer manifest.
         at: the signing time to claim.
+        known: the SM3 of bytes that this process hashed before.
 
     Returns:
         What stamped the outer manifest, and what is owed.
@@ -42,7 +46,7 @@ def seal_container(folder: Path, out: Path, signer: Signer, stamper: Stamper, *,
     members: _Members = {
         path.relative_to(folder).as_posix(): path for path in sorted(folder.rglob("*")) if path.is_file()
     }
-    sha256, sm3 = sums(members)
+    sha256, sm3 = sums(members, known)
     members |= {paths.SHA256SUMS: sha256, paths.SM3SUMS: sm3}
     listed = parse_sha256sums(sha256)
     digests = {

@@ -48,6 +48,7 @@ if TYPE_CHECKING:
     from cryptography import x509
 
     from evidencekit.capture.launcher import BrowserOptions
+    from evidencekit.hashing.digest import KnownSm3
     from evidencekit.hashing.manifest import Manifest
     from evidencekit.model import VerificationReport
     from evidencekit.report.fields import Hint, SessionFacts, SiteFacts
@@ -59,7 +60,7 @@ _LATER = ("container.", "sums.", "outer.", "custody.", "trust.", "policy.", "tim
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Setting:
-    """What the documents need beside the bundle's files."""
+    """What the documents need beside the bundle's files; `known` holds the SM3 of what this process hashed before."""
 
     signer: x509.Certificate
     algorithm: SignatureAlgorithm
@@ -67,6 +68,7 @@ class Setting:
     attempts: int
     browser: BrowserOptions
     workdir: Path
+    known: KnownSm3 | None = None
     seal_pdf: Callable[[bytes], bytes] | None = None
 
 
@@ -124,9 +126,9 @@ def _write_documents(folder: Path, setting: Setting, printing: Printing, at: dat
     _write(folder, paths.VERIFY_ZH, render_verify_md("zh", facts).encode())
 
 
-def strangers_view(folder: Path, *, at: datetime) -> VerificationReport:
+def strangers_view(folder: Path, *, at: datetime, known: KnownSm3 | None = None) -> VerificationReport:
     """Judge the record alone, before its container exists, as somebody who brought no anchors."""
-    report = verify_bundle(folder, at=at)
+    report = verify_bundle(folder, at=at, known=known)
     findings = tuple(finding for finding in report.findings if not finding.id.startswith(_LATER))
     verdict = overall(findings)
     return replace(report, findings=findings, overall=verdict, headline=headline(verdict, findings))
@@ -136,7 +138,7 @@ def _certificate_data(folder: Path, manifest: Manifest, setting: Setting, at: da
     return CertificateData(
         session=_session(folder, manifest),
         manifest=digest_bytes(_read(folder, paths.MANIFEST)),
-        report=strangers_view(folder, at=at),
+        report=strangers_view(folder, at=at, known=setting.known),
         signer=_signer_facts(setting.signer, setting.algorithm),
         issue=IssueFacts(issued_at=at, attempts=setting.attempts),
         tokens=tuple(_token_facts(folder, reply, stamped, at) for reply, stamped in _stamped(folder)),

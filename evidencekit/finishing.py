@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from evidencekit.capture.launcher import BrowserOptions
+    from evidencekit.hashing.digest import KnownSm3
     from evidencekit.office import Office
 
 _PRIVATE_LIST = "private.json"
@@ -40,6 +41,7 @@ class Finishing:
 
     `resumed` says that a killed run may have published the private archive already; it is whole then. `pending` is
     all that is still to come and `owed` the time-stamps of it; the outer one is added to both when it is owed, too.
+    `known` holds the SM3 of what this process hashed when it was made.
     """
 
     office: Office
@@ -51,6 +53,7 @@ class Finishing:
     private: Mapping[str, Path]
     browser: BrowserOptions
     resumed: bool = False
+    known: KnownSm3 = field(default_factory=dict[str, str])
     pending: list[Text] = field(default_factory=list)
     owed: list[Text] = field(default_factory=list)
 
@@ -108,6 +111,7 @@ def finish(work: Finishing) -> Path | None:
         browser=work.browser,
         workdir=work.workspace,
         seal_pdf=_pdf_sealer(work) if office.seal_pdf else None,
+        known=work.known,
     )
     write_documents(work.folder, setting, at=office.clock())
     private, made = _private(work)
@@ -116,7 +120,9 @@ def finish(work: Finishing) -> Path | None:
     if work.owed:
         office.owe(work.number, work.out, work.owed)
     try:
-        stamped = seal_container(work.folder, work.out, office.signer, office.stamper, at=office.clock())
+        stamped = seal_container(
+            work.folder, work.out, office.signer, office.stamper, at=office.clock(), known=work.known
+        )
     except BaseException:
         if made and private is not None:
             private.unlink(missing_ok=True)

@@ -28,7 +28,7 @@ from evidencekit.corroborating import corroborate, format_corroboration, outcome
 from evidencekit.errors import CaptureError, EvidenceError
 from evidencekit.finishing import Finishing, finish
 from evidencekit.hashing.chainlog import WORKLOG, ChainWriter
-from evidencekit.hashing.digest import digest_file
+from evidencekit.hashing.digest import digest_file, known_sm3
 from evidencekit.hashing.manifest import (
     CaptureStamp,
 )
@@ -357,6 +357,8 @@ def finish_case(case: CaseFile, manifest: Manifest, capture: Capture) -> Evidenc
     """
     office = case.office
     out = output_file(case.order.output, office, manifest.number)
+    hashed = [*(each.digests for each in capture.artifacts), *(each.digests for each in capture.records)]
+    known = known_sm3(hashed)
     private = finish(
         Finishing(
             office=office,
@@ -367,6 +369,7 @@ def finish_case(case: CaseFile, manifest: Manifest, capture: Capture) -> Evidenc
             out=out,
             private=capture.private_files,
             browser=case.order.browser,
+            known=known,
             pending=case.pending,
             owed=case.owed,
         )
@@ -375,7 +378,7 @@ def finish_case(case: CaseFile, manifest: Manifest, capture: Capture) -> Evidenc
         number=manifest.number,
         bundle=out,
         private=private,
-        report=verify_bundle(out, at=office.clock()),
+        report=verify_bundle(out, at=office.clock(), known=known),
         pending=tuple(case.pending),
         partial=capture.partial,
         manifest_sha256=hashlib.sha256((case.folder / paths.MANIFEST).read_bytes()).hexdigest(),

@@ -7,6 +7,7 @@ It keeps one window in memory whatever the sizes, and stops at the limits given.
 
 from __future__ import annotations
 
+import hashlib
 import re
 import zlib
 from dataclasses import dataclass
@@ -14,12 +15,13 @@ from typing import TYPE_CHECKING, BinaryIO
 
 from evidencekit.errors import FormatError
 from evidencekit.hashing.digest import MultiHasher
+from evidencekit.model import Digests
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
     from concurrent.futures import Executor
 
-    from evidencekit.model import Digests
+    from evidencekit.hashing.digest import KnownSm3
 
 HEAD_BYTES = 4 << 20
 """A record's header block; browsers allow URLs of 2 MiB."""
@@ -67,6 +69,7 @@ def read_blocks(
     limit_bytes: int = LIMIT_BYTES,
     limit_records: int = LIMIT_RECORDS,
     pool: Executor | None = None,
+    known: KnownSm3 | None = None,
 ) -> Iterator[WarcBlock]:
     """Give every record in file order; the first is `warcinfo`, ids do not repeat.
 
@@ -75,6 +78,7 @@ def read_blocks(
         limit_bytes: of all records together, unpacked.
         limit_records: how many records are read.
         pool: one thread that shares the hashing.
+        known: the SM3 of blocks that this process hashed before.
 
     Raises:
         FormatError: the file is not such an archive, or passes a limit.
@@ -88,7 +92,7 @@ def read_blocks(
             return
         if count == limit_records:
             raise FormatError(f"the archive has more than {limit_records} records; it is not read further")
-        block = _read_block(source, pool)
+        block = _read_block(source, pool, known or {})
         if (block.kind == "warcinfo") != (count == 0):
             raise FormatError(f"record {count} of the archive is of the type {block.kind!r}, which may not stand there")
         if block.warc_id in seen or block.record_id in seen:
@@ -207,19 +211,17 @@ def _ended(member: zlib._Decompress) -> bool:
     return member.eof
 
 
-def _read_block(source: _Source, pool: Executor | None) -> WarcBlock:
+def _read_block(source: _Source, pool: Executor | None, known: KnownSm3) -> WarcBlock:
     fields = _parse_head(source.head(), source.offset)
     kind = fields.get("warc-type", "")
     if kind not in _TYPES:
         raise FormatError(f"the record at byte {source.offset} of the archive has the unknown type {kind[:40]!r}")
     size = int(_field(fields, "content-length", _LENGTH, source.offset))
-    hasher = MultiHasher(pool)
-    for piece in source.take(size):
-        hasher.update(piece)
-    source.finish()
     declared = fields.get("warc-block-digest")
     if declared is not None:
         declared = _field(fields, "warc-block-digest", _SHA256, source.offset).partition(":")[2]
+    digests = _hashed(source, size, pool, known.get(declared or ""), declared)
+    source.finish()
     withheld = fields.get("warc-evidence-withheld")
     return WarcBlock(
         record_id=_record_id(fields, kind, source.offset),
@@ -231,10 +233,25 @@ def _read_block(source: _Source, pool: Executor | None) -> WarcBlock:
         else tuple(_field(fields, "warc-evidence-withheld", _REASONS, source.offset).split(", ")),
         declared_sha256=declared,
         size=size,
-        digests=hasher.digests(),
+        digests=digests,
         offset=source.offset,
         length=source.consumed - source.offset,
     )
+
+
+def _hashed(source: _Source, size: int, pool: Executor | None, sm3: str | None, declared: str | None) -> Digests:
+    """Hash a block; `sm3` is that of the bytes with the SHA-256 `declared`, where this process knows it."""
+    if sm3 is None:
+        hasher = MultiHasher(pool)
+        for piece in source.take(size):
+            hasher.update(piece)
+        return hasher.digests()
+    sha256 = hashlib.sha256()
+    for piece in source.take(size):
+        sha256.update(piece)
+    if sha256.hexdigest() != declared:
+        raise FormatError(f"the record at byte {source.offset} of the archive has another digest than it states")
+    return Digests(sha256=sha256.hexdigest(), sm3=sm3)
 
 
 def _parse_head(head: bytes, offset: int) -> Mapping[str, str]:

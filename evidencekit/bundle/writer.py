@@ -31,6 +31,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
     from pathlib import Path
 
+    from evidencekit.hashing.digest import KnownSm3
+
     Source = Path | bytes | Callable[[], Iterable[bytes]]
     """A member's bytes: a file, the bytes, or what gives them in pieces each time it is called."""
 
@@ -79,8 +81,12 @@ def write_bundle(members: Mapping[str, Source], out: Path) -> None:
     publish_new(out, lambda file: write_zip(members, file))
 
 
-def sums(members: Mapping[str, Path | bytes]) -> tuple[bytes, bytes]:
+def sums(members: Mapping[str, Path | bytes], known: KnownSm3 | None = None) -> tuple[bytes, bytes]:
     """Hash members and write `SHA256SUMS` and `SM3SUMS` over those that the two files must list.
+
+    Args:
+        members: each with its source.
+        known: the SM3 of bytes that this process hashed before.
 
     Raises:
         UsageError: a name is unlawful.
@@ -88,7 +94,7 @@ def sums(members: Mapping[str, Path | bytes]) -> tuple[bytes, bytes]:
     """
     _check_names(members)
     digests = {
-        name: digest_bytes(source) if isinstance(source, bytes) else digest_file(source)[1]
+        name: digest_bytes(source) if isinstance(source, bytes) else digest_file(source, known)[1]
         for name, source in members.items()
         if in_sums(name)
     }

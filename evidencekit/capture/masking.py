@@ -58,6 +58,10 @@ class Masker:
         )
         self._reach = max((len(secret.value) * _SPELLING_BYTES for secret in self._secrets), default=0)
 
+    def __bool__(self) -> bool:
+        """Tell whether there is anything to look for."""
+        return bool(self._secrets)
+
     def find(self, data: bytes) -> list[tuple[int, int, tuple[str, ...]]]:
         """Give start, end and reasons of every stretch that holds a secret, ascending and disjoint."""
         found = sorted((start, -end, secret.reason) for secret in self._secrets for start, end in secret.spans(data))

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from evidencekit.capture.archive import ArchiveInfo, write_warc
 from evidencekit.capture.withholding import MaskedExchange
+from evidencekit.hashing.digest import known_sm3
 from evidencekit.hashing.records import format_records
 
 if TYPE_CHECKING:
@@ -31,7 +32,8 @@ def keep_originals(staging: Staging, exchanges: Iterable[Exchange], view: Public
         return
     originals = [MaskedExchange(exchange=each) for each in exchanges if each.id in ids]
     warc = staging.private / WARC_NAME
-    write_warc(warc, sorted(originals, key=lambda each: each.exchange.id), info)
+    known = known_sm3(record.digests for record in view.records)
+    write_warc(warc, sorted(originals, key=lambda each: each.exchange.id), info, known)
     staging.keep_private_file(WARC_NAME, warc)
     withheld = [replace(record, withheld=()) for record in view.records if record.withheld]
     staging.keep_private(OPENINGS_NAME, format_records(info.capture_id, (), withheld))

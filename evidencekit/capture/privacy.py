@@ -44,7 +44,7 @@ class PrivateTexts:
         self._staging = staging
         self.secrets = secrets
         self._observed = 0
-        self._written: list[tuple[TextSpec, Artifact]] = []
+        self._written: list[tuple[TextSpec, Artifact, int]] = []
         self.reasons: dict[str, int] = {}
 
     async def learn(self, session: CdpSession, studio: Studio) -> None:
@@ -90,6 +90,7 @@ class PrivateTexts:
         Raises:
             StorageError: the disk refuses.
         """
+        known = self.secrets.count
         public, reasons = await asyncio.to_thread(_masking_of(spec), data, self.secrets)
         artifact = await asyncio.to_thread(
             self._staging.write, spec.path, public, role=spec.role, media_type=spec.media_type, page=spec.page
@@ -98,12 +99,12 @@ class PrivateTexts:
             self._staging.keep_private(spec.path, data)
         for reason in reasons:
             self.reasons[reason] = self.reasons.get(reason, 0) + 1
-        self._written.append((spec, artifact))
+        self._written.append((spec, artifact, known))
         return artifact
 
     def forget(self, page: str) -> None:
         """Forget the texts of a page that failed."""
-        self._written = [(spec, artifact) for spec, artifact in self._written if spec.page != page]
+        self._written = [written for written in self._written if written[0].page != page]
 
     def recheck(self) -> None:
         """Look again for secrets that became known after a text was written. Blocks; run it in a thread.
@@ -114,7 +115,9 @@ class PrivateTexts:
         Raises:
             StorageError: the disk refuses.
         """
-        for spec, artifact in self._written:
+        for spec, artifact, known in self._written:
+            if known == self.secrets.count:
+                continue  # nothing was learnt since
             data = artifact.file.read_bytes()
             public, reasons = _masking_of(spec)(data, self.secrets)
             if not reasons:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from evidencekit.capture.archive import ArchiveInfo, ArchiveResult, write_warc
 from evidencekit.capture.exchanges import ExchangeOutcome, format_exchanges
 from evidencekit.capture.withholding import MaskedExchange, Secrets, mask_exchange
+from evidencekit.hashing.digest import known_sm3
 from evidencekit.hashing.records import commit, record_descriptor
 from evidencekit.model import Completeness, Record
 
@@ -48,7 +49,7 @@ def build_public_view(
     for exchange in exchanges:
         secrets.observe(exchange)
     masked = tuple(mask_exchange(exchange, secrets, work) for exchange in sorted(exchanges, key=lambda each: each.id))
-    archive = write_warc(warc, masked, info)
+    archive = write_warc(warc, masked, info, known_sm3(record.digests for record in records))
     all_records = (*_withheld_originals(records, masked), *_public_records(archive))
     withheld: dict[str, int] = {}
     for reason in (reason for each in masked for reason in each.reasons):

@@ -51,7 +51,7 @@ def is_mhtml(data: bytes) -> bool:
 def mask_mhtml(data: bytes, masker: Masker) -> tuple[bytes, tuple[str, ...]]:
     """Mask every part of an MHTML document in its decoded form; give it back with the sorted reasons."""
     boundary = _MULTIPART.search(data[:_HEAD_BYTES])
-    if boundary is None:
+    if boundary is None or not masker:
         return masker.mask(data)
     separator = b"--" + boundary[1]
     reasons: set[str] = set()
@@ -67,6 +67,8 @@ def mask_pdf(data: bytes, masker: Masker) -> tuple[bytes, tuple[str, ...]]:
 
     Streams stay as they are: ask `pdf_reasons` afterwards what is left.
     """
+    if not masker:
+        return data, ()
     spans = masker.find(data)
     spans += [
         (match.start(1), match.end(1), found)
@@ -99,6 +101,8 @@ _FILLERS = (_hex_filler, _plain_filler)
 
 def pdf_reasons(data: bytes, masker: Masker) -> tuple[str, ...]:
     """Say which secrets stand in a PDF's objects and unpacked streams: links, titles, metadata, plain strings."""
+    if not masker:
+        return ()
     reasons = set(mask_pdf(data, masker)[1])
     left = MOST_PDF_BYTES
     view = memoryview(data)

@@ -65,6 +65,11 @@ class Secrets:
         self._masker: Masker | None = None
 
     @property
+    def count(self) -> int:
+        """How many are known; none is ever forgotten."""
+        return len(self._values)
+
+    @property
     def masker(self) -> Masker:
         """The compiled set; compiled again after `add`."""
         if self._masker is None:

@@ -8,15 +8,21 @@ from __future__ import annotations
 import hashlib
 from collections import deque
 from functools import cache
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, TypeAlias
 
 from evidencekit.errors import StorageError
 from evidencekit.model import Digests
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable, Mapping
     from concurrent.futures import Executor, Future
     from pathlib import Path
+
+KnownSm3: TypeAlias = "Mapping[str, str]"
+"""The SM3 of bytes by their SHA-256, for bytes that this very process has hashed with both (ADR 0018).
+
+Equal SHA-256 means equal bytes, so the slower hash need not be computed again. Never filled from a file: what somebody
+else states of their bytes is to be checked, not believed."""
 
 CHUNK_BYTES = 1 << 20
 """Buffer for reading files: large enough that the interpreter releases its lock while it hashes."""
@@ -24,8 +30,11 @@ _SHARED_BYTES = 1 << 15
 _AHEAD = 4
 
 
-class _Hash(Protocol):
+class _Sink(Protocol):
     def update(self, data: bytes | bytearray | memoryview, /) -> None: ...
+
+
+class _Hash(_Sink, Protocol):
     def hexdigest(self) -> str: ...
 
 
@@ -124,21 +133,44 @@ def digest_bytes(data: bytes | bytearray | memoryview) -> Digests:
     return hasher.digests()
 
 
-def digest_file(path: Path) -> tuple[int, Digests]:
+def known_sm3(digests: Iterable[Digests]) -> dict[str, str]:
+    """Gather what this process has hashed, for `KnownSm3`."""
+    return {each.sha256: each.sm3 for each in digests}
+
+
+def digest_file(path: Path, known: KnownSm3 | None = None) -> tuple[int, Digests]:
     """Hash a file in constant memory and give its size in bytes with its digests.
+
+    Args:
+        path: the file.
+        known: the SM3 of bytes that were hashed before; then only what is new is hashed with SM3.
 
     Raises:
         StorageError: the file cannot be read.
     """
+    if known:
+        sha256 = hashlib.sha256()
+        size = _feed(path, sha256)
+        sm3 = known.get(sha256.hexdigest())
+        if sm3 is not None:
+            return size, Digests(sha256=sha256.hexdigest(), sm3=sm3)
     hasher = MultiHasher()
+    _feed(path, hasher)
+    return hasher.size, hasher.digests()
+
+
+def _feed(path: Path, hasher: _Sink) -> int:
+    """Give a hasher all bytes of a file; returns their number."""
     buffer = memoryview(bytearray(CHUNK_BYTES))
+    size = 0
     try:
         with path.open("rb", buffering=0) as file:
             while count := file.readinto(buffer):
                 hasher.update(buffer[:count])
+                size += count
     except OSError as error:
         raise StorageError(
             f"cannot read {path} to hash it: {error.strerror}; check that it exists and may be read",
             f"无法读取 {path} 以计算摘要：{error.strerror}；请检查文件是否存在、是否可读",
         ) from error
-    return hasher.size, hasher.digests()
+    return size

@@ -11,8 +11,6 @@ from evidencekit.verify.wacz import check_package
 from evidencekit.verify.waczsignature import check_wacz_signature
 
 if TYPE_CHECKING:
-    from concurrent.futures import Executor
-
     from evidencekit.hashing.records import RecordOpening
     from evidencekit.model import Finding
     from evidencekit.verify.case import Case
@@ -27,7 +25,7 @@ def check_archive_records(case: Case) -> Finding:
     with case.open_wacz() as wacz:
         for name in wacz.archives:
             try:
-                blocks += _take_blocks(wacz, name, opened, tally, case.pool)
+                blocks += _take_blocks(wacz, name, opened, tally, case)
             except FormatError as error:
                 tally.fail(f"{name}: {error.en}", f"{name}:{error.zh}")
     for identifier in opened:
@@ -58,11 +56,11 @@ def check_archive_wacz(case: Case) -> Finding:
     return tally.close("the WACZ's own digests agree", "WACZ 自带摘要一致")
 
 
-def _take_blocks(wacz: Wacz, name: str, opened: dict[str, RecordOpening], tally: Tally, pool: Executor) -> int:
+def _take_blocks(wacz: Wacz, name: str, opened: dict[str, RecordOpening], tally: Tally, case: Case) -> int:
     """Strike every block of one WARC file off the opened records, and note those that are not there to strike."""
     count = 0
     with wacz.open(name) as stream:
-        for block in read_blocks(cast("BinaryIO", stream), pool=pool):
+        for block in read_blocks(cast("BinaryIO", stream), pool=case.pool, known=case.known):
             if block.declared_sha256 not in {None, block.digests.sha256}:
                 tally.fail(f"{_named(block)} has another digest than it states", f"{_named(block)} 与其声明的摘要不符")
             if block.record_id is None:

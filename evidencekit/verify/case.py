@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Final, TypeVar
 
 from evidencekit.bundle import paths
 from evidencekit.errors import FormatError, UnknownVersionError, UsageError
-from evidencekit.hashing.digest import MultiHasher
+from evidencekit.hashing.digest import MultiHasher, Sm3
 from evidencekit.hashing.manifest import MAX_MANIFEST_BYTES, parse_manifest
 from evidencekit.hashing.records import MAX_FILE_BYTES, parse_records
 from evidencekit.model import Digests, Outcome, Text
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from evidencekit.bundle.reader import Bundle
+    from evidencekit.hashing.digest import KnownSm3
     from evidencekit.hashing.manifest import Manifest
     from evidencekit.hashing.records import Records
 
@@ -46,12 +47,17 @@ _T = TypeVar("_T")
 
 
 class Case:
-    """One bundle under verification. Reading it hashes every member with both algorithms."""
+    """One bundle under verification. Reading it hashes every member with both algorithms.
 
-    def __init__(self, bundle: Bundle, name: str, *, trust: Trust, at: datetime) -> None:
+    Attributes:
+        known: the SM3 of bytes that this process hashed before; empty but for a bundle that it has just made.
+    """
+
+    def __init__(self, bundle: Bundle, name: str, *, trust: Trust, at: datetime, known: KnownSm3 | None = None) -> None:
         self.bundle = bundle
         self.name = name
         self.at = at
+        self.known: KnownSm3 = known or {}
         self.names = bundle.names()
         self._there = frozenset(self.names)
         self.sizes: dict[str, int] = {}
@@ -64,7 +70,8 @@ class Case:
         self._kept: dict[str, bytes] = {}
         self._kept_total = 0
         self._wacz_digests: dict[str, tuple[int, str]] = {}
-        self._spool = Spool(bundle.size(self.archive) if self.archive in bundle else 0)
+        size = bundle.size(self.archive) if self.archive in bundle else 0
+        self._spool = Spool(size, follow=not self.known)
         try:
             for member in self.names:
                 self._hash_member(member)
@@ -88,7 +95,8 @@ class Case:
             StorageError: the copy of the web archive could not be read.
         """
         if self._archive_sha256 is not None:
-            self._digests[self.archive] = Digests(sha256=self._archive_sha256, sm3=self._spool.sm3())
+            sm3 = self.known.get(self._archive_sha256) or self._spool.sm3()
+            self._digests[self.archive] = Digests(sha256=self._archive_sha256, sm3=sm3)
             self._archive_sha256 = None
         return self._digests
 
@@ -273,6 +281,9 @@ class Case:
         if name == self.archive and self._spool.large:
             self._hash_archive()
             return
+        if self.known and name != self.archive and self.bundle.size(name) > _KEPT_BYTES:
+            self._hash_made(name)
+            return
         hasher = MultiHasher(self.pool)
         keep = self.bundle.size(name) <= _KEPT_BYTES and self._kept_total < _KEPT_TOTAL
         chunks: list[bytes] = []
@@ -290,6 +301,24 @@ class Case:
         if keep:
             self._kept[name] = b"".join(chunks)
             self._kept_total += hasher.size
+
+    def _hash_made(self, name: str) -> None:
+        """Hash a large member of a bundle that this process made: with SM3 only what is not known."""
+        sha256, size = hashlib.sha256(), 0
+        try:
+            for chunk in self._stream(name):
+                sha256.update(chunk)
+                size += len(chunk)
+            sm3 = self.known.get(sha256.hexdigest())
+            if sm3 is None:
+                again = Sm3()
+                for chunk in self._stream(name):
+                    again.update(chunk)
+                sm3 = again.hexdigest()
+        except FormatError as error:
+            self.broken[name] = error
+            return
+        self.sizes[name], self._digests[name] = size, Digests(sha256=sha256.hexdigest(), sm3=sm3)
 
     def _hash_archive(self) -> None:
         """Copy a large web archive; its SM3 follows in the spool's own thread."""

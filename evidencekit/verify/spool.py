@@ -26,8 +26,8 @@ _T = TypeVar("_T")
 class Spool:
     """Takes a stream once and gives it as a file; closing it ends the thread and removes the copy."""
 
-    def __init__(self, size: int) -> None:
-        """Prepare for `size` bytes.
+    def __init__(self, size: int, *, follow: bool = True) -> None:
+        """Prepare for `size` bytes; `follow` says that the SM3 of a large stream will be asked for.
 
         Raises:
             StorageError: there is no temporary file to be had.
@@ -40,7 +40,7 @@ class Spool:
         self._failure: OSError | None = None
         self._thread: threading.Thread | None = None
         self._file = _guarded(self._open)
-        if self.large:
+        if self.large and follow:
             self._thread = threading.Thread(target=self._follow, name="sm3", daemon=True)
             self._thread.start()
 
@@ -64,7 +64,9 @@ class Spool:
         Raises:
             StorageError: the copy could not be read.
         """
-        if self._thread is not None:
+        if self._thread is None:
+            self._follow()  # everything was written: it ends at the end
+        else:
             self._thread.join()
         if self._failure is not None:
             raise _refused(self._failure) from self._failure

@@ -43,6 +43,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from evidencekit.corroboration.rerender import Rerendered
+    from evidencekit.hashing.digest import KnownSm3
     from evidencekit.ledger.amendment import Standing
     from evidencekit.ledger.anchors.anchor import Receipt
     from evidencekit.model import Digests
@@ -65,7 +66,7 @@ class Beside:
     rerendered: Rerendered | None = None
 
 
-def verify_bundle(
+def verify_bundle(  # noqa: PLR0913 (the front door: each names one thing that a caller may bring)
     path: Path | str,
     *,
     trust: Trust | None = None,
@@ -73,6 +74,7 @@ def verify_bundle(
     policy: Policy | None = None,
     standing: Standing | None = None,
     beside: Beside | None = None,
+    known: KnownSm3 | None = None,
 ) -> VerificationReport:
     """Verify a bundle.
 
@@ -83,6 +85,7 @@ def verify_bundle(
         policy: What to demand beside the required findings, and further anchors; `None` demands nothing.
         standing: How the entry stands in a newer log (`evidencekit.ledger.standing`); `None`: not looked at.
         beside: Copies of deposited files, and receipts of anchors that came later.
+        known: The SM3 of bytes that the caller's own process hashed when it made this bundle; `None` for anybody else.
 
     Returns:
         All findings, in the order of docs/spec/findings.md.
@@ -105,7 +108,7 @@ def verify_bundle(
                 f"{name} holds neither manifest.json nor seal/manifest.p7s: it is no evidence bundle.",
                 f"{name} 中既无 manifest.json 也无 seal/manifest.p7s：不是证据包。",
             )
-        with closing(Case(bundle, name, trust=trust or Trust.stranger(), at=moment)) as case:
+        with closing(Case(bundle, name, trust=trust or Trust.stranger(), at=moment, known=known)) as case:
             case.trust = case.trust.merged(_pinned(case, demanded))
             return _report(case, demanded, standing, beside or Beside())
 

@@ -185,6 +185,24 @@ def test_a_body_swapped_after_it_was_received_is_noticed(tmp_path: Path) -> None
         _archive(tmp_path, _open(site))
 
 
+def test_what_is_packed_already_is_stored_and_its_sm3_not_computed_twice(tmp_path: Path) -> None:
+    noise = hashlib.shake_256(b"photograph").digest(200_000)
+    site = [_get(tmp_path, 1, f"{_URL}a.jpg", noise, "image/jpeg"), _get(tmp_path, 2, _URL, b"word " * 40_000)]
+    packed = _archive(tmp_path, _open(site))
+    photograph = next(block for block in packed.blocks if block.record_id == "000001.response")
+    text = next(block for block in packed.blocks if block.record_id == "000002.response")
+    assert photograph.size < photograph.length < photograph.size + 1200  # its header fields and the framing
+    assert text.length < text.size // 20
+    with packed.path.open("rb") as stream:
+        read = {block.record_id: block.digests for block in read_blocks(stream)}
+    assert read["000001.response"] == photograph.digests
+    known = {photograph.digests.sha256: "as it was computed before"}
+    again = write_warc(tmp_path / "again.warc.gz", _open(site), _INFO, known)
+    found = {block.record_id: block.digests.sm3 for block in again.blocks}
+    assert found["000001.response"] == "as it was computed before"
+    assert found["000002.response"] == text.digests.sm3
+
+
 def _page() -> PageResult:
     return PageResult(
         id="0001",

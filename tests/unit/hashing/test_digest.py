@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from evidencekit.errors import StorageError
 from evidencekit.hashing import digest as digest_module
 from evidencekit.hashing.digest import MultiHasher, digest_bytes, digest_file
+from evidencekit.model import Digests
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -84,3 +85,12 @@ def test_unreadable_file_is_a_storage_error(tmp_path: Path) -> None:
         digest_file(tmp_path / "missing")
     with pytest.raises(StorageError):
         digest_file(tmp_path)
+
+
+def test_a_file_that_was_hashed_before_keeps_its_sm3_and_a_changed_one_gets_its_own(tmp_path: Path) -> None:
+    file = tmp_path / "file"
+    file.write_bytes(b"abc")
+    known = {digest_bytes(b"abc").sha256: "the one that was computed before"}
+    assert digest_file(file, known) == (3, Digests(sha256=VECTORS[1][1], sm3="the one that was computed before"))
+    file.write_bytes(b"abcd" * 16)
+    assert digest_file(file, known) == (64, digest_bytes(b"abcd" * 16))

@@ -3,23 +3,26 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import os
 import subprocess
 import sys
 import zipfile
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, BinaryIO, cast
 
 import pytest
 
 from evidencekit.bundle.reader import open_bundle
+from evidencekit.bundle.warc import read_blocks
 from evidencekit.bundle.writer import write_zip
 from evidencekit.errors import StorageError
-from evidencekit.hashing.digest import MultiHasher, digest_bytes
+from evidencekit.hashing.digest import MultiHasher, digest_bytes, known_sm3
 from evidencekit.model import Outcome
 from evidencekit.verify import spool
 from evidencekit.verify.spool import Spool
 from evidencekit.verify.verifier import verify_bundle
+from evidencekit.verify.wacz import Wacz
 from tests.support.assembly import AT
 from tests.support.large import LARGE, MIB, write_archive_bundle, write_deposit_bundle
 
@@ -77,6 +80,28 @@ def test_a_large_archive_passes_in_flat_memory_and_a_changed_byte_does_not(tmp_p
         "archive.records",
     ):
         assert changed[name] is Outcome.FAILED, name
+
+
+def test_who_made_the_bundle_hashes_only_what_is_new_and_sees_every_change(tmp_path: Path) -> None:
+    path = tmp_path / "made.zip"
+    trust = write_archive_bundle(path, spool.MEMORY_BYTES + MIB).trust
+    with zipfile.ZipFile(path) as archive:
+        made = [digest_bytes(archive.read(name)) for name in archive.namelist()]
+        with Wacz(io.BytesIO(archive.read("capture/page.wacz"))).open("archive/data.warc.gz") as stream:
+            made += [block.digests for block in read_blocks(cast("BinaryIO", stream))]
+        place = archive.getinfo("capture/page.wacz").header_offset + 9 * MIB
+    known = known_sm3(made)
+    whole = verify_bundle(path, trust=trust, at=AT)
+    assert verify_bundle(path, trust=trust, at=AT, known=known) == whole
+    assert verify_bundle(path, trust=trust, at=AT, known={"0" * 64: "0" * 64}) == whole
+    with path.open("r+b") as file:
+        file.seek(place)
+        byte = file.read(1)
+        file.seek(place)
+        file.write(bytes([byte[0] ^ 1]))
+    changed = verify_bundle(path, trust=trust, at=AT, known=known)
+    failed = {finding.id for finding in changed.findings if finding.outcome is Outcome.FAILED}
+    assert failed >= {"sums.sha256", "sums.sm3", "outer.manifest", "manifest.artifacts", "archive.records"}
 
 
 @pytest.mark.slow
