@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from datetime import datetime
 from typing import TYPE_CHECKING
 
@@ -19,11 +20,12 @@ from evidencekit.report.elements import (
     text,
 )
 from evidencekit.report.markup import Html, digest, escape, escape_url, join, own
+from evidencekit.report.stepnames import step_name
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from evidencekit.model import Text, Transformation
+    from evidencekit.model import JsonValue, Text, Transformation
     from evidencekit.report.elements import Row
     from evidencekit.report.fields import EnvironmentCheck, EnvironmentFacts, ExchangesSummary, WorkLogLine
 
@@ -38,6 +40,14 @@ _RESULTS = {
     "FAIL": text("fail", "未通过"),
     "NOT_PERFORMED": text("not performed", "未执行"),
 }
+_OUTCOMES = {
+    "ok": text("done", "完成"),
+    "error": text("error", "出错"),
+    "retry": text("tried again", "重试"),
+    "warning": text("warning", "提示"),
+    "info": text("noted", "记录"),
+}
+_DETAILS = 16
 _RESULT_TAGS = {"PASS": "passed", "FAIL": "failed"}
 
 
@@ -108,15 +118,43 @@ def log(title: Text, lines: tuple[WorkLogLine, ...]) -> Html:
     rows = [
         (
             own(str(line.n)),
-            escape(line.beijing),
-            escape(line.step),
-            join([escape_url(line.object, limit=500), escape(line.detail, limit=500)], "<br>"),
-            escape(line.outcome),
+            _beijing(line.beijing),
+            join([both(step_name(line.step)), Html(f'<span class="id">{escape(line.step)}</span>')], "<br>"),
+            join([escape_url(line.object, limit=500), *_details(line.detail)], "<br>"),
+            both(_OUTCOMES.get(line.outcome, text(line.outcome, line.outcome))),
             digest(line.previous),
         )
         for line in lines[:ROWS]
     ]
     return section(title, grid(heads, rows, css="log"), left_out(len(lines)))
+
+
+def _beijing(value: str) -> Html:
+    """The day above the time; the text as it stands where that is no time."""
+    try:
+        when = datetime.fromisoformat(value)
+    except ValueError:
+        return escape(value)
+    return join([own(f"{when:%Y-%m-%d}"), own(f"{when:%H:%M:%S.%f}")], "<br>")
+
+
+def _details(value: str) -> list[Html]:
+    """A line for each part of a step's detail; the text as it stands where that is no table."""
+    try:
+        parsed = json.loads(value)
+    except (ValueError, RecursionError):
+        parsed = None
+    if not isinstance(parsed, dict):
+        return [escape(value, limit=500)]
+    shown = [
+        Html(f'<span class="id">{escape(str(name), limit=60)}</span> {escape(_compact(part), limit=240)}')
+        for name, part in list(parsed.items())[:_DETAILS]
+    ]
+    return shown if len(parsed) <= _DETAILS else [*shown, own("…")]
+
+
+def _compact(value: JsonValue) -> str:
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
 
 
 def custody(lines: tuple[WorkLogLine, ...]) -> Html:

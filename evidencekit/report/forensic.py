@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
-from evidencekit.report import chronicle, deposits, particulars, proofs, scope, site
+from evidencekit.report import chronicle, deposits, particulars, proofs, scope, site, toolset
 from evidencekit.report.agreement import agreement
 from evidencekit.report.claims import NOT_NOTARIAL
 from evidencekit.report.elements import (
@@ -34,7 +34,7 @@ from evidencekit.report.wording import check_of
 if TYPE_CHECKING:
     from evidencekit.model import Text
     from evidencekit.report.elements import Row
-    from evidencekit.report.fields import ArtifactFacts, CertificateData, EnvironmentFacts, ReportData
+    from evidencekit.report.fields import ArtifactFacts, CertificateData, ReportData
 
 TITLE = text("Forensic Capture Report", "取证报告")
 DEPOSIT_TITLE = text("Deposit Report", "存证报告")
@@ -100,28 +100,6 @@ def _commission(data: CertificateData) -> Html:
         (text("Matter no.", "案件编号"), escape(data.session.matter) if data.session.matter else missing()),
     ]
     return section(text("Commission and purpose", "委托与目的"), field_table(rows))
-
-
-def _tools(facts: EnvironmentFacts | None) -> Html:
-    title = text("Tools and system", "工具清单与运行环境")
-    if facts is None:
-        return section(title, missing())
-    groups = (
-        (text("Tool", "工具"), facts.tool),
-        (text("Browser", "浏览器"), facts.browser),
-        (text("System", "系统"), facts.system),
-        (text("Clock", "时钟"), facts.clock),
-    )
-    blocks: list[Html] = []
-    for name, pairs in groups:
-        rows = [(text(key, key), escape(value)) for key, value in pairs]
-        blocks += [Html(f"<h3>{both(name)}</h3>"), _pairs(rows) if rows else missing()]
-    return section(title, *blocks)
-
-
-def _pairs(rows: list[Row]) -> Html:
-    body = join([Html(f'<tr><th scope="row">{escape(name.en)}</th><td>{value}</td></tr>') for name, value in rows])
-    return Html(f'<table class="fields"><tbody>{body}</tbody></table>')
 
 
 def _screens(artifacts: tuple[ArtifactFacts, ...]) -> Html:
@@ -238,7 +216,7 @@ def render_report(data: ReportData) -> str:
         _summary(facts),
         _commission(facts),
         particulars.persons(facts),
-        _tools(facts.environment),
+        toolset.tools(facts.environment),
         chronicle.probes(facts.environment),
         chronicle.log(text("Work log", "工作记录"), data.worklog),
         particulars.pages(facts),
