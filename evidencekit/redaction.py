@@ -267,7 +267,9 @@ def _masked(line: _Line, records: set[str], whole: set[str]) -> _Line:
     if "request" in hidden and isinstance(request, dict):
         masked["request"] = {**request, "body_size": None, "headers": []}
     if "response" in hidden and isinstance(response, dict):
-        masked["response"] = {**response, "body_size": None, "encoded_size": None, "headers": [], "sha256": None}
+        kept_parts = {name: value for name, value in response.items() if name not in {"trailers", "interim"}}
+        gone: _Line = {"body_size": None, "encoded_size": None, "headers": [], "sha256": None, "wire": None}
+        masked["response"] = kept_parts | gone
     reasons = line.get("withheld")
     kept = [str(reason) for reason in reasons] if isinstance(reasons, list) else []
     masked["withheld"] = list[JsonValue](sorted({*kept, REASON}))

@@ -53,14 +53,27 @@ class Body:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class InterimAnswer:
+    """An answer before the answer (RFC 9110 §15.2), such as 103 Early Hints."""
+
+    status: int
+    headers: Headers
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ResponseHead:
-    """Status line and headers as received; `raw` is the HTTP/1.x header block when the channel gives it."""
+    """Status line and headers as received; `raw` is the HTTP/1.x header block when the channel gives it.
+
+    `trailers` are the fields that came behind the body, `interim` what came before the answer.
+    """
 
     status: int
     status_text: str
     headers: Headers
     mime_type: str
     raw: str | None = None
+    trailers: Headers = ()
+    interim: tuple[InterimAnswer, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -214,7 +227,20 @@ def _response(exchange: Exchange) -> dict[str, JsonValue] | None:
         "encoded_size": exchange.encoded_size,
         "sha256": None if body is None else body.sha256,
         "wire": None if wire is None else {"sha256": wire.sha256, "size": wire.size},
+        **_beside(head),
     }
+
+
+def _beside(head: ResponseHead) -> dict[str, JsonValue]:
+    """Trailers and interim answers where there are some; trailers that were announced and not had are null."""
+    found: dict[str, JsonValue] = {}
+    if head.trailers:
+        found["trailers"] = _pairs(head.trailers)
+    elif any(name.lower() == "trailer" for name, _ in head.headers):
+        found["trailers"] = None
+    if head.interim:
+        found["interim"] = [{"headers": _pairs(each.headers), "status": each.status} for each in head.interim]
+    return found
 
 
 def _pairs(headers: Headers) -> list[JsonValue]:

@@ -1,7 +1,7 @@
 """What a server sent over one HTTP/1.x connection, read from its bytes: the content of each answer in turn.
 
 RFC 9112 §6: an answer ends by its length, its last chunk, or with the connection. Content is given without chunk
-framing; whatever is not lawful ends the reading of this connection.
+framing, fields behind the last chunk (§7.1.2) apart; whatever is not lawful ends the reading of this connection.
 """
 
 from __future__ import annotations
@@ -19,11 +19,17 @@ _SWITCHING: Final = 101
 
 
 class Http1Wire:
-    """Reads answers to the requests that `expect` announces; `content(tag, bytes)` takes their content."""
+    """Reads answers to the requests that `expect` announces.
 
-    def __init__(self, content: Callable[[int, bytes], None]) -> None:
+    `content(tag, bytes)` takes their content, `trailer(tag, name, value)` each field behind it.
+    """
+
+    def __init__(
+        self, content: Callable[[int, bytes], None], trailer: Callable[[int, str, str], None] = lambda *_: None
+    ) -> None:
         self.broken = False
         self._content = content
+        self._trailer = trailer
         self._expected: deque[tuple[int, str]] = deque()
         self._rest = b""
         self._tag = -1
@@ -121,4 +127,7 @@ class Http1Wire:
         line = self._line()
         if line == b"":
             self._read = self._head
+        elif line is not None:
+            name, _, value = line.decode("utf-8", "replace").partition(":")
+            self._trailer(self._tag, name, value.strip(" \t"))
         return line is not None

@@ -107,12 +107,13 @@ def enrich(exchange: Exchange, hop: Hop, index: NetLogIndex, wire: WireBody | No
         return joined
     headers = response_headers(hop, index)
     if exchange.response is None:
-        return _revealed(joined, hop, headers, wire)
+        return _revealed(joined, hop, _head(hop, headers, index), wire)
     if hop.status == _NOT_MODIFIED != exchange.response.status:
-        return _confirmed(joined, hop, headers)
+        return _confirmed(joined, _head(hop, headers, index))
     if hop.status != exchange.response.status:
         return exchange
-    joined = replace(joined, response=replace(exchange.response, headers=headers, status_text=hop.status_text))
+    head = replace(_head(hop, headers, index), mime_type=exchange.response.mime_type, raw=exchange.response.raw)
+    joined = replace(joined, response=head)
     return joined if wire is None else _with_wire(joined, wire)
 
 
@@ -138,12 +139,24 @@ def response_headers(hop: Hop, index: NetLogIndex) -> Headers:
     return hop.response_headers if found is None else tuple(pair for pair in found if not pair[0].startswith(":"))
 
 
-def _confirmed(exchange: Exchange, hop: Hop, headers: Headers) -> Exchange:
+def _head(hop: Hop, headers: Headers, index: NetLogIndex) -> ResponseHead:
+    """What the log tells of an answer but its body."""
+    mime_type = next((value for name, value in headers if name.lower() == "content-type"), "")
+    return ResponseHead(
+        status=hop.status or 0,
+        status_text=hop.status_text,
+        headers=headers,
+        mime_type=mime_type.partition(";")[0].strip().lower(),
+        trailers=tuple(hop.trailers) or index.wires.trailers(hop.job, hop.quic, hop.stream),
+        interim=tuple(hop.interim),
+    )
+
+
+def _confirmed(exchange: Exchange, head: ResponseHead) -> Exchange:
     """A cached answer that the server confirmed: the wire carried 304 and no body."""
-    head = ResponseHead(status=_NOT_MODIFIED, status_text=hop.status_text, headers=headers, mime_type="")
     return replace(
         exchange,
-        response=head,
+        response=replace(head, mime_type=""),
         response_body=None,
         from_cache=True,
         outcome=ExchangeOutcome.RECORDED,
@@ -151,15 +164,8 @@ def _confirmed(exchange: Exchange, hop: Hop, headers: Headers) -> Exchange:
     )
 
 
-def _revealed(exchange: Exchange, hop: Hop, headers: Headers, wire: WireBody | None) -> Exchange:
+def _revealed(exchange: Exchange, hop: Hop, head: ResponseHead, wire: WireBody | None) -> Exchange:
     """An answer that the browser kept from the page, such as one that CORS forbids it to read."""
-    mime_type = next((value for name, value in headers if name.lower() == "content-type"), "")
-    head = ResponseHead(
-        status=hop.status or 0,
-        status_text=hop.status_text,
-        headers=headers,
-        mime_type=mime_type.partition(";")[0].strip().lower(),
-    )
     shown = replace(exchange, response=head)
     if wire is not None:
         return _with_wire(replace(shown, outcome=ExchangeOutcome.RECORDED), wire)

@@ -60,6 +60,7 @@ class ConnectionIndex:
         self.verdicts: dict[int, Params] = {}
         self.names: dict[str, Params] = {}
         self.stream_headers: dict[tuple[int, int], Headers] = {}
+        self._trailers: dict[tuple[int, int], Headers] = {}
         self._naming: dict[int, str] = {}
         self._streams: dict[int, tuple[int, int]] = {}
 
@@ -72,6 +73,7 @@ class ConnectionIndex:
             "HTTP_STREAM_JOB_HTTP2_SESSION_AVAILABLE": self._on_bound,
             "HTTP2_SESSION_INITIALIZED": self._on_session,
             "HTTP2_SESSION_SEND_HEADERS": self._on_stream,
+            "HTTP2_SESSION_RECV_HEADERS": self._on_decoded,
             "TCP_CONNECT": self._on_connect,
             "SSL_CONNECT": self._on_tls,
             "SSL_HANDSHAKE_MESSAGE_SENT": self._on_message,
@@ -102,6 +104,13 @@ class ConnectionIndex:
         session, stream = self._streams.get(-1 if job is None else job, (-1, -1))
         found = self.sessions.get(session)
         return None if found is None or found.socket is None else (found.socket, stream)
+
+    def trailers(self, job: int | None, quic: int | None, stream: int | None) -> Headers:
+        """What came behind the body of a stream of HTTP/2 (by its job) or HTTP/3 (by its session and number)."""
+        key = (
+            self._streams.get(-1 if job is None else job) if quic is None else (quic, -1 if stream is None else stream)
+        )
+        return () if key is None else self._trailers.get(key, ())
 
     # --- connections -------------------------------------------------------------------------------
 
@@ -169,8 +178,12 @@ class ConnectionIndex:
         stream = integer_of(event.params, "stream_id")
         found = value_at(event.params, "headers")
         lines = texts_of(found)
-        # Interim answers and trailers come the same way.
-        if stream is not None and lines and lines[0].startswith(":status: ") and lines[0][9:10] != "1":
+        # Interim answers and trailers come the same way. Over HTTP/2 the transaction tells the answer itself.
+        if stream is None or not lines:
+            return
+        if not lines[0].startswith(":"):
+            self._trailers[event.source, stream] = fields_of(found)
+        elif event.name == "HTTP3_HEADERS_DECODED" and lines[0].startswith(":status: ") and lines[0][9:10] != "1":
             self.stream_headers[event.source, stream] = fields_of(found)
 
     # --- names -------------------------------------------------------------------------------------

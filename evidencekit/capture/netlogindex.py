@@ -7,10 +7,11 @@ bodies go to `BodySink`; hops that the browser made on its own account are count
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, Protocol
 
 from evidencekit.capture.cdp import integer_of, text_of, value_at
+from evidencekit.capture.exchanges import InterimAnswer
 from evidencekit.capture.netlog import END, NetLogEvent
 from evidencekit.capture.netlogconnections import ConnectionIndex, fields_of, texts_of
 
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from evidencekit.capture.netlogconnections import Connection
 
 HOP_LIMIT: Final = 1 << 19
+_INTERIM_LIMIT: Final = 100
 _NOT_MODIFIED: Final = 304
 
 
@@ -30,6 +32,7 @@ class Hop:
 
     `request_headers` hold pseudo-header fields (RFC 9113 §8.3) where there are some; `status` is None without an
     answer from the network; `filtered` says that the body was decoded; `stream` is the id of its HTTP/2 or QUIC stream.
+    `trailers` are those of HTTP/1.1 (other protocols' stand with the connection), `interim` answers before the answer.
     """
 
     number: int
@@ -53,6 +56,8 @@ class Hop:
     filtered: bool = False
     wire_bytes: int = 0
     over: bool = False
+    trailers: list[tuple[str, str]] = field(default_factory=list)
+    interim: list[InterimAnswer] = field(default_factory=list)
 
     @property
     def sent(self) -> bool:
@@ -94,6 +99,7 @@ class NetLogIndex:
             "HTTP_TRANSACTION_HTTP2_SEND_REQUEST_HEADERS": self._on_sent,
             "HTTP_TRANSACTION_QUIC_SEND_REQUEST_HEADERS": self._on_sent,
             "HTTP_TRANSACTION_READ_RESPONSE_HEADERS": self._on_headers,
+            "HTTP_TRANSACTION_READ_EARLY_HINTS_RESPONSE_HEADERS": self._on_headers,
             "URL_REQUEST_FILTERS_SET": self._on_filters,
             "URL_REQUEST_JOB_BYTES_READ": self._on_bytes,
             "URL_REQUEST_JOB_FILTERED_BYTES_READ": self._on_bytes,
@@ -169,7 +175,11 @@ class NetLogIndex:
         _, _, rest = found[0].partition(" ")
         code, _, text = rest.partition(" ")
         status = int(code) if code.isascii() and code.isdigit() and len(code) == 3 else None  # noqa: PLR2004 (RFC 9110 §15)
-        if status is None or (status // 100 == 1 and status != 101):  # noqa: PLR2004 (interim answers)
+        if status is None:
+            return
+        if status // 100 == 1 and status != 101:  # noqa: PLR2004 (interim answers)
+            if len(hop.interim) < _INTERIM_LIMIT:
+                hop.interim.append(InterimAnswer(status=status, headers=fields_of(list(found[1:]))))
             return
         hop.status, hop.status_text = status, text
         hop.response_headers = fields_of(list(found[1:]))

@@ -14,7 +14,7 @@ from evidencekit.capture.frames import MOST_FRAMES, frame_views
 from evidencekit.capture.pagefacts import glyph_sentence, rendering_facts
 from evidencekit.capture.pagepicture import PictureFiles, page_picture
 from evidencekit.capture.painting import read_painted
-from evidencekit.capture.rendering import full_page_screenshot, inner_text, mhtml, outer_html, pdf
+from evidencekit.capture.rendering import PICTURE_S, full_page_screenshot, inner_text, mhtml, outer_html, pdf
 from evidencekit.capture.snapshots import accessibility_tree, json_bytes, layout_snapshot, media_list
 from evidencekit.capture.stores import stored_by
 from evidencekit.capture.tallpicture import TILES, keep_tall_picture
@@ -33,6 +33,8 @@ if TYPE_CHECKING:
     from evidencekit.model import Artifact, JsonValue
 
 _JUDGED_BYTES = 4 << 20
+_COPIES_S = 120.0
+"""Seconds for all copies of a finished page together; a page whose layout takes minutes has them missing by name."""
 _JSON = "application/json"
 
 
@@ -95,11 +97,19 @@ class PageViews:
         await self._optional("storage", self._storage())
         await self._optional("rendering facts", self._facts())
         if copies:
-            await self._optional("layout snapshot", self._snapshot())
-            await self._optional("accessibility tree", self._accessibility())
-            await self._optional("mhtml", self._mhtml())
-            await self._optional("pdf", self._pdf())
+            await self._copies()
         await self._console()
+
+    async def _copies(self) -> None:
+        """What is made of the page beside source and picture, all within `_COPIES_S`."""
+        end = asyncio.get_running_loop().time() + _COPIES_S
+        for name, make in (
+            ("layout snapshot", self._snapshot),
+            ("mhtml", self._mhtml),
+            ("accessibility tree", self._accessibility),
+            ("pdf", self._pdf),
+        ):
+            await self._optional(name, _until(end, make()))
 
     def _judge(self, source: bytes) -> None:
         notes = self._notes
@@ -162,8 +172,11 @@ class PageViews:
         picture = taken.full
         self._notes.width_px, self._notes.height_px = picture.width_px, picture.height_px
         if picture.truncated or (taken.inner is not None and taken.inner.truncated):
-            en = f"the picture ends at {limit_px} px of {picture.page_height_px} px"
-            zh = f"截图止于 {limit_px} 像素，页面高 {picture.page_height_px} 像素"
+            end = picture.end_px if picture.late else limit_px
+            en = f"the picture ends at {end} px of {picture.page_height_px} px"
+            zh = f"截图止于 {end} 像素，页面高 {picture.page_height_px} 像素"
+            if picture.late:
+                en, zh = f"{en}: taking it took longer than {PICTURE_S:g} s", f"{zh}：截图超过 {PICTURE_S:g} 秒"
             self.missing.append(("height", Text(en=en, zh=zh)))
 
     def _register(self, path: str, role: str) -> Artifact:
@@ -268,3 +281,19 @@ class PageViews:
             await work
         except (BrowserError, FormatError) as error:
             self.missing.append((name, Text(en=f"{name} is missing: {error.en}", zh=f"缺少 {name}:{error.zh}")))
+
+
+async def _until(end: float, work: Coroutine[None, None, None]) -> None:
+    """Do `work` until a time of the running loop.
+
+    Raises:
+        BrowserError: it was not done by then.
+    """
+    try:
+        async with asyncio.timeout_at(end):
+            await work
+    except TimeoutError as error:
+        raise BrowserError(
+            f"the copies of the page took longer than {_COPIES_S:g} s; capture again on a quicker machine if it counts",
+            f"网页各副本的生成超过 {_COPIES_S:g} 秒；如确有需要，请在更快的计算机上重新取证",
+        ) from error

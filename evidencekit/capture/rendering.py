@@ -25,6 +25,12 @@ if TYPE_CHECKING:
 SEGMENT_PX = 8000
 """Height of one clip in CSS pixels: the fastest exact way measured (study of capture, §10)."""
 
+_SLOW_CLIP_S = 3.0
+"""Where a clip takes longer, laying out the page is the cost, not drawing: the next ones are twice as high."""
+
+PICTURE_S = 150.0
+"""Seconds for a full picture; a page that needs more is cut and said to be."""
+
 TALL_PX = 16_384
 """Pictures taller than this, in device pixels, are kept in tiles too: many programs open no taller one."""
 
@@ -64,14 +70,17 @@ class PageMetrics:
 class FullPicture:
     """The full-page screenshot. Sizes in device pixels; `page_height_px` in CSS pixels is what the page claimed.
 
-    `truncated` says that the page was larger than the limits and the picture ends there; `segments` counts clips.
-    `tiles` holds the heights of the clips that were kept as files, in device pixels.
+    `truncated` says that the page was larger than the limits and the picture ends there, at `end_px` in CSS pixels;
+    `late`, that the limit was time. `segments` counts clips. `tiles` holds the heights of the clips that were kept as
+    files, in device pixels.
     """
 
     width_px: int
     height_px: int
     page_height_px: int
+    end_px: int
     truncated: bool
+    late: bool
     segments: int
     tiles: tuple[int, ...] = ()
 
@@ -105,7 +114,12 @@ async def viewport_screenshot(cdp: Cdp) -> bytes:
 
 
 async def full_page_screenshot(
-    cdp: Cdp, out: Path, *, max_height_px: int = 100_000, tiles: Path | None = None
+    cdp: Cdp,
+    out: Path,
+    *,
+    max_height_px: int = 100_000,
+    tiles: Path | None = None,
+    within_s: float = PICTURE_S,
 ) -> FullPicture:
     """Take the whole page in clips and stitch them exactly into one PNG at `out`.
 
@@ -117,6 +131,7 @@ async def full_page_screenshot(
         out: the file to write.
         max_height_px: where the picture ends, in CSS pixels.
         tiles: an existing folder for the clips of a picture taller than `TALL_PX`, as `0001.png` and so on.
+        within_s: seconds after which no further clip is taken; the first always is.
 
     Raises:
         BrowserError: the browser gives no picture.
@@ -129,18 +144,24 @@ async def full_page_screenshot(
     end = min(height, max_height_px)
     kept = tiles if tiles is not None and end * metrics.device_scale > TALL_PX else None
     heights: list[int] = []
+    clock = asyncio.get_running_loop().time
+    began, top, step, late = clock(), 0, SEGMENT_PX, False
     try:
         with out.open("wb") as file:
             stitcher = PngStitcher(file)
             writing: asyncio.Task[None] | None = None
             try:
-                for top in range(0, end, SEGMENT_PX):
-                    png = await clip_screenshot(cdp, (0, top, width, min(SEGMENT_PX, end - top)), beyond=True)
+                while top < end and not late:
+                    at, part = clock(), min(step, end - top)
+                    png = await clip_screenshot(cdp, (0, top, width, part), beyond=True)
                     if writing is not None:
                         await writing
                     heights.append(picture_size(png)[1])
                     tile = None if kept is None else kept / f"{len(heights):04d}.png"
                     writing = asyncio.create_task(asyncio.to_thread(_add, stitcher, png, tile))
+                    top += part
+                    step = SEGMENT_PX * 2 if clock() - at > _SLOW_CLIP_S else step
+                    late = top < end and clock() - began > within_s
             finally:
                 if writing is not None:  # the thread must not outlive the file
                     await writing
@@ -151,8 +172,10 @@ async def full_page_screenshot(
         width_px=stitcher.width,
         height_px=stitcher.height,
         page_height_px=height,
-        truncated=height > end or metrics.width_px > WIDEST_PX,
-        segments=math.ceil(end / SEGMENT_PX),
+        end_px=top,
+        truncated=height > top or metrics.width_px > WIDEST_PX,
+        late=late,
+        segments=len(heights),
         tiles=() if kept is None else tuple(heights),
     )
 

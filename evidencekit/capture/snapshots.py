@@ -9,6 +9,7 @@ import asyncio
 import json
 from typing import TYPE_CHECKING
 
+from evidencekit.capture.cdp import integer_of
 from evidencekit.capture.pagescripts import FONTS, MEDIA
 from evidencekit.capture.rendering import evaluate_isolated
 from evidencekit.errors import BrowserError
@@ -37,6 +38,9 @@ STYLES = (
 """Computed styles in the layout snapshot: what decides whether and how a text can be seen."""
 
 MOST_BYTES = 192 << 20
+MOST_NODES = 200_000
+"""Beyond that many nodes no accessibility tree is asked for: the page would be busy with it for minutes."""
+
 _SLOW_S = 60.0
 
 
@@ -75,7 +79,16 @@ async def accessibility_tree(cdp: Cdp) -> bytes:
     Raises:
         BrowserError: the browser does not give it, or it is too large.
     """
-    answer = await cdp.call("Accessibility.getFullAXTree", timeout_s=_SLOW_S)
+    nodes = integer_of(await cdp.call("Memory.getDOMCounters"), "nodes") or 0
+    if nodes > MOST_NODES:
+        raise BrowserError(
+            f"the page has {nodes} nodes, more than {MOST_NODES}; its layout snapshot and source hold them",
+            f"网页有 {nodes} 个节点，超过 {MOST_NODES} 个；其内容见布局快照和源码",
+        )
+    try:
+        answer = await cdp.call("Accessibility.getFullAXTree", timeout_s=_SLOW_S)
+    finally:  # else the browser keeps the tree up to date while it lays the page out for print
+        await cdp.call("Accessibility.disable")
     return await asyncio.to_thread(json_bytes, dict(answer))
 
 

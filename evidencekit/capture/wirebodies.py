@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from evidencekit.capture.exchanges import Headers
     from evidencekit.capture.netlogindex import Hop, NetLogIndex
 
+_MOST_TRAILERS: Final = 1000
 _DECODED_LIMIT: Final = 64 << 20
 _ZLIB: Final = {"gzip": 47, "x-gzip": 47, "deflate": 47}
 
@@ -74,8 +75,12 @@ class WireStore:
             name = f"hop-{number:06d}.socket"
             self._append(self._answers.setdefault(number, _Spool(self._folder / name)), piece)
 
+        def trailer(number: int, name: str, value: str) -> None:
+            if self.index is not None and len(self.index.hops[number].trailers) < _MOST_TRAILERS:
+                self.index.hops[number].trailers.append((name, value))
+
         if socket not in self._messages:
-            self._messages[socket] = Http1Wire(content)
+            self._messages[socket] = Http1Wire(content, trailer)
         return self._messages[socket]
 
     def _http2(self, socket: int) -> Http2Wire:

@@ -118,7 +118,7 @@ class Secrets:
         """Collect from headers, URL and bodies of one exchange."""
         if self.include:
             return
-        response_headers = exchange.response.headers if exchange.response else ()
+        response_headers = () if exchange.response is None else _all_headers(exchange.response)
         for name, value in (*exchange.request_headers, *response_headers):
             self._observe_header(name.lower(), value)
         for found, reason in _url_secrets(exchange.url):
@@ -263,11 +263,22 @@ def shown_sentence(text: str, pdf: bytes, secrets: Secrets) -> Text | None:
     )
 
 
+def _all_headers(head: ResponseHead) -> Headers:
+    return (*head.headers, *head.trailers, *(pair for each in head.interim for pair in each.headers))
+
+
 def _mask_head(head: ResponseHead, secrets: Secrets, reasons: set[str]) -> ResponseHead:
     headers = _mask_headers(head.headers, secrets, reasons)
     status_text, found = mask_string(head.status_text, secrets)
     reasons.update(found)
-    return replace(head, headers=headers, status_text=status_text, raw=None if reasons else head.raw)
+    return replace(
+        head,
+        headers=headers,
+        status_text=status_text,
+        trailers=_mask_headers(head.trailers, secrets, reasons),
+        interim=tuple(replace(each, headers=_mask_headers(each.headers, secrets, reasons)) for each in head.interim),
+        raw=None if reasons else head.raw,
+    )
 
 
 def _mask_headers(headers: Headers, secrets: Secrets, reasons: set[str]) -> Headers:

@@ -20,11 +20,16 @@ WORDS = ("明前龙井 West Lake Longjing. " * 400).encode()
 PAGE = """<!doctype html><html lang="zh"><meta charset="utf-8"><title>Everything</title>
 <link rel="stylesheet" href="/gzip.css"><script src="/br.js"></script><script src="/zstd.js"></script>
 <h1>明前龙井</h1><img src="/pixel.png" width="20" height="20"><img src="/pixel.png?again" width="20" height="20">
-<iframe src="/frame.html" width="200" height="40"></iframe><p id="state">…</p><script>
+<iframe src="/frame.html" width="200" height="40"></iframe><iframe id="elsewhere" width="200" height="40"></iframe>
+<p id="state">…</p><script>
 (async () => {
   const said = [];
   const step = async (name, work) => { try { await work(); said.push(name) } catch (error) { said.push(name + "!") } };
   const read = (url, options) => fetch(url, options).then((answer) => answer.arrayBuffer());
+  await step("another site", () => new Promise((done) => {
+    addEventListener("message", done, { once: true });
+    document.getElementById("elsewhere").src = `https://cdn.test:${location.port}/elsewhere.html`;
+  }));
   await step("redirect", () => read("/redirect/1"));
   await step("post", () => read("/post", { method: "POST", body: "lamp=1&price=128" }));
   await step("head", () => fetch("/head", { method: "HEAD" }));
@@ -35,6 +40,7 @@ PAGE = """<!doctype html><html lang="zh"><meta charset="utf-8"><title>Everything
   await step("duplicates", () => read("/duplicates"));
   await step("chunked", () => read("/chunked"));
   await step("trailers", () => read("/trailers"));
+  await step("hints", () => read("/hints"));
   await step("fresh", () => read("/etag"));
   await step("confirmed", () => read("/etag", { cache: "no-cache" }));
   await step("cached", () => read("/cacheable"));
@@ -77,7 +83,8 @@ PAGE = """<!doctype html><html lang="zh"><meta charset="utf-8"><title>Everything
 class Answer:
     """What a server sends: header fields in this order, pieces with pauses (seconds) before them, trailers.
 
-    `plain` is the content before coding; `aborts` says that the browser will not wait for the end.
+    `plain` is the content before coding; `aborts` says that the browser will not wait for the end; `hints` go out
+    before it as 103 (RFC 8297).
     """
 
     status: int
@@ -86,6 +93,7 @@ class Answer:
     trailers: Fields = field(default_factory=list)
     plain: bytes = b""
     aborts: bool = False
+    hints: Fields = field(default_factory=list)
 
     @property
     def wire(self) -> bytes:
@@ -157,6 +165,10 @@ def answer(method: str, path: str, fields: Fields, body: bytes, *, sockets: bool
         found = streamed(text, [(0.0, b"before the "), (0.02, b"trailer")], extra=[("trailer", "x-checksum")])
         found.trailers = [("x-checksum", "abc")]
         return found
+    if name == "/hints":
+        found = whole(200, text, b"after the hints")
+        found.hints = [("link", "</gzip.css>; rel=preload; as=style"), ("x-early", "yes")]
+        return found
     if name == "/etag":
         cached = [("etag", '"v1"'), ("cache-control", "max-age=60")]
         return (
@@ -178,7 +190,7 @@ def answer(method: str, path: str, fields: Fields, body: bytes, *, sockets: bool
     return _static(name, text)
 
 
-def _static(name: str, text: str) -> Answer:
+def _static(name: str, text: str) -> Answer:  # noqa: C901 (a table of files)
     script, plain = "text/javascript; charset=utf-8", b"void 0; // \xe8\x8c\xb6\n" * 200
     if name == "/gzip.css":
         return whole(200, "text/css", b"h1 { color: #263 }\n" * 50, coding="gzip")
@@ -189,6 +201,9 @@ def _static(name: str, text: str) -> Answer:
         return whole(200, "image/png", _PIXEL, extra=[("cache-control", "no-store")])
     if name == "/frame.html":
         return whole(200, "text/html", b"<!doctype html><p>frame <img src=/pixel.png?frame>")
+    if name == "/elsewhere.html":
+        body = b"<!doctype html><p>another site<script>fetch('/from-elsewhere').then((a) => a.text())"
+        return whole(200, "text/html", body + b".then(() => parent.postMessage('done', '*'))</script>")
     if name == "/worker.js":
         return whole(200, script, b"fetch('/from-worker').then((a) => a.text()).then(postMessage)")
     if name == "/shared.js":

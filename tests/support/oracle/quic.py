@@ -77,6 +77,7 @@ async def serve_h3(pem: Path, log: Log) -> RunningServer:  # noqa: C901 (a proto
                 fields=fields,
                 body=body,
                 answer=answer(method, path, fields, body, sockets=False),
+                reused=stream > 0,
             )
             log.append(served)
             found = served.answer
@@ -84,6 +85,9 @@ async def serve_h3(pem: Path, log: Log) -> RunningServer:  # noqa: C901 (a proto
             pieces = [] if method == "HEAD" else found.pieces
             headers = [(b":status", str(found.status).encode())]
             headers += [(name.encode(), value.encode()) for name, value in found.headers]
+            if found.hints:
+                hints = [(name.encode(), value.encode()) for name, value in found.hints]
+                self._http.send_headers(stream, [(b":status", b"103"), *hints])
             self._http.send_headers(stream, headers, end_stream=not pieces)
             self.transmit()
             for number, (pause, piece) in enumerate(pieces, 1):

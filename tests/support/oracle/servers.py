@@ -25,7 +25,10 @@ if TYPE_CHECKING:
 
 @dataclass(kw_only=True)
 class Served:
-    """One request as the server saw it, and what it sent; `sent` counts content bytes that went out."""
+    """One request as the server saw it, and what it sent.
+
+    `sent` counts content bytes that went out; `reused`: an earlier request came over the same connection.
+    """
 
     protocol: str
     method: str
@@ -34,6 +37,7 @@ class Served:
     body: bytes
     answer: Answer
     sent: int = 0
+    reused: bool = False
     frames: list[bytes] = field(default_factory=list)
 
 
@@ -50,11 +54,12 @@ class H1Server:
 
     async def __call__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         with suppress(asyncio.IncompleteReadError, OSError, asyncio.LimitOverrunError, asyncio.CancelledError):
-            while await self._one(reader, writer):
-                pass
+            reused = False
+            while await self._one(reader, writer, reused=reused):
+                reused = True
         writer.close()
 
-    async def _one(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bool:
+    async def _one(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, *, reused: bool) -> bool:
         head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1").split("\r\n")
         method, path, _ = head[0].split(" ")
         fields = [(name, value.strip()) for name, _, value in (line.partition(":") for line in head[1:] if line)]
@@ -82,6 +87,7 @@ class H1Server:
             fields=fields,
             body=body,
             answer=answer(method, path, fields, body, sockets=True),
+            reused=reused,
         )
         self.log.append(served)
         await self._send(writer, served)
@@ -99,6 +105,9 @@ class H1Server:
         elif "content-length" not in names and found.status not in {204, 304}:
             found.headers.append(("Content-Length", "0"))
         lines = [f"HTTP/1.1 {found.status} Said-So", *(f"{name}: {value}" for name, value in found.headers)]
+        if found.hints:
+            hints = "".join(f"{name}: {value}\r\n" for name, value in found.hints)
+            writer.write(f"HTTP/1.1 103 Early Hints\r\n{hints}\r\n".encode())
         writer.write(("\r\n".join(lines) + "\r\n\r\n").encode())
         if served.method == "HEAD":
             return
@@ -199,11 +208,14 @@ class H2Server:
             fields=fields,
             body=body,
             answer=answer(pseudo[":method"], pseudo[":path"], fields, body, sockets=False),
+            reused=stream > 1,
         )
         self.log.append(served)
         found = served.answer
         pieces = [] if served.method == "HEAD" else found.pieces
         with suppress(h2.exceptions.ProtocolError, ConnectionError, ssl.SSLError):
+            if found.hints:
+                connection.send_headers(stream, [(":status", "103"), *found.hints])
             connection.send_headers(stream, [(":status", str(found.status)), *found.headers], end_stream=not pieces)
             writer.write(connection.data_to_send())
             for number, (pause, piece) in enumerate(pieces, 1):
