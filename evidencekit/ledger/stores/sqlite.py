@@ -17,7 +17,6 @@ import os
 import sqlite3
 import threading
 from contextlib import ExitStack, closing, contextmanager
-from itertools import chain
 from typing import TYPE_CHECKING, Final
 
 from evidencekit.errors import LedgerError, StorageError
@@ -26,6 +25,7 @@ from evidencekit.ledger.filelock import FileLock
 from evidencekit.ledger.stores.growing import changed_levels, open_edge, partial_start
 from evidencekit.ledger.stores.sqlite_errors import blob, damaged, translate
 from evidencekit.ledger.stores.sqlite_leaves import FROM_VERSION_1, LEAF_TABLE, LeafIndex
+from evidencekit.ledger.stores.sqlite_rows import insert_rows
 from evidencekit.ledger.stores.sqlite_snapshot import SqliteSnapshot, read_head
 from evidencekit.ledger.stores.store import Committed, Head, SignTree
 
@@ -49,9 +49,6 @@ _SCHEMA: Final = (
     f"PRAGMA application_id = {APPLICATION_ID}",
     f"PRAGMA user_version = {SCHEMA_VERSION}",
 )
-_ROWS: Final = 16
-"""So many entries a statement: half the cost of one by one."""
-_INSERT_ROWS: Final = "INSERT INTO entry VALUES" + ", ".join(["(?, ?)"] * _ROWS)
 _WAL_PAGES: Final = 4000
 _CACHE_KIB: Final = 32 * 1024
 
@@ -194,16 +191,12 @@ class SqliteStore:
         )
 
     def _write(self, head: Head, entries: list[bytes], leaves: list[bytes], sign: SignTree) -> Head:
-        write = self._writer.executemany
-        rows = list(enumerate(entries, start=head.size))
-        several = len(rows) // _ROWS * _ROWS
-        for at in range(0, several, _ROWS):
-            self._writer.execute(_INSERT_ROWS, list(chain.from_iterable(rows[at : at + _ROWS])))
-        write("INSERT INTO entry VALUES(?, ?)", rows[several:])
+        insert_rows(self._writer, "entry", list(enumerate(entries, start=head.size)))
         full = self._edge.extend(leaves)
         self._leaves.grow(leaves)
-        write("INSERT INTO tile VALUES(?, ?, ?)", [(tile.level, tile.index, data) for tile, data in full])
-        write("INSERT OR REPLACE INTO edge VALUES(?, ?)", changed_levels(self._edge, full))
+        insert_rows(self._writer, "tile", [(tile.level, tile.index, data) for tile, data in full])
+        levels = changed_levels(self._edge, full)
+        self._writer.executemany("INSERT OR REPLACE INTO edge VALUES(?, ?)", levels)
         grown = sign(head, self._edge.size, self._edge.root())
         self._save_head(grown)
         return grown

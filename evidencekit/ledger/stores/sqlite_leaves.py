@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Final
 
 from evidencekit.hashing.merkle import HASH_BYTES
 from evidencekit.ledger.stores.growing import place
+from evidencekit.ledger.stores.sqlite_rows import insert_rows
 from evidencekit.ledger.tiles import WIDTH
 
 if TYPE_CHECKING:
@@ -36,7 +37,6 @@ FROM_VERSION_1: Final = (
 LOOK_UP: Final = "SELECT idx FROM leaf WHERE segment = ? AND hash = ?"
 LOOK_UP_1: Final = "SELECT idx FROM leaf WHERE ? >= 0 AND hash = ?"
 """The same of version 1; its segment says nothing."""
-_INSERT: Final = "INSERT INTO leaf VALUES(?, ?, ?)"
 _CLOSED: Final = """WITH RECURSIVE closed(segment) AS (VALUES(0) UNION ALL SELECT segment + 1 FROM closed
     WHERE segment < ? - 1) SELECT idx FROM closed CROSS JOIN leaf USING(segment) WHERE hash = ? LIMIT 1"""
 _TILES: Final = "SELECT data FROM tile WHERE level = 0 AND idx >= ? AND idx < ? ORDER BY idx"
@@ -119,8 +119,7 @@ class LeafIndex:
             end = (segment + 1) * SEGMENT
             filled = {leaf: index for leaf, index in self._newest.items() if index < end}
             # In the order of the index, each page is written once and full.
-            rows = ((segment, leaf, filled[leaf]) for leaf in sorted(filled))
-            self._writer.executemany(_INSERT, rows)
+            insert_rows(self._writer, "leaf", [(segment, leaf, filled[leaf]) for leaf in sorted(filled)])
             self._newest = {leaf: index for leaf, index in self._newest.items() if index >= end}
 
     def _catch_up(self, size: int) -> None:
