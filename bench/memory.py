@@ -1,6 +1,7 @@
 """The recorder's own memory on large traffic: one 60 MB body, one 2 GB download, 10,000 requests.
 
     python bench/memory.py [--case body|download|requests]…
+    EVIDENCEKIT_REQUESTS=100000 python bench/memory.py --case requests
 
 Each case is a whole session (`capture_session`) in a process of its own; printed are its peak resident set in MB
 (`ru_maxrss`, without the browser), the limit, and what became of the traffic. Sizes are those of
@@ -35,7 +36,7 @@ LIMIT_MB = 300
 FULL = os.environ.get("EVIDENCEKIT_FULL_SIZE") == "1"
 BODY = (60 << 20) if FULL else (3 << 20)
 DOWNLOAD = (2 << 30) if FULL else (40 << 20)
-REQUESTS = 10_000 if FULL else 500
+REQUESTS = int(os.environ.get("EVIDENCEKIT_REQUESTS", "10000" if FULL else "500"))
 CASES = ("body", "download", "requests")
 _PIECE = os.urandom(1 << 20)
 _HEAD = "<!doctype html><title>t</title><p>large</p>"
@@ -102,6 +103,7 @@ def measure(case: str, port: int) -> dict[str, str | int | bool]:
                 )
             )
     done = capture.completeness
+    sys.stderr.write("".join(f"{text.en}\n" for text in capture.partial))
     peak_mb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss >> 10
     return {
         "case": case,
@@ -129,7 +131,7 @@ def main() -> int:
     kept = True
     for case in options.case or CASES:
         command = [sys.executable, __file__, "--measure", case, str(server.server_address[1])]
-        line = subprocess.run(command, check=True, capture_output=True, text=True).stdout
+        line = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout
         sys.stdout.write(line)
         sys.stdout.flush()
         kept = kept and bool(json.loads(line)["kept"])

@@ -10,6 +10,7 @@ EvidenceError                what happened, to what, and what to do next; Englis
 │   ├── BlockedUrlError      the URL or the address it leads to is refused
 │   ├── NavigationError      DNS, connection, TLS or HTTP failure
 │   ├── BrowserError         no browser, or it died
+│   │   └── NoAnswerError    it, or the page in it, did not answer in time
 │   ├── MinimumError         URL, source or full-page image is missing (R01)
 │   └── EnvironmentFailedError  a probe saw a sign of forgery, and that was to stop the capture   exit 1
 ├── SigningError             a key or a signer does not work                   exit 12
@@ -95,6 +96,12 @@ class BrowserError(CaptureError):
     """There is no usable browser, or it died."""
 
     code = "capture.browser"
+
+
+class NoAnswerError(BrowserError):
+    """The browser, or the page in it, did not answer in time; it may yet be there."""
+
+    code = "capture.no_answer"
 
 
 class MinimumError(CaptureError):

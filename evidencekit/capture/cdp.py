@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import math
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
-from evidencekit.errors import BrowserError
+from evidencekit.errors import BrowserError, NoAnswerError
 from evidencekit.model import JsonValue
 
 if TYPE_CHECKING:
@@ -21,6 +22,9 @@ _EMPTY: Params = {}
 
 class CommandError(BrowserError):
     """The browser refused a command; `en` ends with its own words."""
+
+
+_HUNG_S = 10.0
 
 
 class OwnClient:
@@ -59,12 +63,13 @@ class OwnClient:
 
         Raises:
             CommandError: the browser refused it.
-            BrowserError: the browser is gone or did not answer in `timeout_s` seconds.
+            BrowserError: the browser is gone.
+            NoAnswerError: it did not answer in `timeout_s` seconds.
         """
         try:
             return await asyncio.wait_for(self.post(method, params, session), timeout_s)
         except TimeoutError as error:
-            raise BrowserError(
+            raise NoAnswerError(
                 f"the browser did not answer {method} within {timeout_s:g} s; the page may be hung, capture again",
                 f"浏览器在 {timeout_s:g} 秒内没有回应 {method}；页面可能卡死，请重新取证",
             ) from error
@@ -103,11 +108,22 @@ class CdpSession:
 
     def __init__(self, client: OwnClient, session_id: str) -> None:
         self._client = client
+        self._patience_s = math.inf
         self.session_id = session_id
 
     async def call(self, method: str, params: Params = _EMPTY, *, timeout_s: float = 60.0) -> Params:
-        """Send a command on this session; errors as `OwnClient.call`."""
-        return await self._client.call(method, params, self.session_id, timeout_s=timeout_s)
+        """Send a command on this session; errors as `OwnClient.call`.
+
+        A target that did not answer once is waited for less long from then on, until it answers.
+        """
+        try:
+            patience = min(timeout_s, self._patience_s)
+            result = await self._client.call(method, params, self.session_id, timeout_s=patience)
+        except NoAnswerError:
+            self._patience_s = _HUNG_S
+            raise
+        self._patience_s = math.inf
+        return result
 
 
 def value_at(value: JsonValue, *path: str) -> JsonValue:

@@ -7,6 +7,7 @@ page that dies of a copy has not taken its evidence along. What cannot be had of
 from __future__ import annotations
 
 import asyncio
+import shutil
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -16,16 +17,18 @@ from evidencekit.capture.pagepicture import PictureFiles, page_picture
 from evidencekit.capture.painting import read_painted
 from evidencekit.capture.rendering import PICTURE_S, full_page_screenshot, inner_text, mhtml, outer_html, pdf
 from evidencekit.capture.snapshots import accessibility_tree, json_bytes, layout_snapshot, media_list
+from evidencekit.capture.stitching import picture_size
 from evidencekit.capture.stores import stored_by
 from evidencekit.capture.tallpicture import TILES, keep_tall_picture
 from evidencekit.capture.verdict import PageFacts, judge_page
 from evidencekit.corroboration.painted import FILE_NAME, format_painted
-from evidencekit.errors import BrowserError, FormatError, MinimumError
+from evidencekit.errors import BrowserError, FormatError, MinimumError, NoAnswerError
 from evidencekit.hashing.canonical import format_time
 from evidencekit.model import Text
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
+    from pathlib import Path
 
     from evidencekit.capture.browser import DrivenPage
     from evidencekit.capture.cdp import CdpSession
@@ -63,6 +66,7 @@ class PageViews:
 
     def __init__(self, stage: Stage, desk: Desk, notes: VisitNotes) -> None:
         self.missing: list[tuple[str, Text]] = []
+        self._answers = True
         self._stage = stage
         self._session = stage.page
         self._desk = desk
@@ -79,26 +83,54 @@ class PageViews:
             MinimumError: DOM or picture could not be had.
             StorageError: the disk refuses.
         """
-        try:
-            source = await outer_html(self._session)
-            await self._desk.privacy.write(self._notes.text_spec("dom.html", "dom", "text/html"), source)
-        except (BrowserError, FormatError) as error:
-            raise self._minimum("source", "源码", error) from error
-        await self._optional("text", self._text())
-        await self._optional("painted", self._painted())
-        await self._optional("frames", self._frames())
-        await self._optional("media list", self._media())
+        source = await self._source()
+        await self._optional("text", self._text)
+        await self._optional("painted", self._painted)
+        await self._optional("frames", self._frames)
+        await self._optional("media list", self._media)
         self._judge(source)
         try:
             await self._picture(max_height_px)
+        except NoAnswerError as error:
+            await self._first_picture(error)
         except (BrowserError, FormatError) as error:
             raise self._minimum("full-page picture", "整页截图", error) from error
         self._notes.complete = True
-        await self._optional("storage", self._storage())
-        await self._optional("rendering facts", self._facts())
+        await self._optional("storage", self._storage)
+        await self._optional("rendering facts", self._facts)
         if copies:
             await self._copies()
         await self._console()
+
+    async def _source(self) -> bytes:
+        """The source of the finished page; of one that answers no more, the source as first shown."""
+        try:
+            source = await outer_html(self._session)
+        except NoAnswerError as error:
+            source = self._notes.first_source
+            if not source:
+                raise self._minimum("source", "源码", error) from error
+            self._answers = False
+            en = f"the page answered no more: dom.html is the source as first shown ({error.en})"
+            self.missing.append(("source", Text(en=en, zh=f"页面不再响应：dom.html 为最初显示时的源码({error.zh})")))
+        except (BrowserError, FormatError) as error:
+            raise self._minimum("source", "源码", error) from error
+        await self._desk.privacy.write(self._notes.text_spec("dom.html", "dom", "text/html"), source)
+        return source
+
+    async def _first_picture(self, error: NoAnswerError) -> None:
+        """Let the untouched picture of the window stand for the full one that the page no longer gives."""
+        notes, first = self._notes, self._notes.first_picture
+        if not first:
+            raise self._minimum("full-page picture", "整页截图", error) from error
+        self._answers = False
+        path = notes.path("screenshot.png")
+        await asyncio.to_thread(_remove, self._desk.staging.place(path).parent)
+        self._desk.staging.write(path, first, role="screenshot", media_type="image/png", page=notes.page)
+        notes.width_px, notes.height_px = picture_size(first)
+        en = f"the page answered no more: screenshot.png is the window as first shown ({error.en})"
+        zh = f"页面不再响应：screenshot.png 为最初显示时的窗口画面({error.zh})"
+        self.missing.append(("picture", Text(en=en, zh=zh)))
 
     async def _copies(self) -> None:
         """What is made of the page beside source and picture, all within `_COPIES_S`."""
@@ -109,7 +141,7 @@ class PageViews:
             ("accessibility tree", self._accessibility),
             ("pdf", self._pdf),
         ):
-            await self._optional(name, _until(end, make()))
+            await self._optional(name, make, until=end)
 
     def _judge(self, source: bytes) -> None:
         notes = self._notes
@@ -276,24 +308,24 @@ class PageViews:
         data = await asyncio.to_thread(file.read_bytes)
         await self._desk.privacy.write(self._notes.text_spec("page.pdf", "pdf", "application/pdf"), data)
 
-    async def _optional(self, name: str, work: Coroutine[None, None, None]) -> None:
+    async def _optional(
+        self, name: str, make: Callable[[], Coroutine[None, None, None]], *, until: float | None = None
+    ) -> None:
+        """Take a view, by a time of the running loop if one is given; without it the view is missing by name."""
         try:
-            await work
+            if not self._answers:
+                raise BrowserError("the page answered no more", "页面不再响应")
+            async with asyncio.timeout_at(until):
+                await make()
+        except TimeoutError:
+            en = f"{name} is missing: the copies of the page took longer than {_COPIES_S:g} s"
+            self.missing.append((name, Text(en=en, zh=f"缺少 {name}:网页各副本的生成超过 {_COPIES_S:g} 秒")))
         except (BrowserError, FormatError) as error:
             self.missing.append((name, Text(en=f"{name} is missing: {error.en}", zh=f"缺少 {name}:{error.zh}")))
 
 
-async def _until(end: float, work: Coroutine[None, None, None]) -> None:
-    """Do `work` until a time of the running loop.
-
-    Raises:
-        BrowserError: it was not done by then.
-    """
-    try:
-        async with asyncio.timeout_at(end):
-            await work
-    except TimeoutError as error:
-        raise BrowserError(
-            f"the copies of the page took longer than {_COPIES_S:g} s; capture again on a quicker machine if it counts",
-            f"网页各副本的生成超过 {_COPIES_S:g} 秒；如确有需要，请在更快的计算机上重新取证",
-        ) from error
+def _remove(folder: Path) -> None:
+    """Remove the pictures that were begun."""
+    for name in ("screenshot.png", "screenshot-inner.png", "screenshot-scrolled.png"):
+        (folder / name).unlink(missing_ok=True)
+    shutil.rmtree(folder / TILES, ignore_errors=True)

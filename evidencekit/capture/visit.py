@@ -19,7 +19,7 @@ from evidencekit.capture.rendering import outer_html, viewport_screenshot
 from evidencekit.capture.request import Mode, ProcessKind
 from evidencekit.capture.url_policy import check_url, resolve_and_check
 from evidencekit.capture.visitnotes import VisitNotes
-from evidencekit.errors import BrowserError, MinimumError, NavigationError
+from evidencekit.errors import BrowserError, MinimumError, NavigationError, NoAnswerError
 from evidencekit.model import CaptureRoot, Text, Transformation
 
 if TYPE_CHECKING:
@@ -77,7 +77,7 @@ class Visit:
         await self._unless_crashed(driven, self._settle(driven, session))
         await self._unless_crashed(driven, self._look(session, target, take_root))
         if self._request.process is None:
-            await self._unless_crashed(driven, self._go_on(driven, session))
+            await self._unless_crashed(driven, self._explore(driven, session))
         await self._unless_crashed(driven, self._render(driven, session))
         if self._request.process is not None and self._request.process.kind is ProcessKind.RECORD:
             self._studio.driver.leave_to_person(driven)
@@ -186,6 +186,7 @@ class Visit:
         picture = await viewport_screenshot(session)
         self.notes.initial_at = datetime.now(UTC)
         source = await outer_html(session)
+        self.notes.first_picture, self.notes.first_source = picture, source
         await self._describe(target)
         await self._privacy.learn(session, self._studio)
         screenshot = self._staging.write(
@@ -209,6 +210,13 @@ class Visit:
         info = await own.call("Target.getTargetInfo", {"targetId": target.target_id})
         self.notes.title = text_of(info, "targetInfo", "title")[:1000]
         self.notes.final_url = text_of(info, "targetInfo", "url") or self.url
+
+    async def _explore(self, driven: DrivenPage, session: CdpSession) -> None:
+        try:
+            await self._go_on(driven, session)
+        except NoAnswerError as error:
+            en = f"the page stopped answering and may hold more than is shown ({error.en})"
+            self._partial("behaviours", en, f"页面停止响应，可能仍有未展示的内容({error.zh})")
 
     async def _go_on(self, driven: DrivenPage, session: CdpSession) -> None:
         """Make the page show what it holds back, then wait for quiet again."""

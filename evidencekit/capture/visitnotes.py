@@ -36,7 +36,8 @@ class VisitNotes:
 
     `url_given` says that the operator gave `requested_url`; the address of a shot may hold secrets and is masked.
     `complete` says that source and full picture are kept, the evidential minimum (R01); `crashed` that the page's
-    process died after that.
+    process died after that. `first_source` and `first_picture` are the untouched view, which stands in where the page
+    answers no more.
     """
 
     page: str
@@ -58,6 +59,8 @@ class VisitNotes:
     complete: bool = False
     crashed: bool = False
     root: CaptureRoot | None = None
+    first_source: bytes = b""
+    first_picture: bytes = b""
     pictures: PictureCount | None = None
     icons: tuple[str, ...] = ()
     partial: list[Text] = field(default_factory=list)

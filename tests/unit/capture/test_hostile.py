@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from evidencekit.capture import cdp, visit
 from evidencekit.capture.exchanges import ExchangeOutcome, parse_exchanges
 from evidencekit.capture.launcher import BrowserOptions
 from evidencekit.capture.request import CaptureRequest, Limits
@@ -58,7 +59,7 @@ def run(
     path: str,
     limits: Limits,
     *,
-    while_printing: Callable[[], None] = lambda: None,
+    while_printing: Callable[[], object] = lambda: None,
     on_event: Callable[[str, Mapping[str, JsonValue]], None] | None = None,
 ) -> Capture:
     def answers(asked: str) -> site.Answer:
@@ -130,18 +131,23 @@ def browser_pid(folder: Path) -> int:
     return int(json.loads((folder / "staging/browser.json").read_bytes())["pid"])
 
 
-def end_renderers(browser: int) -> None:
-    """What a crash of every tab looks like from outside."""
+def signal_renderers(browser: int, number: signal.Signals) -> list[int]:
+    """Send a signal to the process of every tab; their ids."""
+    found = []
     for entry in Path("/proc").iterdir():
         if entry.name.isdigit():
             with suppress(OSError):
                 words = (entry / "cmdline").read_bytes()
                 if os.getpgid(int(entry.name)) == browser and b"--type=renderer" in words:
-                    os.kill(int(entry.name), signal.SIGKILL)
+                    os.kill(int(entry.name), number)
+                    found.append(int(entry.name))
+    return found
 
 
 def test_a_tab_that_dies_over_a_copy_leaves_source_and_picture_sealed_as_partial(tmp_path: Path) -> None:
-    capture = run(tmp_path, "/prints", Limits(), while_printing=lambda: end_renderers(browser_pid(tmp_path)))
+    capture = run(
+        tmp_path, "/prints", Limits(), while_printing=lambda: signal_renderers(browser_pid(tmp_path), signal.SIGKILL)
+    )
     assert has_minimum(capture)
     told = [text.en for text in capture.partial]
     assert any("the browser tab crashed after source and full picture were kept" in text for text in told), told
@@ -166,3 +172,22 @@ def test_a_browser_that_dies_before_the_picture_is_no_evidence(tmp_path: Path) -
 
     with pytest.raises(BrowserError, match="ended unexpectedly"):
         run(tmp_path, "/quiet", Limits(), on_event=kill)
+
+
+def test_a_page_that_answers_no_more_is_sealed_as_first_shown(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for module, name in ((cdp, "_HUNG_S"), (visit, "_HUNG_S"), (visit, "_STOP_S")):
+        monkeypatch.setattr(module, name, 1.0)
+    stopped: list[int] = []
+
+    def stop(name: str, _facts: Mapping[str, JsonValue]) -> None:
+        if name == "page.behaviours":
+            stopped.extend(signal_renderers(browser_pid(tmp_path), signal.SIGSTOP))
+
+    capture = run(tmp_path, "/quiet", Limits(), on_event=stop)
+    assert stopped
+    assert has_minimum(capture)
+    told = [text.en for text in capture.partial]
+    assert any("screenshot.png is the window as first shown" in text for text in told), told
+    assert any("dom.html is the source as first shown" in text for text in told), told
+    folder = tmp_path / "staging/bundle/capture/pages/0001"
+    assert (folder / "screenshot.png").read_bytes() == (folder / "screenshot-initial.png").read_bytes()
