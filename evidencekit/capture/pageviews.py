@@ -312,9 +312,11 @@ class PageViews:
         self, name: str, make: Callable[[], Coroutine[None, None, None]], *, until: float | None = None
     ) -> None:
         """Take a view, by a time of the running loop if one is given; without it the view is missing by name."""
+        if not self._answers:
+            en, zh = f"{name} is missing: the page answered no more", f"缺少 {name}:页面不再响应"
+            self.missing.append((name, Text(en=en, zh=zh)))
+            return
         try:
-            if not self._answers:
-                raise BrowserError("the page answered no more", "页面不再响应")
             async with asyncio.timeout_at(until):
                 await make()
         except TimeoutError:
