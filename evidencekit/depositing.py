@@ -40,6 +40,7 @@ from evidencekit.notary import Evidence, finish_case, give_up, outside_any_loop
 from evidencekit.office import announce, open_office
 from evidencekit.preflight import output_file, preflight
 from evidencekit.recovery import write_intent, write_state
+from evidencekit.remains import is_killed_session, take_remains
 from evidencekit.sealing import Fixed, seal_record, stamp_opening
 from evidencekit.taking import Taken, take_file
 
@@ -51,7 +52,7 @@ if TYPE_CHECKING:
     from evidencekit.home import Home
     from evidencekit.ledger.log import Ledger
     from evidencekit.ledger.witnessing import Witnessing
-    from evidencekit.model import Digests, JsonValue
+    from evidencekit.model import Digests, JsonValue, Text
     from evidencekit.notary import EventHandler, NumberStrategy
     from evidencekit.office import Office
     from evidencekit.signing.signer import Signer
@@ -99,7 +100,7 @@ def deposit(  # noqa: PLR0913 (the library's front door: each names one thing th
     """Turn files into a sealed bundle; memory stays flat whatever their size.
 
     Args:
-        files: regular files, in the order in which they are listed.
+        files: regular files, in the order in which they are listed; or the folder that a killed session left, alone.
         request: kind, statement, links; the default deposits plain files.
         home: as for `preserve`.
         signer: as for `preserve`.
@@ -126,7 +127,8 @@ def deposit(  # noqa: PLR0913 (the library's front door: each names one thing th
         SigningError, TimestampError, LedgerError, StorageError: as their stages.
     """
     wanted = request or DepositRequest()
-    sources = _check(files, wanted)
+    sources, partial = _sources(files)
+    _check(sources, wanted)
     linked = tuple(link_record(path) for path in wanted.works)
     if wanted.kind in LIFECYCLE and linked[0].link.kind not in {*WORKS}:
         raise UsageError(
@@ -157,7 +159,7 @@ def deposit(  # noqa: PLR0913 (the library's front door: each names one thing th
     )
     with office:
         return outside_any_loop(
-            lambda: _carry_out(_Work(sources=sources, request=wanted, linked=linked), order, office)
+            lambda: _carry_out(_Work(sources=sources, request=wanted, linked=linked, partial=partial), order, office)
         )
 
 
@@ -166,10 +168,19 @@ class _Work:
     sources: tuple[Path, ...]
     request: DepositRequest
     linked: tuple[Linked, ...]
+    partial: tuple[Text, ...] = ()
 
 
-def _check(files: Sequence[Path | str], request: DepositRequest) -> tuple[Path, ...]:
+def _sources(files: Sequence[Path | str]) -> tuple[tuple[Path, ...], tuple[Text, ...]]:
+    """The files, and why they are not whole; a session that was killed is deposited by the folder it left."""
     sources = tuple(Path(file) for file in files)
+    if len(sources) == 1 and is_killed_session(sources[0]):
+        remains = take_remains(sources[0])
+        return remains.files, (remains.cut_short,)
+    return sources, ()
+
+
+def _check(sources: tuple[Path, ...], request: DepositRequest) -> None:
     if not 1 <= len(sources) <= MAX_FILES:
         raise UsageError(
             f"{len(sources)} files were given; a deposit takes 1 to {MAX_FILES}",
@@ -187,7 +198,6 @@ def _check(files: Sequence[Path | str], request: DepositRequest) -> tuple[Path, 
             f"a deposit of kind {request.kind.value} rests on a work; name its bundle (--work)",
             f"{request.kind.value} 类存证须关联作品；请指定其证据包(--work)",
         )
-    return sources
 
 
 def _carry_out(work: _Work, order: Order, office: Office) -> Evidence:
@@ -240,7 +250,7 @@ def _run(case: CaseFile, work: _Work) -> Evidence:
     artifacts = [items, *(_artifact(case, each) for each in taken if each.path is not None), _worklog_artifact(case)]
     for each in taken:
         each.check_unchanged()
-    capture = _as_capture(case, tuple(artifacts), started, sum(each.size for each in taken))
+    capture = _as_capture(case, tuple(artifacts), started, sum(each.size for each in taken), work.partial)
     fixed = Fixed(
         worklog=head,
         t_open=t_open,
@@ -339,7 +349,9 @@ def _committed(
     )
 
 
-def _as_capture(case: CaseFile, artifacts: tuple[Artifact, ...], started: datetime, size: int) -> Capture:
+def _as_capture(
+    case: CaseFile, artifacts: tuple[Artifact, ...], started: datetime, size: int, partial: tuple[Text, ...]
+) -> Capture:
     """A deposit is a session without pages and requests."""
     nothing = Completeness(
         requests=0,
@@ -362,7 +374,7 @@ def _as_capture(case: CaseFile, artifacts: tuple[Artifact, ...], started: dateti
         roots=(),
         transformations=(),
         completeness=nothing,
-        partial=(),
+        partial=partial,
         withheld=MappingProxyType({}),
         private_files=MappingProxyType({}),
         not_performed=(OUTSIDE,),

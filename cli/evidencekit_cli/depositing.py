@@ -66,7 +66,7 @@ _FIELDS = sorted(_NAMES - {"warranty"})
 
 
 def deposit_files(session: Session, options: DepositOptions) -> ExitCode:
-    """Deposit what the options name, and tell the user; 3 when something is pending."""
+    """Deposit what the options name, and tell the user; 3 when something is pending or partial."""
     # First what needs no home: a mistyped command makes no keys.
     request = _request(options)
     with ExitStack() as stack:
@@ -98,7 +98,7 @@ def deposit_files(session: Session, options: DepositOptions) -> ExitCode:
                 raise KeyboardInterrupt from error
             raise
     tell(session, evidence)
-    return ExitCode.UNDECIDED if evidence.pending else ExitCode.OK
+    return ExitCode.UNDECIDED if evidence.pending or evidence.partial else ExitCode.OK
 
 
 def _request(options: DepositOptions) -> depositing.DepositRequest:

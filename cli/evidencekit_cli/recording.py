@@ -38,6 +38,7 @@ _SHOWN: Mapping[str, Sentence] = {
     "process.login": Sentence("logged: a person signed in", "已记录:本人登录"),
     "process.challenge": Sentence("logged: a person solved a challenge", "已记录:本人完成验证"),
     "process.note": Sentence("note kept", "已保存备注"),
+    "process.film_sound": Sentence("loudest sound of the film in dB:", "录像最大音量(dB):"),
     "process.end": Sentence("ended; sealing", "已结束,正在封存"),
 }
 
@@ -133,6 +134,6 @@ def _show(session: Session, step: str, detail: Mapping[str, object]) -> None:
     sentence = _SHOWN.get(step)
     if sentence is None:
         return
-    facts = [str(detail[name]) for name in ("n", "marker", "url") if detail.get(name) is not None]
+    facts = [str(detail[name]) for name in ("n", "marker", "url", "loudest_db") if detail.get(name) is not None]
     more = inert(" ".join(facts), 200)
     session.note(Sentence(f"{sentence.en} {more}".rstrip(), f"{sentence.zh} {more}".rstrip()))

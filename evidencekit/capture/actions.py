@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
 
-from evidencekit.capture import pagescripts
+from evidencekit.capture import pagescripts, waitingscripts
 from evidencekit.capture.rendering import evaluate_isolated
 from evidencekit.model import Text, Transformation
 
@@ -61,6 +61,20 @@ LOAD_MORE: Final = Action(
     said=Text(en="{count} controls that show more were pressed", zh="点击 {count} 次“更多”类按钮"),
     stopped=Text(
         en="20 presses of “more” controls were made; the page offers more", zh="“更多”类按钮已点击 20 次，仍有后续"
+    ),
+)
+TURN_CAROUSELS: Final = Action(
+    kind="carousel",
+    script=waitingscripts.TURN_CAROUSELS,
+    most=120,
+    rounds=2,
+    said=Text(
+        en="carousels were turned on {count} times until their pictures had been asked for; the page shows the slide "
+        "reached",
+        zh="轮播区域翻动 {count} 次，直至其图片均已请求；页面停在所到的一张",
+    ),
+    stopped=Text(
+        en="carousels were not turned to their end; they may hold more pictures", zh="轮播区域未翻到底，可能仍有图片"
     ),
 )
 PLAY_MEDIA: Final = Action(

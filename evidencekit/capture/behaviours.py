@@ -26,6 +26,10 @@ SCROLL_S = 60.0
 _STEP_S = 10.0
 _BOTTOM_PX = 2
 _SETTLED_ROUNDS = 2
+_STAND_S = 0.5
+"""At the bottom: pages act some time after the last scroll event (250 ms and less in the usual libraries)."""
+_GROWING_S = 1.0
+"""A page that has grown before is waited for longer."""
 
 _REASONS = {
     "steps": ("the limit of {steps} scroll steps was reached", "滚动达到 {steps} 步上限"),
@@ -80,6 +84,8 @@ async def scroll_to_load(
             break
         if top + window >= height - _BOTTOM_PX:
             # At the bottom: what is still loading may make the page grow.
+            if not settled and steps:
+                await asyncio.sleep(_GROWING_S if height > before else _STAND_S)
             with suppress(TimeoutError):
                 await asyncio.wait_for(quiet(), max(deadline - clock(), 0.1))
             grown = (await page_metrics(cdp)).height_px

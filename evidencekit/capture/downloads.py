@@ -2,13 +2,16 @@
 
 DevTools ends such a request with `net::ERR_ABORTED` and gives none of its bytes; `Browser.setDownloadBehavior` lets
 the browser write them to a folder of ours, where they are hashed. A download that DevTools never reported as a
-request (`<a download>`) has an unknown peer: it is refused, so that no page can fetch a private address this way.
+request (`<a download>`, or a file that a script made) is taken too, beside the archive; as its peer is unknown until
+the network log tells it, one from the network is refused where there is no such log, unless private addresses are
+allowed: no page can fetch a private address this way.
 """
 
 from __future__ import annotations
 
 import asyncio
 import hashlib
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
@@ -27,6 +30,9 @@ if TYPE_CHECKING:
 ABORTED: Final = "net::ERR_ABORTED"
 _BEGIN_S: Final = 1.0
 """`Browser.downloadWillBegin` follows the abort at once (observed on Chromium 156)."""
+_NAME_CHARS: Final = 200
+MOST_UNREPORTED: Final = 50
+"""A page may start downloads without end."""
 _INNER: Final = ("blob:", "data:", "filesystem:")
 
 
@@ -40,7 +46,21 @@ class _Download:
     completed: bool = False
     too_long: bool = False
     claimed: bool = False
+    unreported: bool = False
+    name: str = ""
+    began: datetime = field(default_factory=lambda: datetime.now(UTC))
     ended: asyncio.Event = field(default_factory=asyncio.Event)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Unreported:
+    """A file that came without a request that DevTools reports; `made` says that the page itself made it."""
+
+    url: str
+    name: str
+    began: datetime
+    file: Path
+    made: bool
 
 
 class Downloads:
@@ -50,7 +70,11 @@ class Downloads:
         refused: downloads that were no request to DevTools, in order: URL and time.
     """
 
-    def __init__(self, client: OwnClient, folder: Path, limit: int, on_bytes: Callable[[int], None]) -> None:
+    def __init__(
+        self, client: OwnClient, folder: Path, limit: int, on_bytes: Callable[[int], None], *, peers_known: bool
+    ) -> None:
+        """Prepare; `peers_known` says that it need not be known, or will be, from where an unreported file came."""
+        self._peers_known = peers_known
         self.refused: list[tuple[str, datetime]] = []
         self._client = client
         self._folder = folder
@@ -86,21 +110,26 @@ class Downloads:
         """Take `Browser.downloadWillBegin` or `Browser.downloadProgress`."""
         guid = text_of(params, "guid")
         if method == "Browser.downloadWillBegin":
-            self._begin(guid, text_of(params, "url"))
+            self._begin(guid, text_of(params, "url"), text_of(params, "suggestedFilename")[:_NAME_CHARS])
         elif guid in self._all:
             self._progress(self._all[guid], params)
 
-    def _begin(self, guid: str, url: str) -> None:
+    def _begin(self, guid: str, url: str, name: str) -> None:
         bare = _bare(url)
-        if not self._awaited.get(bare):
-            # What the page itself made (blob:) has arrived by other requests.
-            if not url.startswith(_INNER):
-                self.refused.append((url, datetime.now(UTC)))
+        reported = bool(self._awaited.get(bare))
+        if not reported and not self._takes_unreported(url):
+            self.refused.append((url, datetime.now(UTC)))
             self._cancel(guid)
             return
-        self._awaited[bare] -= 1
-        self._all[guid] = _Download(guid=guid, url=bare)
+        if reported:
+            self._awaited[bare] -= 1
+        self._all[guid] = _Download(guid=guid, url=bare, unreported=not reported, claimed=not reported, name=name)
         self._began.set()
+
+    def _takes_unreported(self, url: str) -> bool:
+        if sum(each.unreported for each in self._all.values()) >= MOST_UNREPORTED:
+            return False
+        return url.startswith(_INNER) or self._peers_known
 
     def _progress(self, download: _Download, params: Params) -> None:
         received = integer_of(params, "receivedBytes") or 0
@@ -117,19 +146,40 @@ class Downloads:
     def _cancel(self, guid: str) -> None:
         self._client.post("Browser.cancelDownload", {"guid": guid}, self._session)
 
+    async def finish(self, *, timeout_s: float) -> None:
+        """Wait, bounded, for the files that no request tells of."""
+        waiting = [each.ended.wait() for each in self._all.values() if each.unreported]
+        with suppress(TimeoutError):
+            await asyncio.wait_for(asyncio.gather(*waiting), timeout_s)
+
+    def unreported(self) -> list[Unreported]:
+        """The files that came whole without a request that DevTools reports; others of them become refused."""
+        whole: list[Unreported] = []
+        for each in self._all.values():
+            if each.unreported and each.completed:
+                made, file = each.url.startswith(_INNER), self._folder / each.guid
+                whole.append(Unreported(url=each.url, name=each.name, began=each.began, file=file, made=made))
+            elif each.unreported:
+                self.refused.append((each.url, each.began))
+                each.unreported = False
+        return whole
+
     @property
     def running(self) -> bool:
         """Whether a download is under way."""
         return any(not download.ended.is_set() for download in self._all.values())
 
-    def refused_exchanges(self, first: int, page: str | None) -> list[Exchange]:
-        """Lines for what was refused, numbered from `first`, where no network log tells of them."""
-        reason = "a download that DevTools does not report was cancelled"
+    def unlogged_exchanges(self, first: int, page: str | None) -> list[Exchange]:
+        """Lines for what DevTools does not report, numbered from `first`, where no network log tells of it."""
+        cancelled = "a download that DevTools does not report was cancelled"
+        beside = "a download that DevTools does not report; its file stands in capture/downloads.json"
+        lines = [(url, at, cancelled) for url, at in self.refused]
+        lines += [(each.url, each.began, beside) for each in self.unreported() if not each.made]
         return [
             build_exchange(
                 _flight(f"{number:06d}", page, url, at), None, ExchangeOutcome.NOT_RETRIEVABLE, reason, late=True
             )
-            for number, (url, at) in enumerate(self.refused, first)
+            for number, (url, at, reason) in enumerate(lines, first)
         ]
 
     async def take(self, flight: Flight) -> tuple[Body | None, str] | None:

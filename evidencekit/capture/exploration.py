@@ -1,13 +1,14 @@
 """Everything that is done to a page between the untouched view and the pictures, in order, each step bounded and said.
 
 The order: a banner if that was asked for; folded parts opened; the window scrolled to the end; "more" pressed and
-scrolled again; inner scrollers run through; pictures that still wait shown; media started. A script that leaves the
-page is brought back, and nothing more is pressed.
+scrolled again; inner scrollers and frames run through; carousels turned; empty places stood before; media started;
+pictures that still wait shown. A script that leaves the page is brought back, and nothing more is pressed.
 """
 
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
@@ -17,25 +18,38 @@ from evidencekit.capture.actions import (
     LOAD_MORE,
     OPEN_DETAILS,
     PLAY_MEDIA,
+    TURN_CAROUSELS,
     Action,
     act,
     transformation_of,
 )
 from evidencekit.capture.behaviours import SCROLL_S, scroll_to_load
 from evidencekit.capture.cdp import integer_of, mapping_of, text_of, value_at
+from evidencekit.capture.framescroll import Place, scroll_frames
 from evidencekit.capture.pagescripts import PICTURES_WAITING, RESTORE_INNER, SHOW_WAITING
 from evidencekit.capture.rendering import evaluate_isolated
 from evidencekit.capture.scrollers import scroll_inside
+from evidencekit.capture.turning import turn_wheel
+from evidencekit.capture.waitingscripts import FIND_BLANKS, STAND_BEFORE
 from evidencekit.errors import BrowserError
 from evidencekit.model import Text, Transformation
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable, Callable, Sequence
+    from pathlib import Path
 
     from evidencekit.capture.rendering import Cdp
     from evidencekit.capture.request import Limits
+    from evidencekit.model import JsonValue
 
 _INNER_S = 30.0
+_FRAMES_S = 30.0
+_BLANKS_S = 30.0
+_WHEEL_S = 60.0
+_MOST_BLANKS = 60
+_FILLED, _EMPTY = 1, 0
+_PATIENCE = 2
+"""So many places of a kind that had been filling and stay empty one after the other end the standing."""
 _MOST_WAITING = 200
 _SHOW_S = 15.0
 _SCROLL_MARGIN_S = 0.5
@@ -53,18 +67,22 @@ class PictureCount:
 
 @dataclass(slots=True, kw_only=True)
 class Exploration:
-    """What was done to the page and what it left open. `left_page` says that a script went elsewhere."""
+    """What was done to the page and what it left open.
+
+    `turns` of the wheel showed something new; `left_page` says that a script went elsewhere.
+    """
 
     transformations: list[Transformation] = field(default_factory=list)
     partial: list[Text] = field(default_factory=list)
     pictures: PictureCount | None = None
+    turns: int = 0
     left_page: bool = False
 
 
 class Explorer:
     """Explores one page; `quiet` waits, bounded, until no request is under way."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 (each names one thing that the page's visit owns)
         self,
         cdp: Cdp,
         limits: Limits,
@@ -72,6 +90,8 @@ class Explorer:
         *,
         page: str,
         remaining: Callable[[float], float],
+        frames: Callable[[], Sequence[Cdp]] = tuple,
+        turned: Path | None = None,
     ) -> None:
         """Prepare.
 
@@ -81,12 +101,17 @@ class Explorer:
             quiet: see the class.
             page: its id, for the transformations.
             remaining: gives the seconds left for the page, at most its argument.
+            frames: gives the sessions of the page's frames that live in other processes.
+            turned: where the picture of what the wheel shows goes; None to leave the wheel alone.
         """
         self._cdp = cdp
         self._limits = limits
         self._quiet = quiet
         self._page = page
         self._remaining = remaining
+        self._frames = frames
+        self._turned = turned
+        self._places: tuple[Place, ...] = ()
         self.found = Exploration()
 
     async def dismiss_banners(self) -> None:
@@ -108,6 +133,11 @@ class Explorer:
         if await self._repeat(LOAD_MORE):
             await self._scroll()
         await self._scroll_inside()
+        await self._scroll_frames()
+        if await self._repeat(TURN_CAROUSELS):
+            await evaluate_isolated(self._cdp, RESTORE_INNER)
+        await self._stand_before_blanks()
+        await self._turn_wheel()
         await self._repeat(PLAY_MEDIA)
         await self._look_at_pictures()
         return self.found
@@ -184,17 +214,105 @@ class Explorer:
         if not inner.count:
             return
         await self._quiet()
+        self._note_end(inner.ended, "elements", "区域")
         en = f"{inner.count} elements that scroll by themselves were run through in {inner.steps} steps and put back"
         zh = f"{inner.count} 个自带滚动条的区域已逐屏滚动 {inner.steps} 步并复位"
-        if inner.ended != "end":
-            reason = {"steps": ("the limit of steps", "步数上限"), "time": ("the time limit", "时间上限")}
-            why_en, why_zh = reason.get(inner.ended, ("the limit of height", "高度上限"))
-            text = Text(
-                en=f"scrolling inside elements ended at {why_en}; they may hold more",
-                zh=f"区域内滚动因达到{why_zh}而停止，可能仍有后续内容",
-            )
-            self.found.partial.append(text)
         self._say("scroll.inner", en, zh)
+
+    def _note_end(self, ended: str, what: str, what_zh: str) -> None:
+        if ended == "end":
+            return
+        reason = {"steps": ("the limit of steps", "步数上限"), "time": ("the time limit", "时间上限")}
+        why_en, why_zh = reason.get(ended, ("the limit of height", "高度上限"))
+        self.found.partial.append(
+            Text(
+                en=f"scrolling inside {what} ended at {why_en}; they may hold more",
+                zh=f"{what_zh}内滚动因达到{why_zh}而停止，可能仍有后续内容",
+            )
+        )
+
+    async def _scroll_frames(self) -> None:
+        done = await scroll_frames(
+            self._cdp,
+            self._frames,
+            self._quiet,
+            most_steps=self._limits.scroll_steps,
+            most_px=self._limits.page_height_px,
+            within_s=self._remaining(_FRAMES_S),
+        )
+        self._places = done.places
+        if not done.places:
+            return
+        self._note_end(done.ended, "frames", "框架")
+        await evaluate_isolated(self._cdp, RESTORE_INNER)
+        if done.steps:
+            self._say(
+                "scroll.frames",
+                f"{len(done.places)} frames were brought into view and scrolled in {done.steps} steps, then put back",
+                f"将 {len(done.places)} 个框架移入视野并逐屏滚动 {done.steps} 步，随后复位",
+            )
+
+    async def _turn_wheel(self) -> None:
+        if self._turned is None:
+            return
+        most = self._limits.scroll_steps
+        done = await turn_wheel(
+            self._cdp, self._turned, self._quiet, most_turns=most, within_s=self._remaining(_WHEEL_S)
+        )
+        self.found.turns = done.turns
+        if not done.turns:
+            return
+        if done.ended != "end":
+            why, why_zh = ("the time limit", "时间上限") if done.ended == "time" else ("the limit of steps", "步数上限")
+            en, zh = f"turning the wheel ended at {why}; the page may show more", f"滚轮操作因{why_zh}而停止"
+            self.found.partial.append(Text(en=en, zh=zh))
+        self._say(
+            "scroll.wheel",
+            f"nothing on the page scrolls, but it answers the wheel: it was turned {done.turns} times, what the window "
+            f"showed before and after each turn was joined into {self._turned.name}, and it was turned back",
+            f"页面不滚动但响应滚轮：滚动滚轮 {done.turns} 次，将每次前后窗口所示拼接为 {self._turned.name}，随后滚回",
+        )
+
+    async def _stand_before_blanks(self) -> None:
+        """Stand before empty boxes of a kind, as a reader does, until they fill; one that stays empty ends its kind."""
+        found = await evaluate_isolated(self._cdp, FIND_BLANKS % _MOST_BLANKS)
+        groups = [int(n) for n in found if isinstance(n, int | float)] if isinstance(found, list) else []
+        deadline = asyncio.get_running_loop().time() + self._remaining(_BLANKS_S)
+        filled = left = 0
+        for group, count in enumerate(groups):
+            results = await self._stand_before(group, count, deadline)
+            filled += results.count(_FILLED)
+            left += results.count(_EMPTY) if _FILLED in results else 0
+        if not groups:
+            return
+        await evaluate_isolated(self._cdp, RESTORE_INNER)
+        if filled:
+            await self._quiet()
+            self._say(
+                "scroll.stand",
+                f"{filled} empty places were brought into the middle of the window until they were filled",
+                f"将 {filled} 处空白移至窗口中央停留，直至内容出现",
+            )
+        if left:
+            self.found.partial.append(
+                Text(
+                    en=f"{left} places of a kind that fills when it is looked at stayed empty",
+                    zh=f"同类区域在停留后会出现内容，但仍有 {left} 处空白",
+                )
+            )
+
+    async def _stand_before(self, group: int, count: int, deadline: float) -> list[int]:
+        """What became of the boxes of one kind, in order; ends after some that stay empty, or at the deadline."""
+        results: list[int] = []
+        for n in range(count):
+            if asyncio.get_running_loop().time() > deadline:
+                return [*results, _EMPTY]
+            value = await evaluate_isolated(self._cdp, STAND_BEFORE % (group, n))
+            results.append(int(value) if isinstance(value, int | float) else _EMPTY)
+            worked = _FILLED in results
+            if results[-1] == _EMPTY and (not worked or results[-_PATIENCE:] == [_EMPTY] * _PATIENCE):
+                break
+        return results
 
     async def _look_at_pictures(self) -> None:
         """Show pictures that still wait for their source one by one, then count what is missing."""
@@ -221,15 +339,24 @@ class Explorer:
             self.found.partial.append(text)
 
     async def _count_pictures(self) -> PictureCount:
-        value = await evaluate_isolated(self._cdp, PICTURES_WAITING)
-        numbers = [int(n) if isinstance(n, int | float) else 0 for n in value] if isinstance(value, list) else []
-        if len(numbers) != 4:  # noqa: PLR2004 (shown, broken, loading, waiting)
+        numbers = _four(await evaluate_isolated(self._cdp, PICTURES_WAITING))
+        if numbers is None:
             raise BrowserError(
                 "the page's pictures could not be counted; capture again", "无法统计页面图片；请重新取证"
             )
+        for place in self._places:
+            with suppress(BrowserError):  # a frame may have gone
+                more = _four(await evaluate_isolated(place.session, PICTURES_WAITING, frame=place.inner))
+                numbers = [a + b for a, b in zip(numbers, more or [0, 0, 0, 0], strict=True)]
         return PictureCount(shown=numbers[0], broken=numbers[1], loading=numbers[2], waiting=numbers[3])
 
     def _say(self, kind: str, en: str, zh: str) -> None:
         self.found.transformations.append(
             Transformation(time=datetime.now(UTC), kind=kind, detail=Text(en=en, zh=zh), page=self._page)
         )
+
+
+def _four(value: JsonValue) -> list[int] | None:
+    """Shown, broken, loading, waiting."""
+    numbers = [int(n) if isinstance(n, int | float) else 0 for n in value] if isinstance(value, list) else []
+    return numbers if len(numbers) == 4 else None  # noqa: PLR2004 (see above)

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import re
 import shutil
 import signal
 import subprocess
@@ -22,6 +23,7 @@ from evidencekit.capture.screen import SINK
 from evidencekit.errors import BrowserError, StorageError
 from evidencekit.hashing.canonical import canonical_bytes, format_time
 from evidencekit.hashing.process import VIDEO_ROLE, Segment, Video
+from evidencekit.model import Text
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -43,6 +45,14 @@ _END_S = 20.0
 _TOKEN_S = 30.0
 _READ_BYTES = 1 << 20
 _PROBE = ("ffprobe", "-v", "error", "-select_streams", "v:0", "-show_entries", "stream=width,height", "-of", "csv=p=0")
+_LOUDNESS = re.compile(r"max_volume: (-?[0-9.]+) dB")
+_SILENCE_DB = -80.0
+"""Louder is a sound: a 16-bit sample other than 0 is at least -90 dB, a whisper about -50 dB."""
+_LISTEN_S = 120.0
+SILENT = Text(
+    en="the sound track of the film is silent: nothing that the browser played could be heard",
+    zh="录像的声轨全程无声：浏览器未播放可听见的声音",
+)
 _CLOCK = (
     "drawtext=x=8:y=h-26:fontsize=18:fontcolor=white:"
     r"text='%{gmtime\:%Y-%m-%d %H\\\:%M\\\:%S} UTC  evidencekit recorder clock'"
@@ -50,10 +60,15 @@ _CLOCK = (
 
 
 class Film:
-    """Films one screen from `start` to `stop`."""
+    """Films one screen from `start` to `stop`.
+
+    Attributes:
+        to_know: sentences for page 1, once it has stopped.
+    """
 
     def __init__(self, screen: Screen, desk: Desk, *, segment_s: float, on_segment: OnSegment | None) -> None:
         """Prepare; `segment_s` is the time between two digests in seconds."""
+        self.to_know: tuple[Text, ...] = ()
         self._screen = screen
         self._desk = desk
         self._segment_s = segment_s
@@ -127,6 +142,8 @@ class Film:
         staging = self._desk.staging
         staging.register(VIDEO_PATH, role=VIDEO_ROLE, media_type="video/mp4")
         size = await asyncio.to_thread(_picture_size, self._file)
+        if self._screen.sound:
+            await self._listen()
         return Video(
             path=VIDEO_PATH,
             sound=self._screen.sound,
@@ -134,6 +151,15 @@ class Film:
             height_px=size[1],
             segments=tuple([await self._with_tokens(n, each) for n, each in enumerate(self._segments)]),
         )
+
+    async def _listen(self) -> None:
+        """Log how loud the film is at its loudest: a track without sound is said, not left to be found in court."""
+        loudest = await asyncio.to_thread(loudest_db, self._file)
+        self._desk.journal.border(
+            "process.film_sound", VIDEO_PATH, loudest_db=None if loudest is None else str(loudest)
+        )
+        if loudest is not None and loudest < _SILENCE_DB:
+            self.to_know = (SILENT,)
 
     async def abandon(self) -> None:
         """End the camera when the process came to nothing; after `stop` this does nothing."""
@@ -245,6 +271,25 @@ def _arguments(screen: Screen, out: Path) -> tuple[str, ...]:
         *(("-c:a", "aac", "-b:a", "96k") if screen.sound else ()),
         *("-movflags", "+frag_keyframe+empty_moov+default_base_moof", "-flush_packets", "1", "-f", "mp4", str(out)),
     )
+
+
+def loudest_db(film: Path) -> float | None:
+    """The loudest moment of a film's sound in dB of full scale, as ffmpeg measures it; None when it cannot."""
+    measure = ("-map", "0:a:0", "-af", "volumedetect", "-f", "null", "-")
+    try:
+        heard = subprocess.run(  # noqa: S603 (ffmpeg on our own film)
+            ["ffmpeg", "-hide_banner", "-nostdin", "-i", str(film), *measure],  # noqa: S607 (wherever it is installed)
+            capture_output=True,
+            text=True,
+            errors="replace",
+            timeout=_LISTEN_S,
+            check=False,
+            stdin=subprocess.DEVNULL,
+        )
+    except (OSError, subprocess.SubprocessError):
+        return None
+    found = _LOUDNESS.search(heard.stderr)
+    return None if found is None else float(found[1])
 
 
 def _picture_size(film: Path) -> tuple[int, int]:

@@ -5,8 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
-from evidencekit.capture.journal import bare_url
-from evidencekit.capture.shortfalls import BROWSER_DIED, LIMITS, NOT_DRAINED, passed_over, refused_downloads
+from evidencekit.capture.shortfalls import BROWSER_DIED, LIMITS, NOT_DRAINED, passed_over
 from evidencekit.capture.tlschain import certificate_chain, chain_path, pem_chain, tls_origins
 from evidencekit.capture.visit import Visit
 from evidencekit.errors import BrowserError, MinimumError, NavigationError
@@ -94,6 +93,7 @@ class Itinerary:
         recorder = self._studio.recorder
         # A long download may take the whole time of a page; everything else has come by now.
         patience = self._request.limits.page_s if recorder.downloads.running else _DRAIN_S
+        await recorder.downloads.finish(timeout_s=patience)
         self._drained = await recorder.drain(timeout_s=patience)
 
     def partial(self) -> list[Text]:
@@ -105,10 +105,6 @@ class Itinerary:
         elif studio.died.is_set():
             journal.warn("browser.died", "")
             found.append(BROWSER_DIED)
-        refused = studio.recorder.downloads.refused
-        if refused:
-            journal.warn("page.downloads", "", reason=bare_url(refused[0][0]))
-            found.append(refused_downloads(len(refused)))
         if not self._drained:
             found.append(NOT_DRAINED)
         return found

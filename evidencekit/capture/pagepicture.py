@@ -36,6 +36,8 @@ if TYPE_CHECKING:
 _GROWTHS = 3
 _ENOUGH_PX = 2
 _MOST_TILES = 400
+_PAINTED_S = 0.3
+"""After the window became taller: until frames of other processes have painted what they now show."""
 _SCROLLED = Text(
     en="what fixed elements cover in the full picture can be seen in screenshot-scrolled.png: the window half a window "
     "down",
@@ -56,11 +58,12 @@ class InnerPicture:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PagePicture:
-    """The full picture; `inner` when a scroller stands in a picture of its own; what was done and what to know."""
+    """The full picture; `inner` when a scroller stands in a picture of its own; what was done, to know, and lacks."""
 
     full: FullPicture
     inner: InnerPicture | None
     transformations: tuple[Transformation, ...]
+    lacking: tuple[Text, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -105,14 +108,21 @@ async def page_picture(
         StorageError: a file cannot be written.
     """
     notes: list[tuple[str, Text]] = []
-    floating = _floating(await evaluate_isolated(cdp, FLOATING))
+    lacking: list[Text] = []
+    around = await evaluate_isolated(cdp, FLOATING)
+    floating = _floating(around)
     if floating is not None:
         notes.append(("picture.floating", floating))
     if floating is not None and files.scrolled is not None and await _uncover(cdp, files.scrolled):
         notes.append(("picture.scrolled", _SCROLLED))
     scroller = _scroller(await evaluate_isolated(cdp, MAIN_SCROLLER))
     grown = False
+    unpainted = _unpainted(around) if scroller is None else 0
     try:
+        if unpainted:
+            tall = await _enlarge(cdp, max_height_px, quiet)
+            notes += [] if tall is None else [("picture.window", _enlarged(tall, unpainted))]
+            lacking += [_not_painted(unpainted)] if tall is None else []
         if scroller is not None:
             height = await _grow(cdp, scroller, max_height_px, quiet)
             grown = height is not None
@@ -120,7 +130,7 @@ async def page_picture(
                 notes.append(("picture.window", _grown(scroller, height)))
         full = await full_page_screenshot(cdp, files.full, max_height_px=max_height_px, tiles=files.tiles)
     finally:
-        if scroller is not None:
+        if scroller is not None or unpainted:
             await cdp.call("Emulation.clearDeviceMetricsOverride")
     inner = None
     if scroller is not None and not grown:
@@ -128,7 +138,7 @@ async def page_picture(
         notes.append(("picture.tiles", _in_tiles(scroller, inner)))
     now = datetime.now(UTC)
     said = tuple(Transformation(time=now, kind=kind, detail=detail, page=page) for kind, detail in notes)
-    return PagePicture(full=full, inner=inner, transformations=said)
+    return PagePicture(full=full, inner=inner, transformations=said, lacking=tuple(lacking))
 
 
 async def _uncover(cdp: Cdp, out: Path) -> bool:
@@ -185,6 +195,34 @@ async def _grow(cdp: Cdp, scroller: _Scroller, most_px: int, quiet: Callable[[],
     return None
 
 
+async def _enlarge(cdp: Cdp, most_px: int, quiet: Callable[[], Awaitable[bool]]) -> int | None:
+    """Make the window as tall as the page; None, and as it was, when the page does not keep one height then.
+
+    A page that lays itself out by the height of its window (100vh) would grow with it: no viewer sees it like that.
+    """
+    metrics = await page_metrics(cdp)
+    height = metrics.height_px
+    for _ in range(_GROWTHS):
+        if height > most_px or height <= metrics.viewport_height_px:
+            break
+        size: dict[str, JsonValue] = {
+            "width": metrics.viewport_width_px,
+            "height": height,
+            "deviceScaleFactor": _SCALE,
+            "mobile": False,
+        }
+        await cdp.call("Emulation.setDeviceMetricsOverride", size)
+        await asyncio.sleep(_PAINTED_S)
+        await quiet()
+        now = (await page_metrics(cdp)).height_px
+        if abs(now - height) <= _ENOUGH_PX:
+            return height
+        height = now
+    await cdp.call("Emulation.clearDeviceMetricsOverride")
+    await quiet()
+    return None
+
+
 async def _tiled(cdp: Cdp, out: Path, most_px: int, scroller: _Scroller) -> InnerPicture:
     """Scroll the element window by window and join what it shows; rows seen twice are taken once."""
     try:
@@ -234,7 +272,7 @@ def _scroller(value: JsonValue) -> _Scroller | None:
 
 
 def _floating(value: JsonValue) -> Text | None:
-    if not isinstance(value, list) or len(value) != 3:  # noqa: PLR2004 (fixed, sticky, words)
+    if not isinstance(value, list) or len(value) != 5:  # noqa: PLR2004 (fixed, sticky, words, unpainted, gone)
         return None
     fixed, sticky = (int(each) if isinstance(each, int | float) else 0 for each in value[:2])
     if not fixed and not sticky:
@@ -246,6 +284,30 @@ def _floating(value: JsonValue) -> Text | None:
         f"page is at its top; while scrolling a viewer sees them move along{named}",
         zh=f"页面有 {fixed} 个固定、{sticky} 个粘性定位元素，整页截图中只画一次，位置为页面位于顶部时所见；"
         f"滚动浏览时它们会随窗口移动{named_zh}",
+    )
+
+
+def _unpainted(value: JsonValue) -> int:
+    """How many parts of the page a picture beyond the window would lack."""
+    numbers = value[3:5] if isinstance(value, list) else ()
+    return sum(int(each) for each in numbers if isinstance(each, int | float))
+
+
+def _enlarged(height_px: int, count: int) -> Text:
+    return Text(
+        en=f"{count} parts of the page (frames of other sites, lists that keep only what is in the window) are drawn "
+        f"only inside the window: for the full picture it was made {height_px} px tall, the page keeping its height, "
+        "then set back; what is fixed to the window's foot stands at the foot of the picture",
+        zh=f"页面有 {count} 处内容(其他网站的框架、仅保留窗口内条目的列表)只在窗口范围内绘制：为截取整页，"
+        f"窗口高度临时改为 {height_px} 像素(页面高度不变)，随后复原；固定在窗口底部的元素位于截图底部",
+    )
+
+
+def _not_painted(count: int) -> Text:
+    return Text(
+        en=f"the full picture may lack what {count} parts of the page show (frames of other sites, lists that keep "
+        "only what is in the window): the page changes its height with the window's",
+        zh=f"整页截图可能缺少页面 {count} 处内容(其他网站的框架、仅保留窗口内条目的列表)：该页面高度随窗口高度变化",
     )
 
 

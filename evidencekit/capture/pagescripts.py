@@ -25,9 +25,18 @@ const all = (selector, most = 50000) => {
 };
 const shown = e => { const box = e.getBoundingClientRect(); return box.width > 0 && box.height > 0
   && (!e.checkVisibility || e.checkVisibility({visibilityProperty: true, opacityProperty: true})); };
+const approach = e => {
+  keep.moved ??= new Map();
+  for (let n = e.parentElement ?? e.getRootNode().host, depth = 0; n && depth < 60;
+      n = n.parentElement ?? n.getRootNode().host, depth++)
+    if (!keep.moved.has(n) && (n.scrollHeight > n.clientHeight || n.scrollWidth > n.clientWidth))
+      keep.moved.set(n, [n.scrollTop, n.scrollLeft]);
+  e.scrollIntoView({block: 'center', inline: 'center', behavior: 'instant'});
+};
 const said = e => (e.innerText ?? e.textContent ?? '').replace(/\\s+/g, ' ').trim().slice(0, 60);
 """
-"""Waiting for two frames lets observers of visibility run; the timer serves pages whose frames do not run."""
+"""Waiting for two frames lets observers of visibility run; the timer serves pages whose frames do not run. `approach`
+remembers where everything stood that it moves, clipped boxes too, which no viewer can scroll back."""
 
 WAIT_FOR_LAZY = """const names = ['src', 'original', 'lazySrc', 'lazy', 'lazyload', 'ksLazyload', 'actualsrc', 'echo',
   'srcset', 'lazySrcset', 'bg', 'background', 'backgroundImage', 'imgSrc', 'url'];
@@ -52,10 +61,13 @@ const lazy = async () => {
 for its source is looked at longer."""
 
 SCROLL_WINDOW = (
-    "(async top => {"
-    + HELPERS
-    + WAIT_FOR_LAZY
-    + "scrollTo({top, behavior: 'instant'}); await frames(); await lazy(); return scrollY; })(%d)"
+    "(async top => {" + HELPERS + WAIT_FOR_LAZY + "scrollTo({top, behavior: 'instant'}); await frames(); await lazy();"
+    """ keep.seen ??= new Set();
+  for (const x of [0.15, 0.5, 0.8]) for (const y of [0.25, 0.5, 0.75]) {
+    const e = document.elementFromPoint(innerWidth * x, innerHeight * y);
+    if (e && e !== document.body && e !== document.documentElement && keep.seen.size < 900) keep.seen.add(e);
+  }
+  return scrollY; })(%d)"""
 )
 
 FIND_SCROLLERS = (
@@ -64,11 +76,12 @@ FIND_SCROLLERS = (
     + """const found = [];
   for (const e of all('*')) {
     const dy = e.scrollHeight - e.clientHeight, dx = e.scrollWidth - e.clientWidth;
-    if (e.clientHeight < 48 || e.clientWidth < 48 || (dy < 16 && dx < 16) || e === document.scrollingElement) continue;
+    const whole = e === document.scrollingElement;
+    if (e.clientHeight < 48 || e.clientWidth < 48 || (dy < 16 && dx < 16) || whole && self === top) continue;
     if (e === document.body && getComputedStyle(document.documentElement).overflowY === 'visible') continue;
-    const style = getComputedStyle(e);
-    const y = dy >= 16 && /auto|scroll/.test(style.overflowY), x = dx >= 16 && /auto|scroll/.test(style.overflowX);
-    if ((x || y) && shown(e)) found.push({e, x, y});
+    const style = getComputedStyle(e), scrolls = whole ? /auto|scroll|visible/ : /auto|scroll/;
+    const y = dy >= 16 && scrolls.test(style.overflowY), x = dx >= 16 && scrolls.test(style.overflowX);
+    if ((x || y) && (whole || shown(e))) found.push({e, x, y});
     if (found.length >= %d) break;
   }
   keep.inner = found.map(f => ({e: f.e, top: f.e.scrollTop, left: f.e.scrollLeft}));
@@ -93,6 +106,8 @@ RESTORE_INNER = (
     "(async () => {"
     + HELPERS
     + """for (const f of keep.inner) if (f.e.isConnected) f.e.scrollTo({top: f.top, left: f.left, behavior: 'instant'});
+  for (const [e, [top, left]] of keep.moved ?? []) if (e.isConnected) e.scrollTo({top, left, behavior: 'instant'});
+  keep.moved?.clear();
   scrollTo({top: 0, left: 0, behavior: 'instant'}); await frames(); return keep.inner.length; })()"""
 )
 
@@ -133,13 +148,21 @@ FLOATING = (
     "(() => {"
     + HELPERS
     + """const found = {fixed: [], sticky: []};
+  let unpainted = 0;
+  const below = e => { const box = e.getBoundingClientRect();
+    return box.width > 40 && box.height > 40 && box.bottom > innerHeight; };
   for (const e of all('*', 20000)) {
-    const {position} = getComputedStyle(e);
+    const {position, contentVisibility} = getComputedStyle(e);
     if ((position === 'fixed' || position === 'sticky') && shown(e)) found[position].push(said(e));
+    if (contentVisibility === 'auto' && below(e) || e.tagName === 'IFRAME' && !e.contentDocument && below(e)) unpainted++;
   }
-  return [found.fixed.length, found.sticky.length, [...found.fixed, ...found.sticky].filter(Boolean).slice(0, 5)];
+  const gone = [...keep.seen ?? []].filter(e => !e.isConnected).length;
+  return [found.fixed.length, found.sticky.length, [...found.fixed, ...found.sticky].filter(Boolean).slice(0, 5),
+    unpainted, gone > 2 && gone * 3 > keep.seen.size ? gone : 0];
 })()"""
 )
+"""Besides what sticks to the window: what Chromium does not paint below it (frames of other sites,
+`content-visibility`), and how many elements seen while scrolling the page has since taken out again."""
 
 OPEN_DETAILS = (
     "(most => {"
@@ -257,7 +280,7 @@ SHOW_WAITING = (
   let n = 0;
   for (const e of waiting) {
     if (performance.now() > until) break;
-    e.scrollIntoView({block: 'center', inline: 'center', behavior: 'instant'});
+    approach(e);
     await frames(); await lazy(); n++;
   }
   return n;

@@ -201,6 +201,7 @@ class PageViews:
         if taken.inner is not None:
             await asyncio.to_thread(self._register, inner_path, "screenshot.inner")
         self._notes.transformations += taken.transformations
+        self.missing += [("picture", text) for text in taken.lacking]
         picture = taken.full
         self._notes.width_px, self._notes.height_px = picture.width_px, picture.height_px
         if picture.truncated or (taken.inner is not None and taken.inner.truncated):

@@ -33,6 +33,11 @@ class Stage:
     film: Film | None = None
     not_performed: tuple[Text, ...] = ()
 
+    @property
+    def to_know(self) -> tuple[Text, ...]:
+        """What the film itself turned out to lack; asked when it has stopped."""
+        return () if self.film is None else self.film.to_know
+
 
 @asynccontextmanager
 async def open_stage(

@@ -76,7 +76,13 @@ class Recorder:
         self._client = client
         self._callbacks = callbacks
         self._guard = TrafficGuard(client, self.targets, limits, callbacks, allow_private=allow_private)
-        self.downloads = Downloads(client, bodies / "downloads", limits.body_bytes, self._guard.count_bytes)
+        self.downloads = Downloads(
+            client,
+            bodies / "downloads",
+            limits.body_bytes,
+            self._guard.count_bytes,
+            peers_known=allow_private or log is not None,
+        )
         collector = BodyCollector(client, bodies, limits.body_bytes, self.downloads)
         self.traffic = Traffic(collector, self.downloads, self._guard, callbacks, self._keep)
         self._page: str | None = None
@@ -228,7 +234,7 @@ class Recorder:
         for exchange in self.sockets.finish(self.traffic.rooted):
             self._keep(exchange)
         if self.settlement.log is None:
-            for exchange in self.downloads.refused_exchanges(self.traffic.count + 1, self._page):
+            for exchange in self.downloads.unlogged_exchanges(self.traffic.count + 1, self._page):
                 self.traffic.count += 1
                 self._keep(exchange)
         return await self.traffic.drain(timeout_s=timeout_s)

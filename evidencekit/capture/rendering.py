@@ -269,15 +269,24 @@ async def pdf(
         await cdp.call("IO.close", {"handle": handle})
 
 
-async def evaluate_isolated(cdp: Cdp, expression: str, *, timeout_s: float = 30.0) -> JsonValue:
-    """Evaluate in a world of our own on the main frame: it sees the page, the page's scripts do not see it.
+async def evaluate_isolated(
+    cdp: Cdp, expression: str, *, timeout_s: float = 30.0, frame: str | None = None
+) -> JsonValue:
+    """Evaluate in a world of our own: it sees the page, the page's scripts do not see it.
+
+    Args:
+        cdp: the session.
+        expression: gives a JSON value, or a promise of one.
+        timeout_s: seconds to wait for it.
+        frame: id of a frame in the session's process; its main frame when None.
 
     Raises:
         BrowserError: the browser does not, or the expression throws.
     """
-    tree = (await cdp.call("Page.getFrameTree")).get("frameTree")
-    frame = tree.get("frame") if isinstance(tree, Mapping) else None
-    world = await cdp.call("Page.createIsolatedWorld", {"frameId": _text(frame, "id"), "worldName": _WORLD})
+    if frame is None:
+        tree = (await cdp.call("Page.getFrameTree")).get("frameTree")
+        frame = _text(tree.get("frame") if isinstance(tree, Mapping) else None, "id")
+    world = await cdp.call("Page.createIsolatedWorld", {"frameId": frame, "worldName": _WORLD})
     params: Mapping[str, JsonValue] = {
         "expression": expression,
         "contextId": int(_number(world, "executionContextId")),

@@ -29,22 +29,27 @@ class InnerScroll:
     ended: str
 
 
-async def scroll_inside(cdp: Cdp, *, most_steps: int, most_px: int, within_s: float) -> InnerScroll:
+async def scroll_inside(
+    cdp: Cdp, *, most_steps: int, most_px: int, within_s: float, frame: str | None = None
+) -> InnerScroll:
     """Scroll every element that scrolls by itself, down and sideways, and put all of them back.
+
+    In a frame below the page its document is one of them.
 
     Args:
         cdp: the page's session.
         most_steps: of all elements together; a step is one height or width of the element.
         most_px: how far in one element, in CSS pixels.
         within_s: seconds for all of it.
+        frame: id of a frame in the session's process; its main frame when None.
 
     Raises:
         BrowserError: the browser does not answer.
     """
     clock = asyncio.get_running_loop().time
     deadline = clock() + within_s
-    found = await evaluate_isolated(cdp, FIND_SCROLLERS % MOST_SCROLLERS)
-    budget = _Budget(steps=most_steps, px=most_px, deadline=deadline)
+    found = await evaluate_isolated(cdp, FIND_SCROLLERS % MOST_SCROLLERS, frame=frame)
+    budget = _Budget(steps=most_steps, px=most_px, deadline=deadline, frame=frame)
     for index, (height, window, width, window_width) in enumerate(_sizes(found)):
         if height or not width:
             await _run_through(cdp, budget, index, (window, 0))
@@ -52,7 +57,7 @@ async def scroll_inside(cdp: Cdp, *, most_steps: int, most_px: int, within_s: fl
             await _run_through(cdp, budget, index, (window_width, 1))
     count = len(found) if isinstance(found, list) else 0
     if count:
-        await evaluate_isolated(cdp, RESTORE_INNER, timeout_s=_STEP_S)
+        await evaluate_isolated(cdp, RESTORE_INNER, timeout_s=_STEP_S, frame=frame)
     return InnerScroll(count=count, steps=budget.taken, ended=budget.ended)
 
 
@@ -61,6 +66,7 @@ class _Budget:
     steps: int
     px: int
     deadline: float
+    frame: str | None = None
     taken: int = 0
     ended: str = "end"
 
@@ -84,7 +90,8 @@ async def _run_through(cdp: Cdp, budget: _Budget, index: int, way: tuple[int, in
     at = 0
     while budget.allows(at):
         top, left = (at, 0) if axis == 0 else (0, at)
-        sizes = _pair(await evaluate_isolated(cdp, SCROLL_INNER % (index, top, left), timeout_s=_STEP_S))
+        script = SCROLL_INNER % (index, top, left)
+        sizes = _pair(await evaluate_isolated(cdp, script, timeout_s=_STEP_S, frame=budget.frame))
         if at + step >= sizes[axis] - _END_PX:
             return
         at += step

@@ -14,6 +14,7 @@ from evidencekit.capture.captureroot import root_document
 from evidencekit.capture.enclosure import Enclosure, enclosed
 from evidencekit.capture.environment.probe import ProbeSources
 from evidencekit.capture.environment.run import format_environment
+from evidencekit.capture.handedover import keep_handed_over
 from evidencekit.capture.interfaces import INTERFACES, name_missing
 from evidencekit.capture.itinerary import Itinerary
 from evidencekit.capture.journal import Journal, bare_url
@@ -25,7 +26,7 @@ from evidencekit.capture.processrun import ProcessRun
 from evidencekit.capture.processstage import open_stage
 from evidencekit.capture.profilecopy import copy_profile
 from evidencekit.capture.request import check_request
-from evidencekit.capture.shortfalls import given_up, unguarded
+from evidencekit.capture.shortfalls import given_up, refused_downloads, unguarded
 from evidencekit.capture.staging import Staging
 from evidencekit.capture.studio import open_studio, settings_of
 from evidencekit.capture.supervision import Supervisor
@@ -160,7 +161,7 @@ class _Run:
         lacking = await asyncio.to_thread(enclosure.close, self.desk.staging, self.desk.journal, self.capture_id)
         return replace(
             recording,
-            not_performed=(*recording.not_performed, *stage.not_performed, *lacking),
+            not_performed=(*recording.not_performed, *stage.not_performed, *stage.to_know, *lacking),
             transformations=(*enclosure.transformations(), *recording.transformations),
         )
 
@@ -216,6 +217,7 @@ class _Run:
         """With the browser closed its log is whole: settle the rest, and take from the log what the bundle holds."""
         await self.supervisor.run(recorder.close())
         recording = replace(recording, exchanges=tuple(recorder.exchanges), records=tuple(recorder.records))
+        recording = replace(recording, partial=(*recording.partial, *await self._take_downloads(recorder)))
         log = recorder.settlement.log
         if log is None:
             return recording
@@ -236,6 +238,17 @@ class _Run:
             network=files.report,
             not_performed=(*recording.not_performed, *log.gaps()),
         )
+
+    async def _take_downloads(self, recorder: Recorder) -> tuple[Text, ...]:
+        """Keep what pages handed over; gives what to say of those that were not kept."""
+        downloads = recorder.downloads
+        private = self.request.allow_private
+        left = await keep_handed_over(downloads.unreported(), recorder.exchanges, self.desk, allow_private=private)
+        refused = [*(url for url, _ in downloads.refused), *(each.url for each in left)]
+        if not refused:
+            return ()
+        self.desk.journal.warn("page.downloads", "", reason=bare_url(refused[0]))
+        return (refused_downloads(len(refused)),)
 
     def _not_performed(self, studio: Studio) -> tuple[Text, ...]:
         lacking = unguarded(self.request, studio.recorder)

@@ -64,9 +64,9 @@ def passed_over(error: CaptureError) -> Text:
 def refused_downloads(count: int) -> Text:
     """Downloads that were cancelled."""
     return Text(
-        en=f"{count} downloads that a page started were cancelled: DevTools does not report them, so their servers' "
-        "addresses are unknown",
-        zh=f"网页发起的 {count} 个下载已取消：DevTools 不报告此类下载，无法得知其服务器地址",
+        en=f"{count} downloads that a page started were not kept: they did not end, there were too many, or their "
+        "servers' addresses are unknown or private (DevTools does not report such downloads)",
+        zh=f"网页发起的 {count} 个下载未保存：未能完成、数量过多，或服务器地址未知或属内网(DevTools 不报告此类下载)",
     )
 
 

@@ -220,7 +220,16 @@ class Visit:
 
     async def _go_on(self, driven: DrivenPage, session: CdpSession) -> None:
         """Make the page show what it holds back, then wait for quiet again."""
-        explorer = Explorer(session, self._limits, self._quiet, page=self.page, remaining=self._remaining_s)
+        turned = self.notes.path("screenshot-inner.png")
+        explorer = Explorer(
+            session,
+            self._limits,
+            self._quiet,
+            page=self.page,
+            remaining=self._remaining_s,
+            frames=self._frame_sessions,
+            turned=self._staging.place(turned),
+        )
         if self._request.dismiss_banners:
             await PageViews(self._stage(driven, session), self._desk, self.notes).take_before(
                 self._limits.page_height_px
@@ -229,6 +238,9 @@ class Visit:
         found = await explorer.run()
         self.notes.transformations += found.transformations
         self.notes.pictures = found.pictures
+        if found.turns:
+            role = "screenshot.inner"
+            await asyncio.to_thread(self._staging.register, turned, role=role, media_type="image/png", page=self.page)
         for text in found.partial:
             self._partial("behaviours", text.en, text.zh)
         quiet = await self._quiet()
@@ -247,12 +259,17 @@ class Visit:
             self._partial(name, text.en, text.zh)
         self._journal.border("page.rendered", self.page, width=self.notes.width_px, height=self.notes.height_px)
 
+    def _frame_sessions(self) -> tuple[CdpSession, ...]:
+        """Sessions of the page's frames that live in other processes."""
+        targets = self._studio.recorder.targets.frames(self.page)
+        return tuple(self._studio.session_of(each.session) for each in targets)
+
     def _stage(self, driven: DrivenPage, session: CdpSession) -> Stage:
         studio = self._studio
         recorder = studio.recorder
         return Stage(
             page=session,
-            frames=tuple(studio.session_of(each.session) for each in recorder.targets.frames(self.page)),
+            frames=self._frame_sessions(),
             browser=studio.session_of(recorder.session),
             driven=driven,
             headless=any(argument.startswith("--headless") for argument in studio.launch.arguments),

@@ -19,6 +19,7 @@ from evidencekit.hashing.process import Deed, Marker, parse_process
 from tests.support.market import COLOURS, PASSWORD, SESSION, USER, open_market
 from tests.support.person import Person, sitting_at_a_screen
 from tests.support.program import Program, processes_naming, read_ledger
+from tests.support.realpages import GO, PLAYING, RealSite, open_real_site
 from tests.support.tools import browser
 
 if TYPE_CHECKING:
@@ -32,6 +33,8 @@ ALONE = ("--allow-private", "--mode", "fast", "--tsa", "none", "--no-third-party
 OWNER = "湖畔公司 李明"
 LOUDNESS = re.compile(r"max_volume: (-?[0-9.]+) dB")
 SILENCE_DB = -50.0
+LIVE_S = float(os.environ.get("EVIDENCEKIT_LIVE_S", "8"))
+"""How long a live stream runs before it is cut, in seconds."""
 
 pytestmark = [
     pytest.mark.browser,
@@ -274,3 +277,49 @@ def test_a_killed_recording_keeps_what_was_logged_and_all_but_a_segment_of_its_f
     assert seconds_of(film) > 5
     tokens = list((kept / "capture" / "bundle" / "capture" / "film").glob("*.tsr"))
     assert len(tokens) >= len(segments) - 1
+
+
+def test_a_live_stream_cut_by_a_kill_is_recovered_heard_and_sealed_as_partial(tmp_path: Path, person: Person) -> None:
+    """Time is compressed: the stream would last an hour, its stamps are two seconds apart."""
+    program, bundle, folder = Program(home=tmp_path / "home", variables=person.variables), tmp_path / "l.zip", tmp_path
+    times = ("--segment", "2", "--duration", "3600")
+    with open_real_site(RealSite(live_s=3600)) as url, recording(program, f"{url}/live", *times) as recorder:
+        recorder.until("recording;")
+        person.click(GO)
+        person.see(PLAYING)
+        time.sleep(LIVE_S)
+        recorder.key("s", "shot 1")
+        os.kill(recorder.process.pid, 9)
+        recorder.process.wait()
+    assert "as PARTIAL" in program.run("list").err
+    (kept,) = (program.home / "interrupted").iterdir()
+    done = program.run("deposit", str(kept), "-o", str(bundle), "--tsa", "none", "--no-third-party", "--json")
+    assert done.status == 3, done.err
+    (partial,) = [each["en"] for each in json.loads(done.out)["partial"]]
+    counted = re.search(r"after 1 shots; .* (\d+) of the (\d+) digests of the film in its work log match", partial)
+    assert counted is not None, partial
+    assert counted[1] == counted[2]
+    assert int(counted[2]) >= 3
+    report = json.loads(program.run("verify", str(bundle), "--json").out)
+    assert [each["id"] for each in report["findings"] if each["outcome"] == "FAILED"] == []
+    with zipfile.ZipFile(bundle) as archive:
+        items = [json.loads(line) for line in archive.read("deposit/items.jsonl").splitlines()[1:]]
+        (film,) = [item["path"] for item in items if item["name"] == "session.mp4"]
+        archive.extract(film, folder)
+    assert seconds_of(folder / film) > LIVE_S - 2
+    assert loudest_db(folder / film) > SILENCE_DB
+
+
+def test_a_stream_that_ends_and_a_time_that_runs_out(tmp_path: Path, person: Person) -> None:
+    """The recording goes on after the stream, ends by `--duration`, and a film without sound is called silent."""
+    program, bundle = Program(home=tmp_path / "home", variables=person.variables), tmp_path / "end.zip"
+    times = ("--duration", "5", "-o", str(bundle))
+    with open_real_site(RealSite(live_s=3)) as url, recording(program, f"{url}/live", *times) as recorder:
+        recorder.until("recording;")
+        out, err = recorder.process.communicate(timeout=120)
+    assert "Sealed:" in out, err
+    with zipfile.ZipFile(bundle) as archive:
+        process = parse_process(archive.read("capture/process.json"))
+        manifest = json.loads(archive.read("manifest.json"))
+    assert process.ended_by == "timeout"
+    assert [each["en"] for each in manifest["not_performed"] if "sound track of the film is silent" in each["en"]]

@@ -26,3 +26,8 @@ def rows_of(png: bytes) -> list[bytes]:
         rows.append(row.to_bytes(stride))
         above = row
     return rows
+
+
+def size_of(png: bytes) -> tuple[int, int]:
+    """Width and height."""
+    return struct.unpack(">II", png[16:24])

@@ -31,8 +31,9 @@ if TYPE_CHECKING:
     en="""Deposit files that were made elsewhere, as one evidence bundle.
 
     Hashes, signs, time-stamps and logs FILES like a capture. How they were made was not observed, and the
-    certificate says so. With --hash-only neither the files nor their names are kept. Status 3: sealed, but
-    something is pending.
+    certificate says so. With --hash-only neither the files nor their names are kept. FILE may be the folder
+    that a killed recording left: what it had recorded is sealed, as PARTIAL. Status 3: sealed, but something is
+    pending or partial.
 
     \b
     original-work             --creator --completed --right-type --warrant
@@ -44,7 +45,8 @@ if TYPE_CHECKING:
 
     \b
     与网页取证相同:计算摘要、签名、加盖时间戳并写入账本。文件如何形成未经观察,证书会注明。
-    --hash-only 时文件与文件名均不保存。退出状态 3:已封存,但有待补项目。
+    --hash-only 时文件与文件名均不保存。文件也可为中断的录制所留下的目录:已录内容予以封存并注明不完整。
+    退出状态 3:已封存,但有待补或不完整的项目。
 
     \b
     original-work             --creator --completed --right-type --warrant
