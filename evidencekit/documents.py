@@ -13,6 +13,7 @@ from evidencekit.capture.printing import Printing, PrintJob, printing_aside
 from evidencekit.hashing.chainlog import CUSTODY, WORKLOG
 from evidencekit.hashing.digest import digest_bytes
 from evidencekit.hashing.manifest import parse_manifest
+from evidencekit.hashing.process import PROCESS_ROLE, parse_process
 from evidencekit.hashing.records import parse_records
 from evidencekit.ledger.proof import check_proof
 from evidencekit.report.certificate import footer_template, header_template, render_certificate
@@ -177,7 +178,8 @@ def _second_signer(folder: Path) -> SignerFacts | None:
 
 def _session(folder: Path, manifest: Manifest) -> SessionFacts:
     if manifest.deposit is None:
-        return session_facts(manifest)
+        done = [each.path for each in manifest.artifacts if each.role == PROCESS_ROLE]
+        return session_facts(manifest, process=parse_process(_read(folder, done[0])) if done else None)
     with (folder / paths.ITEMS).open("rb") as lines:
         return session_facts(manifest, first_items(lines))
 

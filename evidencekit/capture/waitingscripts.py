@@ -114,7 +114,11 @@ HIDDEN_BELOW = (
     + """if (document.scrollingElement.scrollHeight > innerHeight + 16) return 0;
   let most = 0;
   for (const e of all('*', 20000)) {
-    if (e.clientHeight < innerHeight * 0.8 || e.clientWidth < innerWidth * 0.5) continue;
+    if (e.clientHeight < innerHeight * 0.8 || e.clientWidth < innerWidth * 0.5) {
+      const box = e.tagName.includes('-') && !e.shadowRoot && !e.childElementCount && e.getBoundingClientRect();
+      if (box && box.width >= innerWidth * 0.5 && box.height >= innerHeight * 0.8) most = Math.max(most, 1);
+      continue;
+    }
     const hidden = e.scrollHeight - e.clientHeight, way = getComputedStyle(e).overflowY;
     if (hidden < innerHeight * 0.5) continue;
     if (/auto|scroll/.test(way) && e !== document.body) return 0;
@@ -123,4 +127,5 @@ HIDDEN_BELOW = (
   return most;
 })()"""
 )
-"""Pixels that a box as large as the window clips, where neither the page nor such a box scrolls."""
+"""Pixels that a box as large as the window clips, where neither the page nor such a box scrolls; 1 for an element of
+the page's own making that shows nothing of what is in it (a closed shadow root), which the wheel alone may scroll."""

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from evidencekit.hashing.deposit import OUTSIDE
 from evidencekit.report import deposits, particulars, proofs, scope
 from evidencekit.report.claims import NOT_NOTARIAL, granted
+from evidencekit.report.course import course
 from evidencekit.report.elements import badge, both, field_table, label, moment, tag, template, text
 from evidencekit.report.issues import KINDS, PARTY_HOST, Issue, controlled_by_party, open_issues
 from evidencekit.report.markup import Html, escape, escape_url, join, own
@@ -202,6 +203,7 @@ def render_certificate(data: CertificateData) -> str:
         particulars.record(data),
         particulars.persons(data),
         particulars.pages(data) if data.session.deposit is None else deposits.deposit(data),
+        *([] if data.session.process is None else [course(data.session.process)]),
         proofs.times(data),
         proofs.signature(data),
         proofs.ledger(data),

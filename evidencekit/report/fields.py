@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from evidencekit.hashing.deposit import Deposit, Item
+    from evidencekit.hashing.process import Process
     from evidencekit.model import (
         Completeness,
         Digests,
@@ -59,6 +60,8 @@ class SessionFacts:
     """What a deposit adds; None for a capture."""
     items: tuple[Item, ...] = ()
     """The first items of a deposit."""
+    process: Process | None = None
+    """What a person or a script did after the first page; None when nobody did."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 
     from evidencekit.hashing.deposit import Item
     from evidencekit.hashing.manifest import Manifest
+    from evidencekit.hashing.process import Process
     from evidencekit.hashing.records import Records
     from evidencekit.model import JsonValue
 
@@ -50,8 +51,10 @@ _RECORDED = "recorded"
 _GROUPS = ("browser", "tool", "system", "clock")
 
 
-def session_facts(manifest: Manifest, items: Iterator[Item] | None = None) -> SessionFacts:
-    """What the certificate prints of the manifest, and of a deposit's first items."""
+def session_facts(
+    manifest: Manifest, items: Iterator[Item] | None = None, process: Process | None = None
+) -> SessionFacts:
+    """What the certificate prints of the manifest, of a deposit's first items, and of a process."""
     mode = manifest.request.get("mode")
     return SessionFacts(
         number=manifest.number,
@@ -76,6 +79,7 @@ def session_facts(manifest: Manifest, items: Iterator[Item] | None = None) -> Se
         secrets_included=manifest.request.get("include_secrets") is True,
         deposit=manifest.deposit,
         items=tuple(islice(items or (), LISTED_ITEMS)),
+        process=process,
     )
 
 

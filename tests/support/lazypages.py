@@ -204,7 +204,7 @@ PAGES: dict[str, tuple[str, str]] = {
     "inner-native": (_IMG + _BODY_SCROLL, "<div id=app>" + _NATIVE + "</div>"),
     "shadow": (_IMG, _SHADOW),
     "shadow-scroller-open": ("", _SHADOW_SCROLLER.replace("MODE", "open")),
-    "shadow-scroller-closed": ("", _SHADOW_SCROLLER.replace("MODE", "closed")),
+    "shadow-scroller-closed": ("x-app{display:block}", _SHADOW_SCROLLER.replace("MODE", "closed")),
     "frame-same": (
         _IMG,
         "<div style='height:1800px'>top</div><iframe src=/p/native?as=PAGE width=600 height=500></iframe>",
@@ -322,7 +322,7 @@ def _handler(log: Log) -> type[BaseHTTPRequestHandler]:
             elif kind == "p" and rest[0] in PAGES:
                 style, body = PAGES[rest[0]]
                 name = parts.query.removeprefix("as=") or rest[0]
-                other = f"http://localhost:{self.server.server_address[1]}"
+                other = f"http://localhost:{(self.headers.get('Host') or '').rpartition(':')[2]}"
                 whole = _BASE.format(name=name, style=style) + body
                 self._answer("text/html; charset=utf-8", whole.replace("PAGE", name).replace("OTHER", other).encode())
             else:
@@ -358,7 +358,7 @@ def open_lazy_site() -> Iterator[tuple[str, Log]]:
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
     thread.start()
     try:
-        yield f"http://127.0.0.1:{server.server_address[1]}", log
+        yield f"http://127.0.0.1:{server.server_port}", log
     finally:
         server.shutdown()
         server.server_close()

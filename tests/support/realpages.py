@@ -20,7 +20,7 @@ from tests.support.lazypages import png
 from tests.support.tools import program
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
 ARTICLE_PICTURES = 30
 TALL_PX, TALL_PICTURES = 60_000, 120
@@ -100,6 +100,11 @@ _LIVE = (
 )
 
 
+def live() -> str:
+    """A room whose stream starts at the press of a button."""
+    return _LIVE
+
+
 class RealSite:
     """What was asked, and how long the live stream lasts in seconds."""
 
@@ -111,7 +116,7 @@ class RealSite:
 
     def page(self, path: str) -> str | None:
         """The page at a path, None when there is none."""
-        pages = {"/article": article, "/inner": inner, "/tall": tall, "/live": lambda: _LIVE}
+        pages: dict[str, Callable[[], str]] = {"/article": article, "/inner": inner, "/tall": tall, "/live": live}
         if path in pages:
             return pages[path]()
         number = path.removeprefix("/novel/")
@@ -216,7 +221,7 @@ def open_real_site(site: RealSite) -> Iterator[str]:
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
     thread.start()
     try:
-        yield f"http://127.0.0.1:{server.server_address[1]}"
+        yield f"http://127.0.0.1:{server.server_port}"
     finally:
         server.shutdown()
         server.server_close()
