@@ -114,11 +114,8 @@ HIDDEN_BELOW = (
     + """if (document.scrollingElement.scrollHeight > innerHeight + 16) return 0;
   let most = 0;
   for (const e of all('*', 20000)) {
-    if (e.clientHeight < innerHeight * 0.8 || e.clientWidth < innerWidth * 0.5) {
-      const box = e.tagName.includes('-') && !e.shadowRoot && !e.childElementCount && e.getBoundingClientRect();
-      if (box && box.width >= innerWidth * 0.5 && box.height >= innerHeight * 0.8) most = Math.max(most, 1);
-      continue;
-    }
+    if (e.clientHeight < innerHeight * 0.8 || e.clientWidth < innerWidth * 0.5) continue;
+    if (e.tagName.includes('-') && !e.shadowRoot && !e.childElementCount) most = Math.max(most, 1);
     const hidden = e.scrollHeight - e.clientHeight, way = getComputedStyle(e).overflowY;
     if (hidden < innerHeight * 0.5) continue;
     if (/auto|scroll/.test(way) && e !== document.body) return 0;
