@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -61,7 +62,11 @@ _LATER = ("container.", "sums.", "outer.", "custody.", "trust.", "policy.", "tim
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Setting:
-    """What the documents need beside the bundle's files; `known` holds the SM3 of what this process hashed before."""
+    """What the documents need beside the bundle's files.
+
+    `known` holds the SM3 of what this process hashed before; `printing` is a browser that prints, when one was started
+    ahead.
+    """
 
     signer: x509.Certificate
     algorithm: SignatureAlgorithm
@@ -70,6 +75,7 @@ class Setting:
     browser: BrowserOptions
     workdir: Path
     known: KnownSm3 | None = None
+    printing: Printing | None = None
     seal_pdf: Callable[[bytes], bytes] | None = None
 
 
@@ -86,7 +92,9 @@ def write_documents(folder: Path, setting: Setting, *, at: datetime) -> None:
         StorageError: the disk refuses.
         FormatError: a file of ours is not what it should be.
     """
-    with printing_aside(workdir=setting.workdir, options=setting.browser) as printing:
+    ahead = setting.printing
+    printer = printing_aside(workdir=setting.workdir, options=setting.browser) if ahead is None else nullcontext(ahead)
+    with printer as printing:
         _write_documents(folder, setting, printing, at)
 
 

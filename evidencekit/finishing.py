@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from evidencekit.capture.launcher import BrowserOptions
+    from evidencekit.capture.printing import Printing
     from evidencekit.hashing.digest import KnownSm3
     from evidencekit.office import Office
 
@@ -41,7 +42,7 @@ class Finishing:
 
     `resumed` says that a killed run may have published the private archive already; it is whole then. `pending` is
     all that is still to come and `owed` the time-stamps of it; the outer one is added to both when it is owed, too.
-    `known` holds the SM3 of what this process hashed when it was made.
+    `known` holds the SM3 of what this process hashed when it was made; `printing` is a browser started ahead.
     """
 
     office: Office
@@ -54,6 +55,7 @@ class Finishing:
     browser: BrowserOptions
     resumed: bool = False
     known: KnownSm3 = field(default_factory=dict[str, str])
+    printing: Printing | None = None
     pending: list[Text] = field(default_factory=list)
     owed: list[Text] = field(default_factory=list)
 
@@ -112,6 +114,7 @@ def finish(work: Finishing) -> Path | None:
         workdir=work.workspace,
         seal_pdf=_pdf_sealer(work) if office.seal_pdf else None,
         known=work.known,
+        printing=work.printing,
     )
     write_documents(work.folder, setting, at=office.clock())
     private, made = _private(work)

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING
 from evidencekit.bundle import paths
 from evidencekit.capture.environment.probe import ProbeSources
 from evidencekit.capture.launcher import BrowserOptions
+from evidencekit.capture.printing import printing_aside
 from evidencekit.capture.profilecopy import check_profile
 from evidencekit.capture.request import CaptureRequest, Mode, check_request
 from evidencekit.capture.session import capture_session
@@ -49,7 +50,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from evidencekit.capture.control import Control
-    from evidencekit.hashing.manifest import Manifest
+    from evidencekit.capture.printing import Printing
+    from evidencekit.hashing.manifest import Manifest, OpenStamp
     from evidencekit.home import Home
     from evidencekit.ledger.log import Ledger
     from evidencekit.ledger.witnessing import Witnessing
@@ -219,14 +221,31 @@ def _run(case: CaseFile) -> Evidence:
     request = request_value(wanted)
     t_open, opening = stamp_opening(case, request)
     capture, worklog = _record(case, wanted)
-    for name, data in opening.items():
+    # The browser that will print the certificate starts while the record is compared, sealed and entered.
+    with printing_aside(workdir=case.workspace, options=case.order.browser) as printing:
+        capture = _corroborated(case, wanted, capture, worklog)
+        return _seal_and_finish(case, capture, _Opened(worklog, t_open, opening, request), printing)
+
+
+@dataclass(frozen=True, slots=True)
+class _Opened:
+    """What began before the page was opened and is closed now."""
+
+    worklog: ChainWriter
+    t_open: OpenStamp
+    opening: Mapping[str, bytes]
+    request: Mapping[str, JsonValue]
+
+
+def _seal_and_finish(case: CaseFile, capture: Capture, opened: _Opened, printing: Printing) -> Evidence:
+    for name, data in opened.opening.items():
         case.write(name, data)
     capture = _with_artifact(capture, _worklog_artifact(case))
     t_capture = _collect_capture_stamps(case, {page.id for page in capture.pages})
     _check_cancel(case.order)
-    fixed = Fixed(worklog=worklog.close(), t_open=t_open, t_capture=t_capture, request=request)
+    fixed = Fixed(worklog=opened.worklog.close(), t_open=opened.t_open, t_capture=t_capture, request=opened.request)
     manifest = seal_record(case, capture, fixed)
-    return finish_case(case, manifest, capture)
+    return finish_case(case, manifest, capture, printing)
 
 
 def _check_cancel(order: Order) -> None:
@@ -276,14 +295,11 @@ def _record(case: CaseFile, request: CaptureRequest) -> tuple[Capture, ChainWrit
             control=case.order.control,
         )
     )
-    capture = _corroborated(case, request, capture, worklog)
-    worklog.append("close", detail={"requests": capture.completeness.requests})
-    worklog.sync()
     return capture, worklog
 
 
 def _corroborated(case: CaseFile, request: CaptureRequest, capture: Capture, worklog: ChainWriter) -> Capture:
-    """Compare the record with itself and put what that says beside it."""
+    """Compare the record with itself, put what that says beside it, and close the work log."""
     record = record_of(case.folder, capture)
     again = None
     if request.mode is Mode.FORENSIC:
@@ -291,6 +307,8 @@ def _corroborated(case: CaseFile, request: CaptureRequest, capture: Capture, wor
     said = corroborate(record, again)
     case.write(paths.CORROBORATION, format_corroboration(said))
     worklog.append("corroboration", detail={"outcomes": outcomes_of(said)})
+    worklog.append("close", detail={"requests": capture.completeness.requests})
+    worklog.sync()
     return _with_artifact(capture, _artifact(case, paths.CORROBORATION, "other"))
 
 
@@ -349,8 +367,8 @@ def _collect_capture_stamps(case: CaseFile, pages: Collection[str]) -> tuple[Cap
 # --- 11 to 16: documents and container ---------------------------------------------------------
 
 
-def finish_case(case: CaseFile, manifest: Manifest, capture: Capture) -> Evidence:
-    """Steps 11 to 16, and the verdict that a stranger gets.
+def finish_case(case: CaseFile, manifest: Manifest, capture: Capture, printing: Printing | None = None) -> Evidence:
+    """Steps 11 to 16, and the verdict that a stranger gets; `printing` when a browser for it was started ahead.
 
     Raises:
         BrowserError, SigningError, TimestampError, StorageError: as their stages.
@@ -370,6 +388,7 @@ def finish_case(case: CaseFile, manifest: Manifest, capture: Capture) -> Evidenc
             private=capture.private_files,
             browser=case.order.browser,
             known=known,
+            printing=printing,
             pending=case.pending,
             owed=case.owed,
         )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import secrets
 import shutil
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 from evidencekit.capture.environment.fonts import has_cjk_font
@@ -46,20 +47,19 @@ def preflight(order: Order, office: Office) -> None:
         BrowserError: there is no browser, or no font that draws Chinese.
         StorageError: the output exists, its folder or the home cannot be written to, or there is no room.
     """
-    _check_signer(office)
-    if order.request is not None and order.request.isolate:
-        require_isolation(allow_private=order.request.allow_private)
-    if not order.third_party:
-        office.stamper.vet = None
-    office.signer_status = check_signer_now(office.signer, at=office.clock(), ask=order.third_party)
-    if order.browser.binary is None:
-        find_browser()
-    if has_cjk_font() is False:
-        raise BrowserError(
-            "no font on this machine draws Chinese, so pictures would show boxes; "
-            "install one, e.g. `apt-get install fonts-noto-cjk`, and capture again",
-            "本机没有中文字体，截图中的中文会显示为方框；请安装字体(如 `apt-get install fonts-noto-cjk`)后重新取证",
-        )
+    with ThreadPoolExecutor(2, thread_name_prefix="preflight") as pool:
+        # Both run programs and wait for them; the browser is also read whole.
+        browser = None if order.browser.binary is not None else pool.submit(find_browser)
+        font = pool.submit(has_cjk_font)
+        _check_office(order, office)
+        if browser is not None:
+            browser.result()
+        if font.result() is False:
+            raise BrowserError(
+                "no font on this machine draws Chinese, so pictures would show boxes; "
+                "install one, e.g. `apt-get install fonts-noto-cjk`, and capture again",
+                "本机没有中文字体，截图中的中文会显示为方框；请安装字体(如 `apt-get install fonts-noto-cjk`)后重新取证",
+            )
     out = output_file(order.output, office, "0")
     if order.output is not None and not order.output.is_dir() and out.exists():
         raise StorageError(
@@ -68,6 +68,15 @@ def preflight(order: Order, office: Office) -> None:
         )
     for folder in {out.absolute().parent, office.work_folder}:
         _writable(folder)
+
+
+def _check_office(order: Order, office: Office) -> None:
+    _check_signer(office)
+    if order.request is not None and order.request.isolate:
+        require_isolation(allow_private=order.request.allow_private)
+    if not order.third_party:
+        office.stamper.vet = None
+    office.signer_status = check_signer_now(office.signer, at=office.clock(), ask=order.third_party)
 
 
 def _check_signer(office: Office) -> None:

@@ -121,6 +121,8 @@ class Driver:
 
     def __init__(self, browser: Browser) -> None:
         self._context = browser.contexts[0]
+        self.on_closed: Callable[[], None] | None = None
+        """Called when Playwright has let go of the browser, while its own driver still ends."""
 
     async def open_page(self, on_popup: Callable[[str], None]) -> DrivenPage:
         """Open an empty tab.
@@ -179,12 +181,15 @@ async def drive(endpoint: str) -> AsyncGenerator[Driver]:
             raise BrowserError(
                 "the browser has no profile to open pages in; capture again", "浏览器没有可用的配置；请重新取证"
             )
+        driver = Driver(browser)
         try:
-            yield Driver(browser)
+            yield driver
         finally:
             # Closing also removes the folder that Playwright keeps for downloads.
             with suppress(PlaywrightError, TimeoutError):
                 await asyncio.wait_for(browser.close(), _CLOSE_TIMEOUT_S)
+            if driver.on_closed is not None:
+                driver.on_closed()
     except PlaywrightError as error:
         words = error.message.partition("\n")[0][:200]
         raise BrowserError(

@@ -10,7 +10,7 @@ import socket
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from evidencekit.capture.processes import forget_browser, identify, record_browser
+from evidencekit.capture.processes import forget_browser, group_runs, identify, record_browser
 from evidencekit.errors import BrowserError
 
 if TYPE_CHECKING:
@@ -113,6 +113,7 @@ class BrowserProcess:
         """Wait for the browser's helpers, which outlive it by moments and hold its files; then force them.
 
         The group has the browser's pid, which the kernel gives to nobody while the group has a member (setpgid(2)).
+        What has ended and is only not yet reaped holds nothing: in a container without an init nobody ever reaps it.
         """
         for word in (0, signal.SIGKILL):
             deadline = asyncio.get_running_loop().time() + 2.0
@@ -120,6 +121,8 @@ class BrowserProcess:
                 try:
                     os.killpg(self.pid, word)
                 except (ProcessLookupError, PermissionError):
+                    return
+                if not await asyncio.to_thread(group_runs, self.pid):
                     return
                 await asyncio.sleep(0.02)
 

@@ -11,6 +11,7 @@ import os
 import re
 import shutil
 import subprocess
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -215,17 +216,18 @@ def _does_not_start(path: Path) -> BrowserError:
 @lru_cache(maxsize=4)
 def _inspect_file(path: Path, _inode: int, _size: int, _mtime_ns: int) -> BrowserBinary:
     try:
-        shown = subprocess.run(  # noqa: S603 (the browser that was named or found)
-            [str(path), "--version"],
-            capture_output=True,
-            text=True,
-            errors="replace",
-            timeout=_VERSION_TIMEOUT_S,
-            check=False,
-            stdin=subprocess.DEVNULL,
-        )
-        with path.open("rb") as file:
-            digest = hashlib.file_digest(file, "sha256").hexdigest()
+        with ThreadPoolExecutor(1) as pool:
+            hashed = pool.submit(_sha256, path)
+            shown = subprocess.run(  # noqa: S603 (the browser that was named or found)
+                [str(path), "--version"],
+                capture_output=True,
+                text=True,
+                errors="replace",
+                timeout=_VERSION_TIMEOUT_S,
+                check=False,
+                stdin=subprocess.DEVNULL,
+            )
+            digest = hashed.result()
     except (OSError, subprocess.SubprocessError) as error:
         raise _does_not_start(path) from error
     found = _VERSION.search(shown.stdout)
@@ -236,6 +238,11 @@ def _inspect_file(path: Path, _inode: int, _size: int, _mtime_ns: int) -> Browse
         )
     name = shown.stdout[: found.start()].strip() or path.name
     return BrowserBinary(path=path, name=name, version=found.group(), sha256=digest)
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def runs_as_root() -> bool:

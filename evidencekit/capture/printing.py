@@ -6,6 +6,7 @@ import asyncio
 import queue
 import shutil
 import threading
+from concurrent.futures import Future
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -91,29 +92,34 @@ async def open_press(*, workdir: Path, options: BrowserOptions) -> AsyncGenerato
 
 
 class Printing:
-    """A browser in a thread of its own: it starts while its document is still being written."""
+    """A browser in a thread of its own: it starts while its document is not yet written, and ends while work goes on.
+
+    That is a second and more of every capture that nobody waits for.
+    """
 
     def __init__(self, workdir: Path, options: BrowserOptions) -> None:
         """Start; arguments as `open_press`."""
-        self._jobs: queue.SimpleQueue[PrintJob | None] = queue.SimpleQueue()
-        self._error: BaseException | None = None
+        self._jobs: queue.SimpleQueue[tuple[PrintJob, Future[None]] | None] = queue.SimpleQueue()
+        self._given: list[Future[None]] = []
         self._thread = threading.Thread(target=self._run, args=(workdir, options), name="evidencekit-printing")
         self._thread.start()
 
     def give(self, job: PrintJob) -> None:
         """Give it a document."""
-        self._jobs.put(job)
+        printed: Future[None] = Future()
+        self._given.append(printed)
+        self._jobs.put((job, printed))
 
     def wait(self) -> None:
-        """Say that no document follows, and wait until all are printed.
+        """Say that no document follows, and wait until all are printed; the browser ends while the caller goes on.
 
         Raises:
             BrowserError: there is no usable browser, or it does not print.
             StorageError: a PDF cannot be written.
         """
-        self.end()
-        if self._error is not None:
-            raise self._error
+        self._jobs.put(None)
+        for printed in self._given:
+            printed.result()
 
     def end(self) -> None:
         """Wait until its browser has ended, whatever came of it."""
@@ -124,17 +130,33 @@ class Printing:
         try:
             asyncio.run(self._print(workdir, options))
         except BaseException as error:  # noqa: BLE001 (handed to the caller's thread)
-            self._error = error
+            self._fail_all(error)
 
     async def _print(self, workdir: Path, options: BrowserOptions) -> None:
         async with open_press(workdir=workdir, options=options) as press:
-            for job in iter(self._jobs.get, None):
-                await press.print(job)
+            while (given := await asyncio.to_thread(self._jobs.get)) is not None:
+                job, printed = given
+                try:
+                    await press.print(job)
+                except Exception as error:  # noqa: BLE001 (handed to the caller's thread)
+                    printed.set_exception(error)
+                else:
+                    printed.set_result(None)
+
+    def _fail_all(self, error: BaseException) -> None:
+        """There is no browser: whatever was or will be given fails with the reason."""
+        while (given := self._jobs.get()) is not None:
+            given[1].set_exception(error)
 
 
 @contextmanager
 def printing_aside(*, workdir: Path, options: BrowserOptions) -> Generator[Printing]:
-    """Print in a browser that starts at once; it has ended when the context is left."""
+    """Print in a browser that starts at once; it has ended when the context is left.
+
+    Args:
+        workdir: as `open_press`; it must stay until then.
+        options: as `open_press`.
+    """
     printing = Printing(workdir, options)
     try:
         yield printing

@@ -62,6 +62,28 @@ def _identify_by_ps(pid: int) -> ProcessIdentity | None:
     return ProcessIdentity(pid=pid, started=started, boot="") if started else None
 
 
+def group_runs(group: int) -> bool:
+    """Say whether a process group has a member that still runs; what is dead and not reaped does not count.
+
+    Where the system does not tell (no procfs), the answer is yes.
+    """
+    try:
+        numbers = [entry.name for entry in Path("/proc").iterdir() if entry.name.isdigit()]
+    except OSError:
+        return True
+    told = False
+    for number in numbers:
+        try:
+            # proc(5): after the name in parentheses come state, parent and process group.
+            state, _, of = Path(f"/proc/{number}/stat").read_text("utf-8", "replace").rpartition(")")[2].split()[:3]
+        except (OSError, ValueError):
+            continue
+        told = True
+        if of == str(group) and state not in {"Z", "X"}:
+            return True
+    return not told
+
+
 def record_browser(staging: Path, identity: ProcessIdentity) -> None:
     """Write the identity to `<staging>/browser.json`, durable before the browser is used.
 

@@ -108,7 +108,8 @@ async def open_studio(
     log = MethodLog()
     mux = PipeMultiplexer(log)
     async with AsyncExitStack() as stack:
-        stack.push_async_callback(_end, mux, process, staging.profile)
+        ending = _Ending(mux, process, staging.profile)
+        stack.push_async_callback(ending.wait)
         await mux.open(process.read_fd, process.write_fd)
         client = OwnClient(mux)
         mux.join(client)
@@ -144,6 +145,26 @@ async def open_studio(
             died=died,
         )
         client.on_disconnect = None
+        driver.on_closed = ending.begin
+
+
+class _Ending:
+    """The end of the browser: begun as soon as nobody uses it any more, waited for at the end of everything."""
+
+    def __init__(self, mux: PipeMultiplexer, process: BrowserProcess, profile: Path) -> None:
+        self._of = mux, process, profile
+        self._task: asyncio.Task[None] | None = None
+
+    def begin(self) -> None:
+        """Close the browser, once."""
+        if self._task is None:
+            self._task = asyncio.create_task(_end(*self._of))
+
+    async def wait(self) -> None:
+        """Wait until it has ended."""
+        self.begin()
+        if self._task is not None:
+            await self._task
 
 
 async def _missing(client: OwnClient, recorder: Recorder) -> tuple[Interface, ...]:

@@ -6,6 +6,7 @@ SHA-256 drives trees and signatures; SM3 stands beside it (docs/spec/README.md).
 from __future__ import annotations
 
 import hashlib
+import os
 from collections import deque
 from functools import cache
 from typing import TYPE_CHECKING, Protocol, TypeAlias
@@ -161,10 +162,11 @@ def digest_file(path: Path, known: KnownSm3 | None = None) -> tuple[int, Digests
 
 def _feed(path: Path, hasher: _Sink) -> int:
     """Give a hasher all bytes of a file; returns their number."""
-    buffer = memoryview(bytearray(CHUNK_BYTES))
     size = 0
     try:
         with path.open("rb", buffering=0) as file:
+            # Most files are small: a large buffer would take longer to clear than they to hash.
+            buffer = memoryview(bytearray(min(max(os.fstat(file.fileno()).st_size, 1), CHUNK_BYTES)))
             while count := file.readinto(buffer):
                 hasher.update(buffer[:count])
                 size += count
