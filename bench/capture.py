@@ -13,6 +13,7 @@ quiet of the network to the finished bundle; no TSA is asked. Compare ratios onl
 from __future__ import annotations
 
 import argparse
+import compileall
 import json
 import os
 import random
@@ -314,6 +315,15 @@ def show(page: str, table: dict[str, list[Run]]) -> None:
         )
 
 
+def compiled() -> None:
+    """Compile the package, as an installer does: a source tree may be where no bytecode is written."""
+    import evidencekit
+    import evidencekit_cli
+
+    for package in (evidencekit, evidencekit_cli):
+        compileall.compile_dir(str(Path(str(package.__file__)).parent), quiet=1)
+
+
 def main() -> int:
     """Run the rounds and print the table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -329,6 +339,7 @@ def main() -> int:
     if options.only:
         contenders = {name: run for name, run in contenders.items() if name in options.only}
     contenders = {FLOOR: run_floor, **contenders}
+    compiled()
     results = {}
     for page in options.page or list(PAGES):
         table = rounds(page, contenders, options.runs)

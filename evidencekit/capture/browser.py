@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from playwright.async_api import Browser, ConsoleMessage, Dialog, Page, async_playwright
+from playwright.async_api import Browser, ConsoleMessage, Dialog, Page, Playwright, async_playwright
 from playwright.async_api import Error as PlaywrightError
 from playwright.async_api import TimeoutError as PlaywrightTimeoutError
 
@@ -158,16 +158,44 @@ class Driver:
                     await page.close(run_before_unload=False)
 
 
-@asynccontextmanager
-async def drive(endpoint: str) -> AsyncGenerator[Driver]:
-    """Start Playwright and connect it to the browser at a DevTools WebSocket address.
+class PlaywrightStart:
+    """Playwright's own driver, a program that takes as long to start as the browser and so starts beside it."""
 
-    Raises:
-        BrowserError: Playwright does not start or connect.
-    """
-    manager = async_playwright()
+    def __init__(self) -> None:
+        """Start it."""
+        self._task = asyncio.create_task(_start())
+        self._stopped = False
+
+    async def ready(self) -> Playwright:
+        """Wait until it runs.
+
+        Raises:
+            BrowserError: it does not start.
+        """
+        return await asyncio.shield(self._task)
+
+    async def stop(self) -> None:
+        """End it; once is enough, and one that never started needs none."""
+        if self._stopped:
+            return
+        self._stopped = True
+        with suppress(PlaywrightError, BrowserError):
+            await (await self.ready()).stop()
+
+
+@asynccontextmanager
+async def starting_playwright() -> AsyncGenerator[PlaywrightStart]:
+    """Start Playwright's driver; it has ended when the context is left."""
+    start = PlaywrightStart()
     try:
-        playwright = await manager.start()
+        yield start
+    finally:
+        await start.stop()
+
+
+async def _start() -> Playwright:
+    try:
+        return await async_playwright().start()
     except Exception as error:  # its driver that dies at the start is a bare Exception to Playwright
         raise BrowserError(
             "Playwright's driver does not start; `python -m playwright --version` says why (a bare Debian lacks a "
@@ -175,6 +203,16 @@ async def drive(endpoint: str) -> AsyncGenerator[Driver]:
             "Playwright 的驱动程序无法启动；`python -m playwright --version` 会给出原因（精简的 Debian 缺少库："
             "apt-get install libatomic1），或用 pip 重新安装 playwright",
         ) from error
+
+
+@asynccontextmanager
+async def drive(endpoint: str, start: PlaywrightStart) -> AsyncGenerator[Driver]:
+    """Connect Playwright to the browser at a DevTools WebSocket address.
+
+    Raises:
+        BrowserError: Playwright does not start or connect.
+    """
+    playwright = await start.ready()
     try:
         browser = await playwright.chromium.connect_over_cdp(endpoint, timeout=_CONNECT_TIMEOUT_MS)
         if not browser.contexts:
@@ -197,8 +235,7 @@ async def drive(endpoint: str) -> AsyncGenerator[Driver]:
             f"Playwright 与浏览器的连接失败：{words}；请重新取证",
         ) from error
     finally:
-        with suppress(PlaywrightError):
-            await playwright.stop()
+        await start.stop()
 
 
 async def _answer(driven: DrivenPage, dialog: Dialog) -> None:

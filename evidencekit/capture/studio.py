@@ -8,7 +8,7 @@ from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from evidencekit.capture.browser import Driver, drive
+from evidencekit.capture.browser import Driver, drive, starting_playwright
 from evidencekit.capture.browserprocess import BrowserProcess
 from evidencekit.capture.cdp import CdpSession, OwnClient, Params, integer_of, text_of
 from evidencekit.capture.devtools import PipeMultiplexer
@@ -110,6 +110,7 @@ async def open_studio(
     async with AsyncExitStack() as stack:
         ending = _Ending(mux, process, staging.profile)
         stack.push_async_callback(ending.wait)
+        playwright = await stack.enter_async_context(starting_playwright())
         await mux.open(process.read_fd, process.write_fd)
         client = OwnClient(mux)
         mux.join(client)
@@ -130,7 +131,7 @@ async def open_studio(
         version = text_of(await _first_answer(client, staging.root), "product")
         await recorder.start()
         gate = await stack.enter_async_context(Gate(mux))
-        driver = await stack.enter_async_context(drive(gate.url))
+        driver = await stack.enter_async_context(drive(gate.url, playwright))
         yield Studio(
             binary=binary,
             launch=launch,

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from evidencekit.capture.browser import drive
+from evidencekit.capture.browser import drive, starting_playwright
 from evidencekit.capture.browserprocess import BrowserProcess
 from evidencekit.capture.cdp import OwnClient
 from evidencekit.capture.devtools import PipeMultiplexer
@@ -246,7 +246,7 @@ async def record(
     recorder = Recorder(client, bodies, limits, callbacks, allow_private=allow_private)
     try:
         await recorder.start()
-        async with Gate(mux) as gate, drive(gate.url) as driver:
+        async with starting_playwright() as playwright, Gate(mux) as gate, drive(gate.url, playwright) as driver:
             recorder.begin_page("0001")
             page = await driver.open_page(lambda _url: None)
             await driver.close_others(page)
