@@ -270,9 +270,9 @@ class _Court:
             matter=self._matter,
             rows=tuple(self.rows),
             total_pages=total,
-            made=courtfiles.beijing(self.options.at),
+            made=courtfiles.both_times(self.options.at),
             verdicts=tuple((exhibit.number, exhibit.report.headline) for exhibit in self.exhibits),
-            trust=self.exhibits[0].report.trust,
+            trust=self.exhibits[0].trust,
         )
         blocks = catalogue_blocks(catalogue)
         self.printer.print_html(document_html(TITLE, blocks, landscape=True), self.folder / f"{CATALOGUE}.pdf")

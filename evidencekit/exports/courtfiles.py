@@ -50,6 +50,12 @@ def beijing(moment: datetime) -> str:
     return f"{moment.astimezone(_BEIJING):%Y-%m-%d %H:%M:%S}（北京时间 UTC+8）"
 
 
+def both_times(moment: datetime) -> Text:
+    """The same time for either language."""
+    local = f"{moment.astimezone(_BEIJING):%Y-%m-%d %H:%M:%S}"
+    return Text(en=f"{local} (Beijing time, UTC+8)", zh=f"{local}（北京时间 UTC+8）")
+
+
 def readme(max_bytes: int) -> str:
     """Say what is what, in both languages."""
     return _README.format(limit=max_bytes >> 20, denial_zh=NOT_NOTARIAL.zh, denial_en=NOT_NOTARIAL.en)

@@ -13,8 +13,9 @@ from evidencekit.hashing.canonical import parse_canonical
 from evidencekit.hashing.digest import digest_file
 from evidencekit.hashing.manifest import MAX_MANIFEST_BYTES, Manifest, parse_manifest
 from evidencekit.hashing.records import MAX_FILE_BYTES, parse_records
-from evidencekit.model import Digests, Outcome
+from evidencekit.model import Digests, Outcome, Text
 from evidencekit.report.gathering import ENVIRONMENT_LIMIT, artifact_facts
+from evidencekit.verify.trust import Trust
 from evidencekit.verify.verifier import verify_bundle
 
 if TYPE_CHECKING:
@@ -24,7 +25,6 @@ if TYPE_CHECKING:
 
     from evidencekit.model import JsonValue, VerificationReport
     from evidencekit.report.fields import ArtifactFacts
-    from evidencekit.verify.trust import Trust
 
 MAX_PICTURE_BYTES: Final = 512 << 20
 
@@ -42,13 +42,17 @@ class FailedBundleError(FormatError):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Exhibit:
-    """One bundle that does not fail, and what it says. `source` is a ZIP or a folder; a folder has no digests."""
+    """One bundle that does not fail, and what it says: `source` is a ZIP or a folder, which has no digests.
+
+    `trust` names the anchors that it was verified with.
+    """
 
     source: Path
     number: str
     manifest: Manifest
     artifacts: tuple[ArtifactFacts, ...]
     report: VerificationReport
+    trust: Text
     digests: Digests | None
     size: int
 
@@ -77,7 +81,8 @@ def read_exhibits(bundles: Sequence[Path], *, trust: Trust | None, at: datetime)
 
 
 def _read_exhibit(path: Path, trust: Trust | None, at: datetime) -> Exhibit:
-    report = verify_bundle(path, trust=trust, at=at)
+    judged = trust or Trust.stranger()
+    report = verify_bundle(path, trust=judged, at=at)
     if report.overall is Outcome.FAILED:
         raise FailedBundleError(report)
     with open_bundle(path) as bundle:
@@ -90,6 +95,7 @@ def _read_exhibit(path: Path, trust: Trust | None, at: datetime) -> Exhibit:
         manifest=manifest,
         artifacts=artifact_facts(manifest, records),
         report=report,
+        trust=Text(en=judged.describe("en"), zh=judged.describe("zh")),
         digests=digests,
         size=size,
     )

@@ -56,9 +56,9 @@ class Catalogue:
     matter: str | None
     rows: tuple[CatalogueRow, ...]
     total_pages: int
-    made: str
+    made: Text
     verdicts: tuple[tuple[str, Text], ...]
-    trust: str
+    trust: Text
 
 
 def cells(row: CatalogueRow) -> tuple[str, ...]:
@@ -84,7 +84,9 @@ def _range(pages: tuple[int, int] | None) -> str:
 
 def catalogue_blocks(catalogue: Catalogue) -> tuple[Block, ...]:
     """Lay the catalogue out."""
-    matter = visible(catalogue.matter or "未提供 / not provided", limit=_SOURCE_CHARS)
+    stated = visible(catalogue.matter, limit=_SOURCE_CHARS) if catalogue.matter else None
+    trust = catalogue.trust
+    matter = Text(en=stated or "not provided", zh=stated or "未提供")
     verdicts = tuple(
         Paragraph(text=Text(en=f"{number}: {said.en}", zh=f"{number}：{said.zh}"), note=True)
         for number, said in catalogue.verdicts
@@ -93,8 +95,8 @@ def catalogue_blocks(catalogue: Catalogue) -> tuple[Block, ...]:
         Heading(text=TITLE, level=1),
         Paragraph(
             text=Text(
-                en=f"Matter: {matter}. Made: {catalogue.made}. Printed volume: {catalogue.total_pages} pages.",
-                zh=f"案件编号：{matter}。编制时间：{catalogue.made}。纸质卷共 {catalogue.total_pages} 页。",
+                en=f"Matter: {matter.en}. Made: {catalogue.made.en}. Printed volume: {catalogue.total_pages} pages.",
+                zh=f"案件编号：{matter.zh}。编制时间：{catalogue.made.zh}。纸质卷共 {catalogue.total_pages} 页。",
             )
         ),
         Table(heads=HEADS, rows=tuple(cells(row) for row in catalogue.rows), css="catalogue", widths_mm=WIDTHS_MM),
@@ -110,7 +112,9 @@ def catalogue_blocks(catalogue: Catalogue) -> tuple[Block, ...]:
         ),
         Heading(text=Text(en="Verification", zh="核验结论")),
         *verdicts,
-        Paragraph(text=Text(en=f"Trust anchors: {catalogue.trust}", zh=f"所用信任锚：{catalogue.trust}"), note=True),
+        Paragraph(
+            text=Text(en=f"Trust anchors: {catalogue.trust.en}", zh=f"所用信任锚：{catalogue.trust.zh}"), note=True
+        ),
         Paragraph(text=NOT_NOTARIAL, note=True),
         Blank(label=Text(en="Submitted by", zh="提交人")),
         Blank(label=Text(en="Date", zh="日期")),

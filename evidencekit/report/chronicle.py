@@ -20,6 +20,7 @@ from evidencekit.report.elements import (
     text,
 )
 from evidencekit.report.markup import Html, digest, escape, escape_url, join, own
+from evidencekit.report.rolenames import REQUESTS, named
 from evidencekit.report.stepnames import step_name
 
 if TYPE_CHECKING:
@@ -167,7 +168,7 @@ def custody(lines: tuple[WorkLogLine, ...]) -> Html:
 
 
 def _counts(counts: Mapping[str, int]) -> Html:
-    return escape("; ".join(f"{name} {number}" for name, number in sorted(counts.items())))
+    return join([join([named(REQUESTS, name), own(f" {number}")]) for name, number in sorted(counts.items())], "；")
 
 
 def requests(summary: ExchangesSummary) -> Html:
@@ -192,7 +193,8 @@ def requests(summary: ExchangesSummary) -> Html:
             escape(line.resource_type),
             join(
                 [
-                    escape(" ".join(part for part in (line.outcome, str(line.status or ""), line.reason) if part)),
+                    named(REQUESTS, line.outcome),
+                    *([escape(said)] if (said := f"{line.status or ''} {line.reason or ''}".strip()) else []),
                     size(line.body_size) if line.body_size is not None else own("–"),
                     *([both(late)] if line.after_t_capture else []),
                 ],

@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from evidencekit.hashing.deposit import OUTSIDE, REQUIRED, DepositKind, Medium, RightType
-from evidencekit.report.elements import both, field_table, grid, missing, paragraph, section, size, text
+from evidencekit.report.elements import both, both_digests, field_table, grid, missing, paragraph, section, size, text
 from evidencekit.report.markup import Html, digest, escape, escape_url, join, own
 
 if TYPE_CHECKING:
@@ -185,8 +185,5 @@ def _item_row(item: Item) -> tuple[Html, ...]:
         own(str(item.n)),
         join([name, file], "<br>"),
         size(item.size),
-        Html(
-            f'<span class="en">SHA-256</span> {digest(item.digests.sha256)}<br>'
-            f'<span class="en">SM3</span> {digest(item.digests.sm3)}'
-        ),
+        both_digests(item.digests),
     )

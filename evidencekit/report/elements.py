@@ -8,11 +8,13 @@ from string import Template
 from typing import TYPE_CHECKING, TypeAlias
 
 from evidencekit.model import Outcome, Text
-from evidencekit.report.markup import Html, escape, join, own
+from evidencekit.report.markup import Html, digest, escape, join, own
 from evidencekit.report.wording import OUTCOMES
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
+
+    from evidencekit.model import Digests
 
 Row: TypeAlias = tuple[Text, Html]
 """A label and its value."""
@@ -70,6 +72,12 @@ def size(value: int | None) -> Html:
         amount, unit = amount / _UNIT_STEP, unit + 1
     rounded = f" ({amount:.1f} {_UNITS[unit]})" if unit else ""
     return own(f"{value:,} B{rounded}")
+
+
+def both_digests(value: Digests) -> Html:
+    """SHA-256 and SM3 of a file, each in two lines of 32 digits where the column is that wide."""
+    rows = (("SHA-256", value.sha256), ("SM3", value.sm3))
+    return join([Html(f'<div class="sum"><span class="en">{name}</span>{digest(hexa)}</div>') for name, hexa in rows])
 
 
 def badge(outcome: Outcome) -> Html:

@@ -8,6 +8,7 @@ from evidencekit.hashing.deposit import ITEM_ROLE
 from evidencekit.report.claims import NOT_NOTARIAL, NOT_QUALIFIED, NOTARIAL_REFERENCE, judge_all
 from evidencekit.report.elements import (
     both,
+    both_digests,
     field_table,
     grid,
     missing,
@@ -22,6 +23,7 @@ from evidencekit.report.elements import (
 from evidencekit.report.issues import KINDS, PARTY_HOST, controlled_by_party
 from evidencekit.report.markup import Html, digest, escape, escape_url, join, own
 from evidencekit.report.qr import qr_payload
+from evidencekit.report.rolenames import ROLES, named
 from evidencekit.report.wording import OUTCOMES, check_of
 
 if TYPE_CHECKING:
@@ -49,15 +51,12 @@ def artifact_row(number: int, artifact: ArtifactFacts) -> tuple[Html, ...]:
         why = ", ".join(artifact.withheld) or "-"
         sums = both(text(f"withheld ({why})", f"不予公开（{why}）"))
     else:
-        sums = Html(
-            f'<span class="en">SHA-256</span> {digest(artifact.digests.sha256)}<br>'
-            f'<span class="en">SM3</span> {digest(artifact.digests.sm3)}'
-        )
+        sums = both_digests(artifact.digests)
     page = own(f" · {artifact.page}") if artifact.page else Html("")
     return (
         own(str(number)),
         Html(f"{escape_url(artifact.path)}{from_}"),
-        Html(f"{escape(artifact.role)}{page}<br>{escape(artifact.media_type)}<br>{both(kind)}"),
+        Html(f"{named(ROLES, artifact.role)}{page}<br>{escape(artifact.media_type)}<br>{both(kind)}"),
         Html(f"{size(artifact.size)}<br>{moment(artifact.hashed_at)}"),
         sums,
     )

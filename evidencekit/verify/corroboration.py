@@ -13,7 +13,7 @@ from evidencekit.corroboration.pictures import MAX_PNG_BYTES, judge_pictures
 from evidencekit.corroboration.record import Record, parse_lines
 from evidencekit.corroboration.rerender import judge_rerender, reproduced_by, sealed_judgement
 from evidencekit.corroboration.texts import judge_texts
-from evidencekit.errors import FormatError
+from evidencekit.errors import FormatError, UnknownVersionError
 from evidencekit.hashing.canonical import parse_canonical
 from evidencekit.hashing.fields import Fields
 from evidencekit.model import Outcome, Text
@@ -44,30 +44,33 @@ class CorroborationChecks:
     def check_texts(self) -> Finding:
         """`corroboration.text`."""
         self._case.sha256(self._case.archive)  # without the archive there is nothing to compare with
-        try:
-            return _finding(judge_texts(self.record(), reproduced=reproduced_by(self._rerendered)))
-        except FormatError as error:
-            reason = Text(
-                en=f"the archive or a page's file cannot be read, so nothing was compared: {error.en}",
-                zh=f"归档或页面文件无法读取，故未比对：{error.zh}",
-            )
-            raise InputMissingError(Outcome.NOT_PERFORMED, reason) from error
+        return self._judged(lambda record: judge_texts(record, reproduced=reproduced_by(self._rerendered)))
 
     def check_images(self) -> Finding:
         """`corroboration.images`."""
-        return _finding(judge_images(self.record()))
+        return self._judged(judge_images)
 
     def check_location(self) -> Finding:
         """`corroboration.location`."""
-        return _finding(judge_location(self.record()))
+        return self._judged(judge_location)
 
     def check_pictures(self) -> Finding:
         """`corroboration.pictures`."""
-        return _finding(judge_pictures(self.record()))
+        return self._judged(judge_pictures)
 
     def check_network(self) -> Finding:
         """`corroboration.network`."""
-        return _finding(judge_network(self.record()))
+        return self._judged(judge_network)
+
+    def _judged(self, judge: Callable[[Record], Judgement]) -> Finding:
+        """No comparison is ever FAILED: what cannot be read was not compared, and the finding about it says why."""
+        try:
+            return _finding(judge(self.record()))
+        except UnknownVersionError:
+            raise
+        except FormatError as error:
+            reason = Text(en=f"what is compared cannot be read: {error.en}", zh=f"待比对的内容无法读取：{error.zh}")
+            raise InputMissingError(Outcome.NOT_PERFORMED, reason) from error
 
     def has_rerender(self) -> bool:
         """Tell whether there is a re-render to judge: the caller's, or one that the capture says it made."""
@@ -76,7 +79,8 @@ class CorroborationChecks:
     def check_rerender(self) -> Finding:
         """`corroboration.rerender`: the caller's own where there is one, else what the capture says of its own."""
         if self._rerendered is not None:
-            return _finding(judge_rerender(self.record(), self._rerendered))
+            rerendered = self._rerendered
+            return self._judged(lambda record: judge_rerender(record, rerendered))
         sealed = self._sealed()
         if sealed is None:
             raise InputMissingError(Outcome.NOT_PERFORMED, Text(en="no re-render was made", zh="未作离线重现"))

@@ -45,7 +45,7 @@ def headline(outcome: Outcome, findings: Sequence[Finding], *, asked: Sequence[s
         return _failed_headline(findings)
     if outcome is _PASSED:
         en = "PASSED — every required check passed against the anchors you gave"
-        zh = "PASSED — 全部必需检查均已通过(以您提供的信任锚为准)"
+        zh = "PASSED — 全部必需检查均已通过（以您提供的信任锚为准）"
         if _is_deposit(findings):
             return Text(en=f"{en}; {_OUTSIDE.en}", zh=f"{zh}；{_OUTSIDE.zh}")
         for note in _disagreement(findings):
@@ -58,7 +58,7 @@ def headline(outcome: Outcome, findings: Sequence[Finding], *, asked: Sequence[s
         parts.append(_OUTSIDE)
     return Text(
         en=f"INDETERMINATE — {'; '.join(part.en for part in parts)}",
-        zh=f"INDETERMINATE — {';'.join(part.zh for part in parts)}",
+        zh=f"INDETERMINATE — {'；'.join(part.zh for part in parts)}",
     )
 
 

@@ -27,8 +27,10 @@ from cryptography.x509.oid import ExtendedKeyUsageOID
 
 from evidencekit.bundle import paths
 from evidencekit.bundle.asic import EVIDENCE_RECORD_TYPE, TIMESTAMP_TYPE, AsicReference, format_asic_manifest
+from evidencekit.corroboration.painted import Image, Painted, format_painted
 from evidencekit.hashing.canonical import canonical_bytes
 from evidencekit.hashing.digest import digest_bytes
+from evidencekit.model import Redirect
 from evidencekit.signing.cades import content_of, sign_detached
 from evidencekit.signing.identity import create_tsa_identity, key_id
 from evidencekit.signing.postquantum import open_post_quantum
@@ -566,6 +568,41 @@ CASES["corroboration_location_elsewhere"] = _manifest(
 )
 CASES["corroboration_pictures_differ"] = _hook(
     files=lambda files: files | {SCREENSHOT: make_png(32, 64, "full", b"\x11\x22\x33")}
+)
+
+
+PAINTED = "capture/pages/0001/painted.json"
+
+
+def _painted(**said: object) -> Forgery:
+    painted = Painted(url="https://shop.test/", title="", images=(), texts=(), frames=(), unread=0)
+    data = format_painted(replace(painted, **said), "0001")  # type: ignore[arg-type]
+    return _hook(files=lambda files: files | {PAINTED: data})
+
+
+CASES["corroboration_painted"] = _painted(
+    images=(Image(kind="canvas", url=""), Image(kind="img", url="data:image/png"), Image(kind="img", url="blob:"))
+)
+CASES["corroboration_image_of_extension"] = _painted(images=(Image(kind="img", url="chrome-extension://abc/x.png"),))
+CASES["corroboration_image_painted_unasked"] = _painted(images=(Image(kind="img", url="https://shop.test/l.png"),))
+CASES["corroboration_renderer_elsewhere"] = _painted(url="https://other.test/")
+CASES["corroboration_title_other"] = _page_says(
+    "<html><head><title>Another</title></head><svg><title>one</title></svg><h1>one</h1></html>"
+)
+CASES["corroboration_title_in_entities"] = _page_says(
+    "<html><head><title>&#111;&#x6e; \u200be</title></head><h1>one</h1></html>"
+)
+CASES["corroboration_redirect_unlogged"] = _manifest(
+    lambda m: replace(
+        m, pages=(replace(m.pages[0], redirects=(Redirect(url="http://shop.test/", status=301),)), *m.pages[1:])
+    )
+)
+CASES["corroboration_nothing_asked"] = _manifest(
+    lambda m: replace(m, pages=(replace(m.pages[0], requested_url="https://shop.test/never"), *m.pages[1:]))
+)
+CASES["corroboration_painted_garbage"] = _hook(files=lambda files: files | {PAINTED: b"{}"})
+CASES["corroboration_painted_newer"] = _hook(
+    files=lambda files: files | {PAINTED: b'{"format":"evidencekit/painted","version":2}'}
 )
 
 

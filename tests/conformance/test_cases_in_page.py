@@ -1,8 +1,8 @@
 """Every conformance case in verify.html: finding by finding what the library says, in one browser session.
 
 The page differs in two points, on purpose: what only the bundle's own anchors support is INDETERMINATE there, where the
-library reports it PASSED beside `trust.self`; and of the record compared with itself (`corroboration.…`) it looks for
-contradictions alone, which decide a verdict, and never says PASSED where it cannot exclude one.
+library reports it PASSED beside `trust.self`; and texts, pixels and the witnesses of the network are left to the
+library, which bounds no verdict: no comparison is required, and none can fail.
 """
 
 from __future__ import annotations
@@ -107,12 +107,6 @@ def test_page_says_what_the_library_says(name: str, sheet: Sheet, shop: Workshop
     if own:
         found = {key: outcome for key, outcome in found.items() if key in wanted or key not in ANCHORED}
     assert found == wanted
-    if expected.get("broken") == "corroboration.text":
-        assert said.overall == "INDETERMINATE", "the page does not compare texts, so it may not say PASSED here"
-    else:
-        assert said.overall == expected["overall"]
-    left = {key: said.outcomes.get(key, "NOT_PERFORMED") for key in NOT_HERE}
-    contradicted = {key for key in NOT_HERE if expected["not_passed"].get(key) == "FAILED"} - {"corroboration.text"}
-    assert {key for key, outcome in left.items() if outcome == "FAILED"} == contradicted
-    for key, outcome in left.items():
-        assert outcome in {"NOT_PERFORMED", "FAILED", expected["not_passed"].get(key, "PASSED")}, key
+    assert said.overall == expected["overall"]
+    assert {said.outcomes.get(key, "NOT_PERFORMED") for key in NOT_HERE} == {"NOT_PERFORMED"}
+    assert {expected["not_passed"].get(key) for key in NOT_HERE} <= {None, "INDETERMINATE", "NOT_PERFORMED"}

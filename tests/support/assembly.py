@@ -384,6 +384,7 @@ _ROLES = {
     "capture/pages/0001/screenshot-initial.png": ("screenshot.initial", "0001"),
     "capture/pages/0001/screenshot.png": ("screenshot", "0001"),
     "capture/pages/0001/dom.html": ("dom.initial", "0001"),
+    "capture/pages/0001/painted.json": ("other", "0001"),
 }
 
 

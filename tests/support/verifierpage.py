@@ -26,15 +26,8 @@ PAGE = Path(__file__).parents[2] / "evidencekit" / "report" / "templates" / "ver
 RANKS = ("FAILED", "NOT_PERFORMED", "INDETERMINATE", "PASSED")
 
 
-NOT_HERE = {
-    "corroboration.text",
-    "corroboration.images",
-    "corroboration.location",
-    "corroboration.pictures",
-    "corroboration.network",
-    "corroboration.rerender",
-}
-"""Registered findings that the page checks for contradictions alone; else it names them NOT_PERFORMED."""
+NOT_HERE = {"corroboration.text", "corroboration.pictures", "corroboration.network"}
+"""Registered findings that the page leaves to the library: NOT_PERFORMED by name."""
 
 
 @dataclass(frozen=True, kw_only=True)

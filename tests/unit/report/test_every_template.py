@@ -57,9 +57,9 @@ def exported() -> dict[str, str]:
         matter=None,
         rows=(row,),
         total_pages=2,
-        made="2026-11-23",
+        made=Text(en="2026-11-23", zh="2026-11-23"),
         verdicts=(("X", Text(en="INDETERMINATE", zh="INDETERMINATE")),),
-        trust="none",
+        trust=Text(en="none", zh="无"),
     )
     system = rule902.System(
         number="X",

@@ -60,7 +60,7 @@ def test_stranger_reads_that_integrity_holds_and_what_is_not_tied_to_anything() 
     assert said.en == (
         "INDETERMINATE — integrity holds; who signed, when, and the log could not be tied to anything you trust"
     )
-    assert said.zh.startswith("INDETERMINATE — 完整性成立;签署人、时间、日志")
+    assert said.zh.startswith("INDETERMINATE — 完整性成立；签署人、时间、日志")
 
 
 @pytest.mark.parametrize("identifier", ["seal.signature", "manifest.artifacts", "archive.records", "outer.signature"])

@@ -1,120 +1,36 @@
-// The record compared with itself, as far as this page does it (docs/spec/corroboration.md).
+// The record compared with itself, as far as this page does it (docs/spec/corroboration.md; evidencekit/corroboration/).
 //
-// The comparison bounds no verdict, but where it finds a contradiction the library says FAILED. So this page looks for
-// exactly that: redirects and status against the log, and texts of a page that ran no script against the recorded
-// bodies. Where a contradiction is excluded, the rest is left to the library, NOT_PERFORMED by name; where it is not,
-// the verdict is capped.
+// Addresses, redirects, status, titles and the pictures of every page are judged as the library judges them. Texts,
+// pixels and the network's witnesses are left to it, NOT_PERFORMED by name. No comparison here is required or FAILED,
+// so the verdict is the same.
 
-import { FormatError, splitLines, Text, toText } from './bytes';
-import { canonical, Json } from './canonical';
+import { FormatError, splitLines, Text, UnknownVersionError } from './bytes';
+import { Json, parseCanonical } from './canonical';
 import type { Case } from './case';
-import { squeeze, plain, textsOf } from './domtext';
-import { Finding, finding, NOT_HERE, Tally } from './findings';
+import { Dom, readDom, squeeze } from './domtext';
+import { Fields } from './fields';
+import { Finding, finding, InputMissing, Tally } from './findings';
 import type { Page } from './manifest';
+import { Image, Painted, parsePainted } from './painted';
+import { PATH } from './paths';
+import type { Outcome } from './steps';
 
-const MAX_BODY = 8 << 20;
-const MAX_BODIES = 64 << 20;
+const MAX_BYTES = 256 << 20;
 const MAX_LINE = 8 << 20;
+const MAX_DOM = 32 << 20;
 const MASK = '[withheld:';
-const REST: Text = {
-  en: 'nothing contradicts itself; how far the rest agrees, this page does not compare: use evidencekit verify',
-  zh: '未见自相矛盾；其余是否一致，本页面不作比对：请使用 evidencekit verify',
+const WEB = ['http://', 'https://'];
+const OWN = ['data:', 'blob:', 'about:'];
+const OUTCOMES: readonly Outcome[] = ['PASSED', 'INDETERMINATE', 'FAILED', 'NOT_PERFORMED'];
+
+const LEFT: Readonly<Record<string, Text>> = {
+  'corroboration.text': { en: 'this page does not compare the texts shown with the answers recorded: use evidencekit verify', zh: '本页面不比对所显示的文字与所记录的响应：请使用 evidencekit verify' },
+  'corroboration.pictures': { en: 'this page does not compare the pixels of the screenshots: use evidencekit verify', zh: '本页面不比对各截图的像素：请使用 evidencekit verify' },
+  'corroboration.network': { en: 'this page does not compare peers, certificates and DNS answers of the several logs: use evidencekit verify', zh: '本页面不比对各日志中的对端地址、证书与域名解析：请使用 evidencekit verify' },
 };
 
-/** The bodies of the archive that may hold text, taken while it is read for `archive.records`. */
-export class Bodies {
-  /** A body of script, or a document with scripts in it, was recorded. */
-  scripts = false;
-  readonly texts = new Set<string>();
-  readonly whole: string[] = [];
-  private left = MAX_BODIES;
-
-  wants(recordId: string, size: number): boolean {
-    return recordId.split('.')[1] === 'response' && size <= MAX_BODY && size <= this.left && !this.scripts;
-  }
-
-  take(block: Uint8Array): void {
-    const end = headEnd(block);
-    if (end < 0 || end + 4 === block.length) return;
-    const head = new TextDecoder().decode(block.subarray(0, end)).split('\r\n').slice(1);
-    const fields = new Map(head.map((line) => [line.slice(0, line.indexOf(':')).trim().toLowerCase(), line.slice(line.indexOf(':') + 1).trim()]));
-    const type = (fields.get('content-type') ?? '').split(';')[0].trim().toLowerCase();
-    if (/javascript|ecmascript/.test(type.split('/')[1] ?? '')) {
-      this.scripts = true;
-      return;
-    }
-    if (/^(?:image\/(?!svg)|audio\/|video\/|font\/)/.test(type) || !['', 'identity'].includes(fields.get('content-encoding')?.toLowerCase() ?? '')) return;
-    this.read(block.subarray(end + 4), type);
-  }
-
-  private read(body: Uint8Array, type: string): void {
-    let text: string;
-    try {
-      text = toText(body);
-    } catch (error) {
-      if (error instanceof FormatError) return; // of another charset: the library reads it
-      throw error;
-    }
-    this.left -= body.length;
-    if (/html|xml/.test(type) && /<script\b[^<>]{0,4000}>/i.test(text)) this.scripts = true;
-    for (const one of textsOf(text)) this.texts.add(squeeze(one));
-    this.whole.push(squeeze(plain(text)));
-  }
-
-  /** Whether a text stands in a recorded body; numbers at its ends, and a number alone, must stand there whole. */
-  has(key: string): boolean {
-    if (this.texts.has(key)) return true;
-    return /\p{L}/u.test(key) && this.whole.some((text) => holds(text, key));
-  }
-}
-
-function headEnd(block: Uint8Array): number {
-  for (let at = block.indexOf(13); at >= 0 && at < 1 << 20; at = block.indexOf(13, at + 1)) {
-    if (block[at + 1] === 10 && block[at + 2] === 13 && block[at + 3] === 10) return at;
-  }
-  return -1;
-}
-
-function holds(text: string, key: string): boolean {
-  const digit = (one: string | undefined): boolean => one !== undefined && /\p{Nd}/u.test(one);
-  for (let at = text.indexOf(key); at >= 0; at = text.indexOf(key, at + 1)) {
-    const cut = (digit(key[0]) && digit(text[at - 1])) || (digit(key[key.length - 1]) && digit(text[at + key.length]));
-    if (!cut) return true;
-  }
-  return false;
-}
-
-/** FAILED is possible only where no script ran and every text is compared; else the library may at most doubt. */
-export function checkTexts(kase: Case, bodies: Bodies): Finding {
-  const id = 'corroboration.text';
-  kase.sha256(kase.archive); // without the archive there is nothing to compare with
-  if (bodies.scripts) return finding(id, 'NOT_PERFORMED', REST);
-  const shown = kase.manifest.pages.every((page) => {
-    const folder = `capture/pages/${page.id}/`;
-    const doms = ['dom-initial.html', 'dom-initial.public.html', 'dom.html'].map((name) => folder + name).filter((name) => kase.has(name));
-    const painted = `${folder}painted.json`;
-    if ([...doms, painted].some((name) => kase.has(name) && !kase.keptData(name))) return false;
-    const texts = doms.flatMap((name) => [...textsOf(new TextDecoder().decode(kase.keptData(name)!))]);
-    return [...texts, ...paintedTexts(kase.keptData(painted))].map((text) => squeeze(text)).every((key) => !/[\p{L}\p{N}]/u.test(key) || bodies.has(key));
-  });
-  return finding(id, 'NOT_PERFORMED', shown ? REST : NOT_HERE);
-}
-
-function paintedTexts(data: Uint8Array | null): string[] {
-  if (!data) return [];
-  const value = jsonObject(data);
-  const texts = value?.texts;
-  return Array.isArray(texts) && texts.every((one) => typeof one === 'string') ? (texts as string[]) : ['?unreadable'];
-}
-
-function jsonObject(data: Uint8Array): { [key: string]: Json } | null {
-  try {
-    const value: unknown = JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(data));
-    return value !== null && typeof value === 'object' && !Array.isArray(value) ? (value as { [key: string]: Json }) : null;
-  } catch {
-    return null;
-  }
-}
+/** What this page does not compare. */
+export const leftToLibrary = (id: string): Finding => finding(id, 'NOT_PERFORMED', LEFT[id]);
 
 interface Line {
   readonly id: string;
@@ -126,8 +42,27 @@ interface Line {
   readonly cached: boolean;
 }
 
+/** Runs a comparison; what cannot be read was not compared, and the finding about that file says why. */
+function compared(judge: () => Finding): Finding {
+  try {
+    return judge();
+  } catch (error) {
+    if (!(error instanceof FormatError) || error instanceof UnknownVersionError) throw error;
+    throw new InputMissing('NOT_PERFORMED', { en: `what is compared cannot be read: ${error.en}`, zh: `待比对的内容无法读取：${error.zh}` });
+  }
+}
+
+function jsonObject(data: Uint8Array): { [key: string]: Json } | null {
+  try {
+    const value: unknown = JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(data));
+    return value !== null && typeof value === 'object' && !Array.isArray(value) ? (value as { [key: string]: Json }) : null;
+  } catch {
+    return null;
+  }
+}
+
 function linesOf(kase: Case): Line[] {
-  const data = kase.data(kase.exchanges, 256 << 20);
+  const data = kase.data(kase.exchanges, MAX_BYTES);
   return [...splitLines(data)].slice(1).filter((line) => line.length).map((line, at) => {
     const row = line.length <= MAX_LINE ? jsonObject(line) : null;
     if (!row) throw new FormatError(`exchanges.jsonl line ${at + 1} is no JSON object`, `exchanges.jsonl 第 ${at + 1} 行不是 JSON 对象`);
@@ -140,38 +75,86 @@ function linesOf(kase: Case): Line[] {
   });
 }
 
-/** Redirects and status of every page are those of the log; whether the rest agrees is left to the library. */
-export function checkLocation(kase: Case): Finding {
-  const tally = new Tally('corroboration.location', 'capture');
-  const lines = linesOf(kase);
-  for (const page of kase.manifest.pages) compare(tally, page, lines, chainOf(page, lines));
-  tally.note('NOT_PERFORMED', REST);
-  return tally.close('', '');
+function paintedOf(kase: Case, page: Page): Painted | null {
+  const name = `capture/pages/${page.id}/painted.json`;
+  const data = kase.keptData(name);
+  return data && parsePainted(data, name);
 }
+
+function domOf(kase: Case, page: Page, name: string): Dom | null {
+  const data = kase.keptData(`capture/pages/${page.id}/${name}`);
+  return data && data.length <= MAX_DOM ? readDom(new TextDecoder().decode(data)) : null;
+}
+
+// --- location ------------------------------------------------------------------------------------
+
+/** Address, redirects, status and title of every page, as log, DOM and manifest have them. */
+export const checkLocation = (kase: Case): Finding => compared(() => {
+  const [tally, lines] = [new Tally('corroboration.location', 'capture'), linesOf(kase)];
+  const { pages } = kase.manifest;
+  if (!pages.length) tally.skip('the record has no page', '记录中没有网页');
+  // What contradicts itself is named before what is merely not accounted for.
+  const [contradictions, open]: [Text[], Text[]] = [[], []];
+  for (const page of pages) {
+    const chain = chainOf(page, lines);
+    if (chain.length) compareLocation(kase, page, lines, chain, contradictions, open);
+    else open.push({ en: `page ${page.id}: no recorded request asked for ${page.requestedUrl.slice(0, 120)}`, zh: `第 ${page.id} 页：没有任何已记录的请求访问 ${page.requestedUrl.slice(0, 120)}` });
+  }
+  for (const one of [...contradictions.reverse(), ...open]) tally.doubt(one.en, one.zh);
+  return tally.close('address, redirects, status and title of every page agree between manifest, request log and DOM', '各网页的网址、重定向、状态与标题在清单、请求记录与 DOM 之间一致');
+});
 
 /** The requests from the address asked for to the document: the redirects, each once. */
 function chainOf(page: Page, lines: readonly Line[]): Line[] {
-  const own = lines.filter((line) => line.page === page.id && (line.kind === 'Document' || line.kind === ''));
+  const isDocument = (line: Line): boolean => line.kind === 'Document' || line.kind === '';
+  const own = lines.filter((line) => line.page === page.id && isDocument(line));
   const wanted = bare(page.requestedUrl);
-  let next = own.find((line) => bare(line.url) === wanted) ?? own.find((line) => line.url.includes(MASK) && originOf(line.url) === originOf(wanted));
+  // The log may show the address with its secrets masked; a shot may be of what an earlier part of the session opened.
+  const isBefore = (line: Line): boolean => line.page !== '' && (line.page.length - page.id.length || (line.page < page.id ? -1 : line.page > page.id ? 1 : 0)) < 0;
+  let next = own.find((line) => bare(line.url) === wanted) ?? own.find((line) => line.url.includes(MASK) && originOf(line.url) === originOf(wanted))
+    ?? lines.filter((line) => isBefore(line) && isDocument(line) && bare(line.url) === wanted).pop();
   const byId = new Map(lines.map((line) => [line.id, line]));
-  const chain: Line[] = [];
-  for (; next && !chain.includes(next); next = byId.get(next.redirectedTo)) chain.push(next);
-  return chain;
+  const chain = new Set<Line>();
+  for (; next && !chain.has(next); next = byId.get(next.redirectedTo)) chain.add(next);
+  return [...chain];
 }
 
-function compare(tally: Tally, page: Page, lines: readonly Line[], chain: readonly Line[]): void {
-  if (!chain.length) return; // an open question for the library, no contradiction
+function compareLocation(kase: Case, page: Page, lines: readonly Line[], chain: readonly Line[], contradictions: Text[], open: Text[]): void {
   const documents = lines.filter((line) => line.page === page.id && line.kind === 'Document');
   const [final, end] = [bare(page.finalUrl), chain[chain.length - 1]];
   const later = documents.filter((line) => bare(line.url) === final);
   const last = final !== bare(end.url) && later.length ? later[later.length - 1] : end;
+  if (final !== bare(end.url) && !later.length && originOf(final) !== originOf(end.url)) {
+    open.push({ en: `page ${page.id} ended at ${final.slice(0, 120)}, which no recorded request asked for`, zh: `第 ${page.id} 页最终网址为 ${final.slice(0, 120)}，没有任何已记录的请求访问过它` });
+  }
   const logged = new Set((documents.length ? documents : chain).map((line) => `${line.status} ${bare(line.url)}`));
   const lost = page.redirects.find((hop) => !logged.has(`${hop.status} ${bare(hop.url)}`));
-  if (lost) tally.doubt(`page ${page.id}: the manifest names the redirect ${lost.url.slice(0, 120)}, the log does not`, `第 ${page.id} 页：清单所列重定向 ${lost.url.slice(0, 120)} 不在请求记录之中`);
+  if (lost) contradictions.push({ en: `page ${page.id}: the manifest names the redirect ${lost.url.slice(0, 120)}, the log does not`, zh: `第 ${page.id} 页：清单所列重定向 ${lost.url.slice(0, 120)} 不在请求记录之中` });
   if (page.status !== null && last.status && page.status !== last.status && !last.cached) {
-    tally.doubt(`page ${page.id}: the manifest gives its status as ${page.status}, the log as ${last.status}`, `第 ${page.id} 页：清单中的状态为 ${page.status}，请求记录中为 ${last.status}`);
+    contradictions.push({ en: `page ${page.id}: the manifest gives its status as ${page.status}, the log as ${last.status}`, zh: `第 ${page.id} 页：清单中的状态为 ${page.status}，请求记录中为 ${last.status}` });
   }
+  compareRenderer(kase, page, open);
+}
+
+/** What the renderer itself says at the end, against what the manifest took before T_capture. */
+function compareRenderer(kase: Case, page: Page, open: Text[]): void {
+  const painted = paintedOf(kase, page);
+  if (painted && originOf(painted.url) !== originOf(page.finalUrl)) {
+    open.push({ en: `page ${page.id}: the renderer was at ${painted.url.slice(0, 120)}, the manifest says ${page.finalUrl.slice(0, 120)}`, zh: `第 ${page.id} 页：渲染进程位于 ${painted.url.slice(0, 120)}，清单记为 ${page.finalUrl.slice(0, 120)}` });
+  }
+  const doms = ['dom-initial.html', 'dom-initial.public.html', 'dom.html'].flatMap((name) => domOf(kase, page, name) ?? []);
+  const titles = new Set([...doms.map((dom) => squeeze(dom.title)), ...(painted ? [squeeze(painted.title)] : [])]);
+  const known = [...titles].some(Boolean);
+  if (page.title && known && !titles.has(squeeze(page.title)) && !standsFor(page)) {
+    open.push({ en: `page ${page.id}: the title '${page.title.slice(0, 80)}' is not that of its source`, zh: `第 ${page.id} 页：标题“${page.title.slice(0, 80)}”与源码中的标题不符` });
+  }
+}
+
+/** A page without a title is shown under its address. */
+function standsFor(page: Page): boolean {
+  const at = page.finalUrl.indexOf('://');
+  const [address, title] = [squeeze(at < 0 ? '' : page.finalUrl.slice(at + 3)), squeeze(page.title)];
+  return title === address || title === squeeze(page.finalUrl) || address.startsWith(title.replace(/\/+$/, ''));
 }
 
 function bare(url: string): string {
@@ -179,14 +162,74 @@ function bare(url: string): string {
   return head.split('/').length > 3 || !head.includes('://') ? head : `${head}/`;
 }
 
-const originOf = (url: string): string => /^[a-zA-Z][a-zA-Z0-9+.-]*:\/\/[^/?#]*/.exec(url)?.[0] ?? url;
+function originOf(url: string): string {
+  const found = /^([a-zA-Z][a-zA-Z0-9+.-]*):(?:\/\/([^/?#]*))?/.exec(url);
+  return found ? `${found[1].toLowerCase()}://${found[2] ?? ''}` : '';
+}
 
-/** What this page does not compare, and no contradiction can come of, unless a file is none of its kind. */
-export function leftToLibrary(kase: Case, id: string): Finding {
-  const painted = kase.manifest.pages.map((page) => `capture/pages/${page.id}/painted.json`).filter((name) => kase.has(name));
-  const broken = painted.some((name) => {
-    const value = kase.keptData(name) ? jsonObject(kase.keptData(name)!) : null;
-    return !value || value.format !== 'evidencekit/painted' || canonical(value.version ?? null) !== '1' || !Array.isArray(value.images) || !Array.isArray(value.texts);
-  });
-  return finding(id, 'NOT_PERFORMED', broken ? NOT_HERE : REST);
+// --- pictures drawn --------------------------------------------------------------------------------
+
+/** Every picture that a page drew has its recorded exchange, or needs none. */
+export const checkImages = (kase: Case): Finding => compared(() => {
+  const [tally, lines] = [new Tally('corroboration.images', 'capture'), linesOf(kase)];
+  const { pages } = kase.manifest;
+  const asked = new Set(lines.map((line) => line.url.split('#')[0]));
+  const masked = lines.some((line) => line.url.includes(MASK));
+  const isWeb = ({ url }: Image): boolean => WEB.some((start) => url.startsWith(start));
+  const isExplained = (image: Image): boolean => {
+    const url = image.url.split('#')[0];
+    return !image.url || OWN.some((start) => image.url.startsWith(start)) || (isWeb(image) && (asked.has(url) || (masked && url.includes(MASK))));
+  };
+  for (const page of pages) {
+    const images = new Map(imagesOf(kase, page).map((image) => [`${image.kind} ${image.url}`, image]));
+    const missing = [...images.values()].filter((image) => !isExplained(image));
+    if (missing.length) noteMissing(tally, page, missing, missing.filter((image) => !isWeb(image)).length);
+  }
+  if (!pages.length) tally.skip('the record has no page', '记录中没有网页');
+  return tally.close('every picture that the pages drew has its recorded exchange, or was carried in a page or drawn by its scripts', '网页所显示的每幅图像均有对应的网络记录，或由网页自身携带，或由脚本绘制');
+});
+
+function noteMissing(tally: Tally, page: Page, missing: readonly Image[], foreign: number): void {
+  const shown = missing.slice(0, 3).map((image) => image.url.slice(0, 120)).join(', ');
+  if (foreign) tally.doubt(`page ${page.id} shows ${foreign} pictures that no server sent: ${shown}`, `第 ${page.id} 页有 ${foreign} 幅图像并非来自任何服务器：${shown}`);
+  else tally.doubt(`page ${page.id} shows ${missing.length} pictures without a recorded exchange: ${shown}`, `第 ${page.id} 页有 ${missing.length} 幅图像没有对应的网络记录：${shown}`);
+}
+
+/** The pictures that the layout had; without that list, those that the source names. */
+function imagesOf(kase: Case, page: Page): readonly Image[] {
+  const painted = paintedOf(kase, page);
+  if (painted) return painted.images;
+  const dom = domOf(kase, page, 'dom.html');
+  if (!dom) return [];
+  const base = joined(page.finalUrl, dom.base);
+  return dom.images.map((source) => ({ kind: 'img', url: joined(base, source) }));
+}
+
+function joined(base: string, source: string): string {
+  try {
+    return new URL(source, base).href;
+  } catch {
+    return source;
+  }
+}
+
+// --- a re-render that the capture made itself ------------------------------------------------------
+
+/** What the capture says of its own re-render, to be repeated by `evidencekit verify --rerender`; null when it made none. */
+export function sealedRerender(kase: Case): Finding | null {
+  const data = kase.keptData(PATH.corroboration);
+  if (!data) return null;
+  try {
+    const checks = new Fields(parseCanonical(data, data.length, PATH.corroboration), PATH.corroboration).items('checks');
+    const check = checks.filter((one) => one.text('id') === 'corroboration.rerender')[0];
+    if (!check) return null;
+    const [outcome, reason] = [check.choice('outcome', OUTCOMES) as Outcome, check.bilingual('reason')];
+    check.object('details');
+    return finding('corroboration.rerender', outcome, {
+      en: `as the capture itself says, to be repeated with --rerender: ${reason.en}`, zh: `据取证时自行重现的结果（可用 --rerender 复验）：${reason.zh}`,
+    }, 'capture');
+  } catch (error) {
+    if (error instanceof FormatError) return null; // the file is for readers; nothing but this hangs on it
+    throw error;
+  }
 }

@@ -102,7 +102,7 @@ export const ofDeposit = (id: string): boolean => id.startsWith('deposit.') && i
 /** Whether an id is about the other kind of record: a deposit has no pages, a capture no deposited files. */
 export const foreign = (id: string, deposit: boolean): boolean => (deposit ? OF_PAGES.some((start) => id.startsWith(start)) : ofDeposit(id));
 
-/** What this page does not check might have FAILED, so it caps the verdict, required or not; a comparison cannot fail. */
+/** What this page does not check might have FAILED, so it caps the verdict, required or not. */
 export const NOT_HERE: Text = { en: 'this page does not check it; use evidencekit verify', zh: '本页面不核验此项，请使用 evidencekit verify' };
 
 /** Every registered id once, in the registry's order; what this page does not check is NOT_PERFORMED by name. */
@@ -117,7 +117,7 @@ export function complete(found: readonly Finding[], deposit = false): Finding[] 
 /** The verdict; `asked` are further ids that the user's policy makes required. */
 export function overall(found: readonly Finding[], asked: readonly string[] = []): Outcome {
   if (found.some((one) => one.outcome === 'FAILED')) return 'FAILED';
-  if (found.some((one) => one.id === 'trust.self' || (one.reason === NOT_HERE && !one.id.startsWith('corroboration.')))) return 'INDETERMINATE';
+  if (found.some((one) => one.id === 'trust.self' || one.reason === NOT_HERE)) return 'INDETERMINATE';
   const deposit = found.some((one) => ofDeposit(one.id));
   const required = REGISTRY.filter((kind) => kind.required === 'yes' && !foreign(kind.id, deposit)).map((kind) => kind.id);
   const passed = [...required, ...asked].every((id) => weakest(found.filter((one) => one.id === id).map((one) => one.outcome)) === 'PASSED');

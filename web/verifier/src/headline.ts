@@ -22,7 +22,7 @@ export function headline(overall: Outcome, findings: readonly Finding[], asked: 
   if (overall === 'PASSED') return words.passedSentence;
   if (overall === 'FAILED') {
     const failed = findings.filter((one) => one.outcome === 'FAILED');
-    return `${[...new Set(failed.map((one) => one.id))].join(words.comma)}: ${failed[0].reason[lang]}`;
+    return `${[...new Set(failed.map((one) => one.id))].join(words.comma)}${words.colon}${failed[0].reason[lang]}`;
   }
   const outcomes = outcomesById(findings);
   const undecided = REGISTRY.filter((kind) => kind.required !== 'no' && (outcomes.get(kind.id) ?? 'PASSED') !== 'PASSED').map((kind) => kind.id);

@@ -17,6 +17,7 @@ export interface Page {
   readonly id: string;
   readonly requestedUrl: string;
   readonly finalUrl: string;
+  readonly title: string;
   readonly status: number | null;
   readonly redirects: readonly { readonly url: string; readonly status: number }[];
   readonly started: number;
@@ -54,11 +55,11 @@ function pageId(fields: Fields, name: string): string {
 
 function readPage(fields: Fields): Page {
   const page = {
-    id: pageId(fields, 'id'), requestedUrl: fields.text('requested_url'), finalUrl: fields.text('final_url'), started: fields.time('started'), initial: fields.time('initial'),
+    id: pageId(fields, 'id'), requestedUrl: fields.text('requested_url'), finalUrl: fields.text('final_url'), title: fields.text('title'), started: fields.time('started'), initial: fields.time('initial'),
     finished: fields.time('finished'), status: fields.optional('status', (name) => fields.integer(name, 0, 999)),
     redirects: fields.items('redirects').map((hop) => ({ url: hop.text('url'), status: hop.integer('status', 0, 999) })),
   };
-  for (const name of ['title', 'content_type', 'verdict']) fields.text(name);
+  for (const name of ['content_type', 'verdict']) fields.text(name);
   for (const name of ['remote_address', 'protocol']) fields.optional(name, fields.text);
   fields.bilingual('verdict_reason');
   for (const name of ['width_px', 'height_px']) fields.integer(name, 0, 2 ** 31);

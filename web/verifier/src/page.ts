@@ -114,6 +114,7 @@ async function start(): Promise<void> {
   Object.assign(state, outcome);
   progress(null);
   render();
+  (document.getElementById('overall') ?? document.getElementById('problem'))?.scrollIntoView({ block: 'start' });
 }
 
 async function judge(file: File, now: number, turn: number): Promise<Partial<State>> {

@@ -7,7 +7,7 @@ export const PATH = {
   environment: 'capture/environment.json', network: 'capture/network.json', items: 'deposit/items.jsonl',
   archiveEdition: 'capture/page.redacted.wacz', exchangesEdition: 'capture/exchanges.redacted.jsonl', redaction: 'redaction.json', archive: 'capture/page.wacz', entry: 'proof/entry.json', entryProof: 'proof/entry.tlog-proof',
   openEntry: 'proof/open.json', openProof: 'proof/open.tlog-proof', policy: 'proof/policy.txt', custody: 'proof/custody.jsonl',
-  trustSigner: 'trust/signer.pem', trustTsa: 'trust/tsa.pem', trustLedger: 'trust/ledger.vkey', metaInf: 'META-INF/', anchors: 'proof/anchors/',
+  trustSigner: 'trust/signer.pem', trustTsa: 'trust/tsa.pem', trustLedger: 'trust/ledger.vkey', metaInf: 'META-INF/', anchors: 'proof/anchors/', corroboration: 'capture/corroboration.json',
 } as const;
 
 export const MIMETYPE = 'application/vnd.etsi.asic-e+zip';

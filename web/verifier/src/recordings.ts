@@ -4,7 +4,6 @@ import { FormatError, splitLines, toHex } from './bytes';
 import { parseCanonical } from './canonical';
 import type { Case } from './case';
 import { ChainCheck, checkChain, MAX_LOG_BYTES } from './chainlog';
-import type { Bodies } from './corroboration';
 import { checkVersion, Fields } from './fields';
 import { Finding, Tally } from './findings';
 import type { Completeness, Opening } from './manifest';
@@ -21,14 +20,14 @@ const ENDINGS = ['recorded', 'partial', 'failed', 'withheld', 'not-retrievable']
 const OUTCOMES: Record<string, Outcome> = { PASS: 'PASSED', WARN: 'INDETERMINATE', FAIL: 'FAILED', NOT_PERFORMED: 'NOT_PERFORMED' };
 
 /** The blocks of the archive and the opened records are the same, each once. */
-export async function checkArchiveRecords(kase: Case, bodies: Bodies): Promise<Finding> {
+export async function checkArchiveRecords(kase: Case): Promise<Finding> {
   const tally = new Tally('archive.records', kase.archive);
   const opened = new Map(kase.records.records.filter((line) => line.opened).map((line) => [line.name, line]));
   const wacz = await kase.openWacz();
   let blocks = 0;
   for (const name of wacz.archives) {
     try {
-      blocks += await takeBlocks(wacz, name, opened, tally, bodies);
+      blocks += await takeBlocks(wacz, name, opened, tally);
     } catch (error) {
       if (!(error instanceof FormatError)) throw error;
       tally.fail(`${name}: ${error.en}`, `${name}：${error.zh}`);
@@ -39,9 +38,9 @@ export async function checkArchiveRecords(kase: Case, bodies: Bodies): Promise<F
 }
 
 /** Strikes every block of one WARC file off the opened records, and notes those that are not there to strike. */
-async function takeBlocks(wacz: Wacz, name: string, opened: Map<string, Opening>, tally: Tally, bodies: Bodies): Promise<number> {
+async function takeBlocks(wacz: Wacz, name: string, opened: Map<string, Opening>, tally: Tally): Promise<number> {
   let count = 0;
-  for await (const { recordId, warcId, declared, size, digests } of readBlocks(wacz.stream(name), bodies)) {
+  for await (const { recordId, warcId, declared, size, digests } of readBlocks(wacz.stream(name))) {
     const shown = recordId ?? warcId;
     if (declared !== null && declared !== digests.sha256) tally.fail(`record ${shown} has another digest than it states`, `记录 ${shown} 与其声明的摘要不符`);
     if (recordId === null) continue;

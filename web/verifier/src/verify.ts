@@ -5,7 +5,7 @@ import { checkAnchored, hasReceipts, Receipt } from './anchored';
 import { Case } from './case';
 import { Certificate, pemBlocks, readableCertificates, unique } from './certificate';
 import { checkForm, checkMembers, checkSha256Sums, checkSm3Sums, checkVersions } from './container';
-import { Bodies, checkLocation, checkTexts, leftToLibrary } from './corroboration';
+import { checkImages, checkLocation, leftToLibrary, sealedRerender } from './corroboration';
 import { complete, Finding, finding, foreign, overall, run } from './findings';
 import { checkCopies, checkItems, checkLinks, checkStatement, Held } from './deposit';
 import { checkLasting } from './lasting';
@@ -75,17 +75,18 @@ class Checks {
   /** What no anchor changes; each reads the members once. */
   content(): Check[] {
     const { kase, beside: { copies } } = this;
-    const bodies = new Bodies();
+    const rerender = sealedRerender(kase);
     return [
       ['container.form', () => checkForm(kase)], ['container.members', () => checkMembers(kase)], ['format.version', () => checkVersions(kase)],
       ['sums.sha256', () => checkSha256Sums(kase)], ['sums.sm3', () => checkSm3Sums(kase)],
       ['outer.manifest', () => this.outer.checkManifest()], ['manifest.form', () => checkManifestForm(kase)], ['manifest.artifacts', () => checkArtifacts(kase)],
       ['manifest.records', () => checkRecords(kase)], ['manifest.minimum', () => checkMinimum(kase)],
-      ['archive.records', () => checkArchiveRecords(kase, bodies)], ['archive.wacz', () => checkArchiveWacz(kase)], ['exchanges.complete', () => checkExchanges(kase)],
+      ['archive.records', () => checkArchiveRecords(kase)], ['archive.wacz', () => checkArchiveWacz(kase)], ['exchanges.complete', () => checkExchanges(kase)],
       ['exchanges.corroborated', () => checkNetwork(kase)], ['worklog.chain', () => checkWorklog(kase)], ['custody.chain', () => checkCustody(kase)],
       ['environment.report', () => checkEnvironment(kase)], ...(kase.names.includes(PATH.redaction) ? [['redaction.edition', () => checkRedaction(kase)] as const] : []),
-      ['corroboration.text', () => checkTexts(kase, bodies)], ['corroboration.location', () => checkLocation(kase)],
-      ...['images', 'pictures', 'network'].map((name) => [`corroboration.${name}`, () => leftToLibrary(kase, `corroboration.${name}`)] as const),
+      ['corroboration.images', () => checkImages(kase)], ['corroboration.location', () => checkLocation(kase)],
+      ...['corroboration.text', 'corroboration.pictures', 'corroboration.network'].map((id) => [id, () => leftToLibrary(id)] as const),
+      ...(rerender ? [['corroboration.rerender', () => rerender] as const] : []),
       ['deposit.items', () => checkItems(kase)], ['deposit.statement', () => checkStatement(kase)],
       ...(copies.length ? [['deposit.file', () => checkCopies(kase, copies)] as const] : []),
       ['devtools.exclusive', () => checkDevtools(kase)], ['tls.handshake', () => checkTls(kase)],

@@ -50,7 +50,7 @@ function layers(report: Report, words: Words, lang: Language): HTMLElement[] {
     const table = element('table');
     table.createTBody().append(...own.map((one) => row(one, words, lang)));
     const proved = outcome === 'PASSED' ? layer.proves[lang] : words.nothing;
-    made.append(head, table, element('p', `${words.proves}: ${proved} · ${words.limits}: ${layer.limits[lang]}`, 'limits'));
+    made.append(head, table, element('p', `${words.proves}${words.colon}${proved}${words.dot}${words.limits}${words.colon}${layer.limits[lang]}`, 'limits'));
     return [made];
   });
 }
@@ -69,7 +69,7 @@ function facts(report: Report, digest: string, at: number, words: Words): HTMLEl
 
 function seen(report: Report, words: Words): HTMLElement[] {
   const list = element('dl', undefined, 'seen');
-  for (const { role, name, fingerprint } of report.certificates) list.append(element('dt', `${words[role]}: ${name}`), element('dd', fingerprint));
+  for (const { role, name, fingerprint } of report.certificates) list.append(element('dt', `${words[role]}${words.colon}${name}`), element('dd', fingerprint));
   try {
     list.append(element('dt', words.logKey), element('dd', visible(report.kase.manifest.ledger.key, 300)));
   } catch {

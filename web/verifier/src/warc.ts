@@ -22,14 +22,8 @@ const bad = (en: string, zh = '归档不符合格式'): never => {
   throw new FormatError(en, zh);
 };
 
-/** Takes the bytes of the blocks that it wants. */
-export interface Taker {
-  wants(recordId: string, size: number): boolean;
-  take(block: Uint8Array): void;
-}
-
 /** Gives every record in file order; the first is `warcinfo`, ids do not repeat. */
-export async function* readBlocks(stream: AsyncGenerator<Uint8Array>, taker: Taker | null = null): AsyncGenerator<WarcBlock> {
+export async function* readBlocks(stream: AsyncGenerator<Uint8Array>): AsyncGenerator<WarcBlock> {
   const source = new Source(stream);
   const seen = new Set<string>();
   for (let count = 0; ; count += 1) {
@@ -38,7 +32,7 @@ export async function* readBlocks(stream: AsyncGenerator<Uint8Array>, taker: Tak
       return;
     }
     if (count === LIMIT_RECORDS) bad(`the archive has more than ${LIMIT_RECORDS} records`, '归档记录过多');
-    const { kind, block } = await readBlock(source, taker);
+    const { kind, block } = await readBlock(source);
     if ((kind === 'warcinfo') !== (count === 0)) bad(`record ${count} of the archive is of the type ${kind}, which may not stand there`);
     for (const id of [block.warcId, block.recordId]) {
       if (id === null) continue;
@@ -140,7 +134,7 @@ function endOfHead(data: Uint8Array, from: number): number {
 
 const toAsciiOrEmpty = (data: Uint8Array): string => (data.length === 4 ? String.fromCharCode(...data) : '');
 
-async function readBlock(source: Source, taker: Taker | null): Promise<{ kind: string; block: WarcBlock }> {
+async function readBlock(source: Source): Promise<{ kind: string; block: WarcBlock }> {
   const fields = parseHead(await source.head(), source.number);
   const kind = fields.get('warc-type') ?? '';
   if (!TYPES.includes(kind)) bad(`record ${source.number} of the archive has the unknown type ${visible(kind, 40)}`);
@@ -150,13 +144,7 @@ async function readBlock(source: Source, taker: Taker | null): Promise<{ kind: s
   };
   const size = Number(field('content-length', /^(?:0|[1-9]\d{0,14})$/));
   const hasher = new DualHasher();
-  const wanted = taker?.wants(fields.get('warc-evidence-record') ?? '', size) ? taker : null;
-  const parts: Uint8Array[] = [];
-  for await (const piece of source.take(size)) {
-    hasher.update(piece);
-    if (wanted) parts.push(piece.slice());
-  }
-  wanted?.take(concat(...parts));
+  for await (const piece of source.take(size)) hasher.update(piece);
   await source.finish();
   const declared = fields.has('warc-block-digest') ? field('warc-block-digest', /^sha256:[0-9a-f]{64}$/).slice(7) : null;
   if (fields.has('warc-evidence-withheld')) field('warc-evidence-withheld', /^[a-z_]{1,32}(?:, [a-z_]{1,32})*$/);
