@@ -85,7 +85,6 @@ def _range(pages: tuple[int, int] | None) -> str:
 def catalogue_blocks(catalogue: Catalogue) -> tuple[Block, ...]:
     """Lay the catalogue out."""
     stated = visible(catalogue.matter, limit=_SOURCE_CHARS) if catalogue.matter else None
-    trust = catalogue.trust
     matter = Text(en=stated or "not provided", zh=stated or "未提供")
     verdicts = tuple(
         Paragraph(text=Text(en=f"{number}: {said.en}", zh=f"{number}：{said.zh}"), note=True)
