@@ -16,6 +16,10 @@ if TYPE_CHECKING:
 
 MAX_RUNS: Final = 200_000
 MAX_RUN_CHARS: Final = 20_000
+MAX_TAGS: Final = 1_000_000
+"""Start and end tags of one DOM; what follows is not read (`cut`): a hostile one could hold eight million."""
+MAX_LOOKED: Final = 1 << 30
+"""Characters of a page's text looked through to tell which texts it shows; what follows counts as shown."""
 _MAX_NAMED: Final = 4
 _MAX_DEPTH: Final = 2_000
 _TAG = re.compile(r"<(?:(!--)|(/?)([a-zA-Z][a-zA-Z0-9:._-]*)([^<>]*)>|[!?][^<>]*>)")
@@ -104,6 +108,8 @@ class _Scan:
         self.images: list[str] = []
         self.title, self.base = "", ""
         self.cut = False
+        self._read = 0
+        self._svg = 0
 
     def run(self) -> None:
         at = 0
@@ -118,6 +124,8 @@ class _Scan:
                 close = source.find("-->", at)
                 at = end if close < 0 else close + 3
             elif found[3]:
+                self._read += 1
+                self.cut = self._read > MAX_TAGS
                 at = self._tag(found[3].lower(), found[4], at, closing=bool(found[2]))
 
     def _text(self, text: str) -> None:
@@ -151,6 +159,7 @@ class _Scan:
         root = tag == "template" and "shadowrootmode" in found
         names = _names_of(tag, found) if found or "-" in tag else ()
         around = () if above is None else above.near
+        self._svg += tag == "svg"
         self._stack.append(
             _Open(
                 tag=tag,
@@ -165,13 +174,14 @@ class _Scan:
         """Close the nearest open element of the name; a stray end tag closes nothing."""
         for back in range(1, min(len(self._stack), 40) + 1):
             if self._stack[-back].tag == tag:
+                self._svg -= sum(each.tag == "svg" for each in self._stack[-back:])
                 del self._stack[-back:]
                 return
 
     def _raw(self, tag: str, at: int) -> int:
         close = self._source.find(f"</{tag}", at)
         end = len(self._source) if close < 0 else close
-        if tag == "title" and not self.title and not any(each.tag == "svg" for each in self._stack):
+        if tag == "title" and not self.title and not self._svg:
             self.title = plain(self._source[at:end]).strip()[:MAX_RUN_CHARS]
         return end
 
@@ -196,9 +206,14 @@ def visible(dom: Dom, shown: str) -> Iterator[Run]:
         dom: of the same page.
         shown: `document.body.innerText`.
     """
-    page = squeeze(shown)
+    page, looked = squeeze(shown), 0
+    known: dict[str, bool] = {}
     for run in dom.runs:
-        if run.shadow or squeeze(run.text) in page:
+        key = squeeze(run.text)
+        if not run.shadow and key not in known:
+            looked += len(page)
+            known[key] = looked > MAX_LOOKED or key in page
+        if run.shadow or known[key]:
             yield run
 
 

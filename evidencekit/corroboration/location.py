@@ -53,11 +53,11 @@ def _chain(page: PageResult, lines: tuple[Line, ...], by_id: dict[str, Line]) ->
     if first is None:  # a shot of what an earlier part of the session had opened
         before = (line for line in reversed(lines) if _is_before(line, page) and line.kind in {_DOCUMENT, ""})
         first = next((line for line in before if _bare(line.url) == wanted), None)
-    chain: list[Line] = []
-    while first is not None and first not in chain:
-        chain.append(first)
+    chain: dict[str, Line] = {}
+    while first is not None and first.id not in chain:
+        chain[first.id] = first
         first = by_id.get(first.redirected_to)
-    return chain
+    return [*chain.values()]
 
 
 def _is_before(line: Line, page: PageResult) -> bool:

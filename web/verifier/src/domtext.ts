@@ -8,6 +8,7 @@ const MAX_DEPTH = 2000;
 const MAX_BACK = 40;
 const MAX_RUNS = 200_000;
 const MAX_TITLE = 20_000;
+const MAX_TAGS = 1_000_000;
 const BLANK = /[\s\u001c-\u001f\u0085]+/g;
 const IGNORED = /[\u00ad\u200b-\u200f\u202a-\u202e\u2060-\u2064\u2066-\u2069\ufeff]/g;
 
@@ -26,9 +27,9 @@ interface Open {
 export function readDom(source: string): Dom {
   const images: string[] = [];
   const stack: Open[] = [];
-  let [title, base, runs, at] = ['', '', 0, 0];
+  let [title, base, runs, tags, at, svgs] = ['', '', 0, 0, 0, 0];
   const tagAt = new RegExp(TAG);
-  while (at < source.length && runs <= MAX_RUNS) {
+  while (at < source.length && runs <= MAX_RUNS && tags <= MAX_TAGS) {
     tagAt.lastIndex = at;
     const found = tagAt.exec(source);
     const top = stack[stack.length - 1];
@@ -38,31 +39,33 @@ export function readDom(source: string): Dom {
     const [, comment, closing, written, attributes] = found;
     if (comment) at = endOf(source, '-->', at, 3);
     if (!written) continue;
+    tags += 1;
     const tag = written.toLowerCase();
-    if (closing) close(stack, tag);
+    if (closing) svgs -= close(stack, tag);
     else if (RAW.has(tag)) {
       const end = endOf(source, `</${tag}`, at, 0);
-      if (tag === 'title' && !title && !stack.some((one) => one.tag === 'svg')) title = plain(source.slice(at, end)).trim().slice(0, MAX_TITLE);
+      if (tag === 'title' && !title && !svgs) title = plain(source.slice(at, end)).trim().slice(0, MAX_TITLE);
       at = end;
     } else {
       const own = ['img', 'base', 'template'].includes(tag) ? attributesOf(attributes) : new Map<string, string>();
       if (tag === 'img' && own.get('src')) images.push(own.get('src')!);
       else if (tag === 'base' && !base) base = own.get('href') ?? '';
       if (VOID.has(tag) || attributes.endsWith('/') || stack.length >= MAX_DEPTH) continue;
+      svgs += Number(tag === 'svg');
       stack.push({ tag, hidden: Boolean(top?.hidden) || tag === 'head' || (tag === 'template' && !own.has('shadowrootmode')) });
     }
   }
   return { title, images, base };
 }
 
-/** Closes the nearest open element of the name; a stray end tag closes nothing. */
-function close(stack: Open[], tag: string): void {
+/** Closes the nearest open element of the name, a stray end tag nothing; gives how many `svg` are thereby closed. */
+function close(stack: Open[], tag: string): number {
   for (let back = 1; back <= Math.min(stack.length, MAX_BACK); back += 1) {
     if (stack[stack.length - back].tag === tag) {
-      stack.length -= back;
-      return;
+      return stack.splice(-back).filter((one) => one.tag === 'svg').length;
     }
   }
+  return 0;
 }
 
 function attributesOf(written: string): Map<string, string> {
