@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 ALONE = ("--allow-private", "--mode", "fast", "--tsa", "none", "--no-third-party", "--json")
-HARDEST = ("carousel", "frame-cross-script", "still", "virtual", "visibility", "wheel", "late")
+HARDEST = ("carousel", "frame-cross-script", "still", "visibility", "wheel", "late")
 NAMES = tuple(PAGES) if os.environ.get("EVIDENCEKIT_LAZY") == "all" else HARDEST
 
 # The first and the last picture never come into the band in the middle of the window for which that page waits.

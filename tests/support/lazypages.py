@@ -65,8 +65,9 @@ addEventListener('scroll', still); still();
 
 _VIRTUAL = """<div id=list style="position:relative;height:9600px"></div><script>
 const draw = () => { const first = Math.max(0, Math.floor(scrollY / 800) - 0), last = Math.min(11, Math.floor((scrollY + innerHeight) / 800));
-  list.innerHTML = ''; for (let n = first; n <= last; n++) list.insertAdjacentHTML('beforeend',
-    `<img src="/i/PAGE/${n}.png" style="position:absolute;top:${n * 800}px;margin:0">`); };
+  for (const e of [...list.children]) if (e.dataset.n < first || e.dataset.n > last) e.remove();
+  for (let n = first; n <= last; n++) if (!list.querySelector(`[data-n="${n}"]`)) list.insertAdjacentHTML('beforeend',
+    `<img data-n="${n}" src="/i/PAGE/${n}.png" style="position:absolute;top:${n * 800}px;margin:0">`); };
 addEventListener('scroll', draw); addEventListener('resize', draw); draw();
 </script>"""
 
