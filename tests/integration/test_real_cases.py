@@ -79,7 +79,7 @@ def test_a_novel_stands_in_one_bundle_in_provable_order(tmp_path: Path) -> None:
     assert [page["title"] for page in manifest["pages"]] == [f"第{n}章" for n in range(1, CHAPTERS + 1)]
     assert all(f"第{n}回第29段" in text for n, text in enumerate(texts, 1))
     # The order is under the seal twice: times of the untouched view, and the hash-chained lines of the work log.
-    times = [page["initial_at"] for page in manifest["pages"]]
+    times = [page["initial"] for page in manifest["pages"]]
     assert times == sorted(times)
     assert len(set(times)) == CHAPTERS
     assert [line["object"] for line in log if line["step"] == "page.root"] == [
