@@ -223,7 +223,7 @@ class _Work:
         """Write the list without what the withheld records held: header lines, digests, and URLs of whole exchanges."""
         with (self.folder / paths.EXCHANGES_EDITION).open("xb") as out:
             for line in self._lines():
-                out.write(canonical_bytes(_masked(line, records, whole)) + b"\n")
+                out.write(canonical_bytes(masked_line(line, records, whole)) + b"\n")
 
     def _withhold(self, artifacts: set[str], records: set[str]) -> None:
         openings = Records(
@@ -254,7 +254,7 @@ def _shut(line: _Opening) -> _Opening:
     return replace(line, size=None, digests=None, salt=None, withheld=(REASON,))
 
 
-def _masked(line: _Line, records: set[str], whole: set[str]) -> _Line:
+def masked_line(line: _Line, records: set[str], whole: set[str]) -> _Line:
     """One line of the list as the edition shows it; counts, order and links stay."""
     name = str(line.get("id", ""))
     hidden = {kind for kind in ("request", "response") for end in ("", ".public") if f"{name}.{kind}{end}" in records}

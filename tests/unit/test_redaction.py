@@ -17,13 +17,14 @@ from evidencekit.hashing.records import parse_records
 from evidencekit.home import Home
 from evidencekit.model import Finding, Outcome, VerificationReport
 from evidencekit.office import open_office
-from evidencekit.redaction import Redacted, redact
+from evidencekit.redaction import Redacted, masked_line, redact
 from evidencekit.verify.verifier import verify_bundle
 from tests.support.assembly import Keys, Members, Plan, make_keys, make_members, pack, reseal
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from evidencekit.model import JsonValue
     from evidencekit.verify.trust import Trust
 
 
@@ -123,6 +124,26 @@ def test_no_byte_of_a_withheld_exchange_is_left(setup: Setup, tmp_path: Path) ->
     assert rewritten["outcome"] == line["outcome"]
     assert paths.ARCHIVE not in after
     assert paths.EXCHANGES not in after
+
+
+def test_a_withheld_answer_keeps_no_digest_no_trailer_and_no_hint() -> None:
+    line: dict[str, JsonValue] = {
+        "id": "000001",
+        "request": {"headers": [], "body_size": None, "body_retained": False},
+        "response": {
+            "status": 200,
+            "headers": [["a", "secret"]],
+            "body_size": 6,
+            "encoded_size": 6,
+            "sha256": "5" * 64,
+            "wire": {"size": 6, "sha256": "6" * 64},
+            "trailers": [["b", "secret"]],
+            "interim": [{"status": 103, "headers": [["c", "secret"]]}],
+        },
+        "withheld": [],
+    }
+    shown = json.dumps(masked_line(line, {"000001.response"}, set()))
+    assert not any(each in shown for each in ("secret", "5" * 64, "6" * 64, "trailers", "interim"))
 
 
 def test_a_withheld_file_leaves_every_required_finding_standing(setup: Setup, tmp_path: Path) -> None:
