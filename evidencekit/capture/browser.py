@@ -10,7 +10,7 @@ import asyncio
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from playwright.async_api import Browser, ConsoleMessage, Dialog, Page, Playwright, async_playwright
 from playwright.async_api import Error as PlaywrightError
@@ -30,6 +30,8 @@ CONSOLE_LINES = 10_000
 CONSOLE_CHARS = 4000
 _CONNECT_TIMEOUT_MS = 30_000
 _CLOSE_TIMEOUT_S = 5.0
+_DRIVER_ENDED = "Connection closed while reading from the driver"
+"""A bare Exception of Playwright's transport when its program ends before it is told to."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -179,6 +181,7 @@ class PlaywrightStart:
         if self._stopped:
             return
         self._stopped = True
+        asyncio.get_running_loop().set_exception_handler(_unheard)
         with suppress(PlaywrightError, BrowserError):
             await (await self.ready()).stop()
 
@@ -191,6 +194,16 @@ async def starting_playwright() -> AsyncGenerator[PlaywrightStart]:
         yield start
     finally:
         await start.stop()
+
+
+def _unheard(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+    """Drop what Playwright still wanted to say when its driver ended: nobody waits for those answers any more.
+
+    Whoever did wait has got the same exception from Playwright.
+    """
+    error = context.get("exception")
+    if not isinstance(error, PlaywrightError) and str(error) != _DRIVER_ENDED:
+        loop.default_exception_handler(context)
 
 
 async def _start() -> Playwright:
