@@ -7,6 +7,7 @@ import shutil
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
+from evidencekit.bundle.privatearchive import private_path
 from evidencekit.capture.environment.fonts import has_cjk_font
 from evidencekit.capture.isolation import require_isolation
 from evidencekit.capture.launcher import find_browser
@@ -61,11 +62,13 @@ def preflight(order: Order, office: Office) -> None:
                 "本机没有中文字体，截图中的中文会显示为方框；请安装字体(如 `apt-get install fonts-noto-cjk`)后重新取证",
             )
     out = output_file(order.output, office, "0")
-    if order.output is not None and not order.output.is_dir() and out.exists():
-        raise StorageError(
-            f"{out} exists and is not overwritten; choose another name with -o or move it away",
-            f"{out} 已存在，不会被覆盖；请用 -o 另选名称，或先移走该文件",
-        )
+    if order.output is not None and not order.output.is_dir():
+        for file in (out, private_path(out)):
+            if file.exists():
+                raise StorageError(
+                    f"{file} exists and is not overwritten; choose another name with -o or move it away",
+                    f"{file} 已存在，不会被覆盖；请用 -o 另选名称，或先移走该文件",
+                )
     for folder in {out.absolute().parent, office.work_folder}:
         _writable(folder)
 

@@ -200,6 +200,11 @@ def test_an_output_that_exists(program: Program, shop: str, tmp_path: Path) -> N
     out.write_text("mine")
     assert refuse(program, shop, *ALONE, "-o", str(out), status=15).startswith(f"{out} exists and is not overwritten")
     assert out.read_text() == "mine"
+    private = tmp_path / "new.private.zip.age"
+    private.write_text("of another record")
+    refused = refuse(program, shop, *ALONE, "-o", str(tmp_path / "new.zip"), status=15)
+    assert refused.startswith(f"{private} exists and is not overwritten")
+    assert private.read_text() == "of another record"
 
 
 def test_an_output_that_appears_meanwhile(program: Program, tmp_path: Path) -> None:
