@@ -25,11 +25,11 @@ class Http1Wire:
     """
 
     def __init__(
-        self, content: Callable[[int, bytes], None], trailer: Callable[[int, str, str], None] = lambda *_: None
+        self, content: Callable[[int, bytes], None], trailer: Callable[[int, str, str], None] | None = None
     ) -> None:
         self.broken = False
         self._content = content
-        self._trailer = trailer
+        self._trailer = trailer or _unheard
         self._expected: deque[tuple[int, str]] = deque()
         self._rest = b""
         self._tag = -1
@@ -131,3 +131,7 @@ class Http1Wire:
             name, _, value = line.decode("utf-8", "replace").partition(":")
             self._trailer(self._tag, name, value.strip(" \t"))
         return line is not None
+
+
+def _unheard(_tag: int, _name: str, _value: str) -> None:
+    """Whoever wants no trailers is told of none."""
