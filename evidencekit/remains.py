@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import shlex
 from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -92,6 +93,7 @@ def remains_of(kept: Path) -> Text | None:
     steps = Counter(str(line.get("step")) for line in _lines(kept / _LOG))
     if not steps["process.screen"] and not steps["process.start"]:
         return None
+    folder = shlex.quote(str(kept))
     film = kept / _FILM
     size = film.stat().st_size if film.is_file() else 0
     lines, shots, notes, parts = (
@@ -102,10 +104,10 @@ def remains_of(kept: Path) -> Text | None:
     )
     return Text(
         en=f"Of the process there are {lines} lines of its work log, {shots} shots, {notes} notes, and "
-        f"{size / _MIB:.1f} MiB of film with {parts} logged digests; `evidencekit deposit {kept}` seals "
+        f"{size / _MIB:.1f} MiB of film with {parts} logged digests; `evidencekit deposit {folder}` seals "
         "them as they are, as PARTIAL",
         zh=f"过程部分保留了工作日志 {lines} 行、截图 {shots} 张、备注 {notes} 条、录像 {size / _MIB:.1f} MiB"
-        f"(已记录摘要 {parts} 次)；可用 `evidencekit deposit {kept}` 将其原样封存，并注明不完整",
+        f"(已记录摘要 {parts} 次)；可用 `evidencekit deposit {folder}` 将其原样封存，并注明不完整",
     )
 
 

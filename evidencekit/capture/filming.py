@@ -276,34 +276,32 @@ def _arguments(screen: Screen, out: Path) -> tuple[str, ...]:
 def loudest_db(film: Path) -> float | None:
     """The loudest moment of a film's sound in dB of full scale, as ffmpeg measures it; None when it cannot."""
     measure = ("-map", "0:a:0", "-af", "volumedetect", "-f", "null", "-")
-    try:
-        heard = subprocess.run(  # noqa: S603 (ffmpeg on our own film)
-            ["ffmpeg", "-hide_banner", "-nostdin", "-i", str(film), *measure],  # noqa: S607 (wherever it is installed)
-            capture_output=True,
-            text=True,
-            errors="replace",
-            timeout=_LISTEN_S,
-            check=False,
-            stdin=subprocess.DEVNULL,
-        )
-    except (OSError, subprocess.SubprocessError):
-        return None
-    found = _LOUDNESS.search(heard.stderr)
+    heard = _told("ffmpeg", "-hide_banner", "-nostdin", "-i", str(film), *measure, within_s=_LISTEN_S)
+    found = None if heard is None else _LOUDNESS.search(heard.stderr)
     return None if found is None else float(found[1])
 
 
 def _picture_size(film: Path) -> tuple[int, int]:
     """Width and height in pixels as ffprobe reads them; zeros when it cannot."""
+    shown = _told(*_PROBE, str(film), within_s=_END_S)
     try:
-        shown = subprocess.run(  # noqa: S603 (ffprobe on our own film)
-            [*_PROBE, str(film)],
+        width, height = (int(each) for each in shown.stdout.strip().split(",")[:2]) if shown else (0, 0)
+    except ValueError:
+        return 0, 0
+    return width, height
+
+
+def _told(*command: str, within_s: float) -> subprocess.CompletedProcess[str] | None:
+    """What a program says of our own film; None when it is not there or takes longer."""
+    try:
+        return subprocess.run(  # noqa: S603 (fixed programs, no shell)
+            command,
             capture_output=True,
             text=True,
-            timeout=_END_S,
+            errors="replace",
+            timeout=within_s,
             check=False,
             stdin=subprocess.DEVNULL,
         )
-        width, height = (int(each) for each in shown.stdout.strip().split(",")[:2])
-    except (OSError, ValueError, subprocess.SubprocessError):
-        return 0, 0
-    return width, height
+    except (OSError, subprocess.SubprocessError):
+        return None

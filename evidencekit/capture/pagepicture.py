@@ -176,13 +176,7 @@ async def _grow(cdp: Cdp, scroller: _Scroller, most_px: int, quiet: Callable[[],
     for _ in range(_GROWTHS):
         if height > most_px:
             break
-        size: dict[str, JsonValue] = {
-            "width": scroller.view_width_px,
-            "height": height,
-            "deviceScaleFactor": _SCALE,
-            "mobile": False,
-        }
-        await cdp.call("Emulation.setDeviceMetricsOverride", size)
+        await _resize(cdp, scroller.view_width_px, height)
         await quiet()
         left = await evaluate_isolated(cdp, MAIN_LEFT)
         if not isinstance(left, int | float) or left < 0:
@@ -195,6 +189,16 @@ async def _grow(cdp: Cdp, scroller: _Scroller, most_px: int, quiet: Callable[[],
     return None
 
 
+async def _resize(cdp: Cdp, width_px: int, height_px: int) -> None:
+    size: dict[str, JsonValue] = {
+        "width": width_px,
+        "height": height_px,
+        "deviceScaleFactor": _SCALE,
+        "mobile": False,
+    }
+    await cdp.call("Emulation.setDeviceMetricsOverride", size)
+
+
 async def _enlarge(cdp: Cdp, most_px: int, quiet: Callable[[], Awaitable[bool]]) -> int | None:
     """Make the window as tall as the page; None, and as it was, when the page does not keep one height then.
 
@@ -205,13 +209,7 @@ async def _enlarge(cdp: Cdp, most_px: int, quiet: Callable[[], Awaitable[bool]])
     for _ in range(_GROWTHS):
         if height > most_px or height <= metrics.viewport_height_px:
             break
-        size: dict[str, JsonValue] = {
-            "width": metrics.viewport_width_px,
-            "height": height,
-            "deviceScaleFactor": _SCALE,
-            "mobile": False,
-        }
-        await cdp.call("Emulation.setDeviceMetricsOverride", size)
+        await _resize(cdp, metrics.viewport_width_px, height)
         await asyncio.sleep(_PAINTED_S)
         await quiet()
         now = (await page_metrics(cdp)).height_px

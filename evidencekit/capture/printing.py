@@ -138,8 +138,11 @@ class Printing:
                 job, printed = given
                 try:
                     await press.print(job)
-                except Exception as error:  # noqa: BLE001 (handed to the caller's thread)
+                except BaseException as error:
+                    # Whoever waits for this document would otherwise wait for ever.
                     printed.set_exception(error)
+                    if not isinstance(error, Exception):
+                        raise
                 else:
                     printed.set_result(None)
 

@@ -216,8 +216,13 @@ class _Run:
     async def _close_record(self, recorder: Recorder, recording: Recording) -> Recording:
         """With the browser closed its log is whole: settle the rest, and take from the log what the bundle holds."""
         await self.supervisor.run(recorder.close())
-        recording = replace(recording, exchanges=tuple(recorder.exchanges), records=tuple(recorder.records))
-        recording = replace(recording, partial=(*recording.partial, *await self._take_downloads(recorder)))
+        refused = await self._take_downloads(recorder)
+        recording = replace(
+            recording,
+            exchanges=tuple(recorder.exchanges),
+            records=tuple(recorder.records),
+            partial=(*recording.partial, *refused),
+        )
         log = recorder.settlement.log
         if log is None:
             return recording

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import json
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from evidencekit.capture.downloads import Unreported
-from evidencekit.capture.exchanges import Exchange, ExchangeOutcome
 from evidencekit.capture.handedover import keep_handed_over
 from evidencekit.capture.journal import Journal
 from evidencekit.capture.privacy import PrivateTexts
@@ -16,41 +14,12 @@ from evidencekit.capture.staging import Staging
 from evidencekit.capture.visitnotes import Desk
 from evidencekit.capture.withholding import Secrets
 from evidencekit.hashing.chainlog import ChainWriter
+from tests.support.exchanges import AT, exchange_with
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-AT = datetime(2026, 11, 23, tzinfo=UTC)
 PUBLIC, PRIVATE, UNKNOWN = "https://shop.test/a.bin", "https://inward.test/b.bin", "https://nowhere.test/c.bin"
-
-
-def exchange(url: str, peer: str | None) -> Exchange:
-    return Exchange(
-        id="000001",
-        page="0001",
-        url=url,
-        method="GET",
-        resource_type="Other",
-        initiator="",
-        target="page",
-        outcome=ExchangeOutcome.RECORDED,
-        reason=None,
-        started=AT,
-        finished=AT,
-        after_t_capture=True,
-        from_cache=False,
-        from_service_worker=False,
-        redirected_from=None,
-        redirected_to=None,
-        protocol="http/1.1",
-        remote_address=peer,
-        security=None,
-        request_headers=(),
-        request_body=None,
-        response=None,
-        response_body=None,
-        encoded_size=None,
-    )
 
 
 def handed_over(folder: Path, *urls: str) -> tuple[Unreported, ...]:
@@ -64,7 +33,11 @@ def handed_over(folder: Path, *urls: str) -> tuple[Unreported, ...]:
 
 def keep(folder: Path, files: tuple[Unreported, ...], *, allow_private: bool) -> tuple[list[Unreported], Staging]:
     staging = Staging(folder / "staging")
-    seen = [exchange(PUBLIC, "93.184.216.34:443"), exchange(PRIVATE, "10.0.0.8:443"), exchange(UNKNOWN, None)]
+    seen = [
+        exchange_with(PUBLIC, "93.184.216.34:443"),
+        exchange_with(PRIVATE, "10.0.0.8:443"),
+        exchange_with(UNKNOWN, None),
+    ]
     with ChainWriter(folder / "log.jsonl", format_name="worklog", capture_id="00" * 16) as log:
         desk = Desk(
             staging=staging,

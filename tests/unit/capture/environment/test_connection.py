@@ -2,54 +2,21 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
-
 import pytest
 
 from evidencekit.capture.environment.connection import add_connections
 from evidencekit.capture.environment.probe import Check, ProbeResult, passed
 from evidencekit.capture.environment.run import EnvironmentReport
-from evidencekit.capture.exchanges import Exchange, ExchangeOutcome
 from evidencekit.model import JsonValue, Text
-
-_AT = datetime(2026, 11, 23, tzinfo=UTC)
+from tests.support.exchanges import AT, exchange_with
 
 
 def _report(answers: dict[str, JsonValue]) -> EnvironmentReport:
     text = Text(en="x", zh="x")
     check = Check(
-        id="network.dns", name=text, method=text, started=_AT, finished=_AT, observation=passed("x", "x", answers)
+        id="network.dns", name=text, method=text, started=AT, finished=AT, observation=passed("x", "x", answers)
     )
     return EnvironmentReport(checks=(check,))
-
-
-def _exchange(url: str, peer: str | None, state: str = "secure") -> Exchange:
-    return Exchange(
-        id="000001",
-        page="0001",
-        url=url,
-        method="GET",
-        resource_type="Document",
-        initiator="other",
-        target="page",
-        outcome=ExchangeOutcome.RECORDED,
-        reason=None,
-        started=_AT,
-        finished=_AT,
-        after_t_capture=False,
-        from_cache=False,
-        from_service_worker=False,
-        redirected_from=None,
-        redirected_to=None,
-        protocol="h2",
-        remote_address=peer,
-        security={"protocol": "TLS 1.3", "cipher": "AES_128_GCM", "state": state},
-        request_headers=(),
-        request_body=None,
-        response=None,
-        response_body=None,
-        encoded_size=None,
-    )
 
 
 _ANSWERS: dict[str, JsonValue] = {
@@ -68,7 +35,7 @@ _ANSWERS: dict[str, JsonValue] = {
 def test_an_address_nobody_answered_with_and_no_lawful_certificate_is_a_sign_of_forgery(
     peer: str, state: str, result: ProbeResult
 ) -> None:
-    report = add_connections(_report(_ANSWERS), [_exchange("https://shop.example/a", peer, state)], {})
+    report = add_connections(_report(_ANSWERS), [exchange_with("https://shop.example/a", peer, state=state)], {})
     assert report.checks[-1].observation.result is result
 
 
@@ -83,23 +50,23 @@ def test_an_address_nobody_answered_with_and_no_lawful_certificate_is_a_sign_of_
     ],
 )
 def test_peer_against_answers(peer: str | None, result: ProbeResult) -> None:
-    report = add_connections(_report(_ANSWERS), [_exchange("https://shop.example/a", peer)], {})
+    report = add_connections(_report(_ANSWERS), [exchange_with("https://shop.example/a", peer)], {})
     assert report.checks[-1].id == "connection.peer"
     assert report.checks[-1].observation.result is result
 
 
 def test_private_peers_by_request() -> None:
-    exchange = _exchange("http://127.0.0.1:8080/", "127.0.0.1:8080")
+    exchange = exchange_with("http://127.0.0.1:8080/", "127.0.0.1:8080")
     report = add_connections(_report({}), [exchange], {}, allow_private=True)
     assert report.checks[-1].observation.result is ProbeResult.NOT_PERFORMED
 
 
 def test_facts_by_origin() -> None:
     exchanges = [
-        _exchange("https://shop.example/a", "93.184.216.34:443"),
-        _exchange("https://shop.example/b", "93.184.216.35:443"),
-        _exchange("data:text/plain,x", None),
-        _exchange("https://[::bad", "1.2.3.4:1"),
+        exchange_with("https://shop.example/a", "93.184.216.34:443"),
+        exchange_with("https://shop.example/b", "93.184.216.35:443"),
+        exchange_with("data:text/plain,x", None),
+        exchange_with("https://[::bad", "1.2.3.4:1"),
     ]
     report = add_connections(_report(_ANSWERS), exchanges, {"https://shop.example": "capture/tls/shop.example.pem"})
     assert report.connection == {
