@@ -148,7 +148,7 @@ def _head(hop: Hop, headers: Headers, index: NetLogIndex) -> ResponseHead:
         headers=headers,
         mime_type=mime_type.partition(";")[0].strip().lower(),
         trailers=tuple(hop.trailers) or index.wires.trailers(hop.job, hop.quic, hop.stream),
-        interim=tuple(hop.interim),
+        interim=index.wires.interim(hop.job, hop.quic, hop.stream) or tuple(hop.interim),
     )
 
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 from evidencekit.capture.cdp import Params, integer_of, text_of, value_at
+from evidencekit.capture.exchanges import InterimAnswer
 from evidencekit.capture.netlog import BEGIN, END, NetLogEvent
 
 if TYPE_CHECKING:
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from evidencekit.model import JsonValue
 
 MESSAGE_LIMIT: Final = 24
+INTERIM_LIMIT: Final = 100
 _NAMES_LIMIT: Final = 10_000
 _DEPTH: Final = 8
 _CERTIFICATE_VERIFY: Final = 15
@@ -61,6 +63,7 @@ class ConnectionIndex:
         self.names: dict[str, Params] = {}
         self.stream_headers: dict[tuple[int, int], Headers] = {}
         self._trailers: dict[tuple[int, int], Headers] = {}
+        self._interim: dict[tuple[int, int], list[InterimAnswer]] = {}
         self._naming: dict[int, str] = {}
         self._streams: dict[int, tuple[int, int]] = {}
 
@@ -107,10 +110,19 @@ class ConnectionIndex:
 
     def trailers(self, job: int | None, quic: int | None, stream: int | None) -> Headers:
         """What came behind the body of a stream of HTTP/2 (by its job) or HTTP/3 (by its session and number)."""
-        key = (
-            self._streams.get(-1 if job is None else job) if quic is None else (quic, -1 if stream is None else stream)
-        )
-        return () if key is None else self._trailers.get(key, ())
+        return self._trailers.get(self._key(job, quic, stream), ())
+
+    def interim(self, job: int | None, quic: int | None, stream: int | None) -> tuple[InterimAnswer, ...]:
+        """What came before the answer on such a stream.
+
+        The transaction above the stream tells of an interim answer only if it gets to read it before the answer comes.
+        """
+        return tuple(self._interim.get(self._key(job, quic, stream), ()))
+
+    def _key(self, job: int | None, quic: int | None, stream: int | None) -> tuple[int, int]:
+        if quic is not None:
+            return quic, -1 if stream is None else stream
+        return self._streams.get(-1 if job is None else job, (-1, -1))
 
     # --- connections -------------------------------------------------------------------------------
 
@@ -181,10 +193,19 @@ class ConnectionIndex:
         # Interim answers and trailers come the same way. Over HTTP/2 the transaction tells the answer itself.
         if stream is None or not lines:
             return
+        key = event.source, stream
         if not lines[0].startswith(":"):
-            self._trailers[event.source, stream] = fields_of(found)
-        elif event.name == "HTTP3_HEADERS_DECODED" and lines[0].startswith(":status: ") and lines[0][9:10] != "1":
-            self.stream_headers[event.source, stream] = fields_of(found)
+            self._trailers[key] = fields_of(found)
+        elif lines[0].startswith(":status: 1"):
+            self._on_interim(key, lines)
+        elif event.name == "HTTP3_HEADERS_DECODED" and lines[0].startswith(":status: "):
+            self.stream_headers[key] = fields_of(found)
+
+    def _on_interim(self, key: tuple[int, int], lines: tuple[str, ...]) -> None:
+        kept = self._interim.setdefault(key, [])
+        code = lines[0].removeprefix(":status: ")
+        if len(kept) < INTERIM_LIMIT and code.isascii() and code.isdigit() and len(code) == 3:  # noqa: PLR2004 (RFC 9110 §15)
+            kept.append(InterimAnswer(status=int(code), headers=fields_of(list(lines[1:]))))
 
     # --- names -------------------------------------------------------------------------------------
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final, Protocol
 from evidencekit.capture.cdp import integer_of, text_of, value_at
 from evidencekit.capture.exchanges import InterimAnswer
 from evidencekit.capture.netlog import END, NetLogEvent
-from evidencekit.capture.netlogconnections import ConnectionIndex, fields_of, texts_of
+from evidencekit.capture.netlogconnections import INTERIM_LIMIT, ConnectionIndex, fields_of, texts_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     from evidencekit.capture.netlogconnections import Connection
 
 HOP_LIMIT: Final = 1 << 19
-_INTERIM_LIMIT: Final = 100
 _NOT_MODIFIED: Final = 304
 
 
@@ -32,7 +31,8 @@ class Hop:
 
     `request_headers` hold pseudo-header fields (RFC 9113 §8.3) where there are some; `status` is None without an
     answer from the network; `filtered` says that the body was decoded; `stream` is the id of its HTTP/2 or QUIC stream.
-    `trailers` are those of HTTP/1.1 (other protocols' stand with the connection), `interim` answers before the answer.
+    `trailers` are those of HTTP/1.1, `interim` the answers before the answer that its transaction read; those of other
+    protocols stand with the connection.
     """
 
     number: int
@@ -178,7 +178,7 @@ class NetLogIndex:
         if status is None:
             return
         if status // 100 == 1 and status != 101:  # noqa: PLR2004 (interim answers)
-            if len(hop.interim) < _INTERIM_LIMIT:
+            if len(hop.interim) < INTERIM_LIMIT:
                 hop.interim.append(InterimAnswer(status=status, headers=fields_of(list(found[1:]))))
             return
         hop.status, hop.status_text = status, text

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from evidencekit.capture.exchanges import Body, Exchange, ExchangeOutcome, ResponseHead
+from evidencekit.capture.exchanges import Body, Exchange, ExchangeOutcome, InterimAnswer, ResponseHead
 from evidencekit.capture.joining import ONLY_IN_LOG, Matcher, Sources, enrich, is_settled
 from evidencekit.capture.netlog import NetLogReader, copy_without
 from evidencekit.capture.netlogconnections import addresses_in, fields_of
@@ -172,6 +172,28 @@ def test_an_interim_answer_is_not_the_answer(tmp_path: Path) -> None:
     log.event("HTTP_TRANSACTION_READ_RESPONSE_HEADERS", 7, headers=["HTTP/1.1 200 OK", "x: y"])
     log.reader.read_more()
     assert (log.index.hops[0].status, log.index.hops[0].response_headers) == (200, (("x", "y"),))
+
+
+def test_an_interim_answer_is_kept_though_its_transaction_never_read_it(tmp_path: Path) -> None:
+    """Over HTTP/2 and HTTP/3 a hint that comes together with the answer is told by the connection alone."""
+    log = Writer(tmp_path / "log.json")
+    log.event("HTTP2_SESSION_INITIALIZED", 80, source_dependency={"id": 90})
+    log.event("HTTP2_SESSION_SEND_HEADERS", 80, source_dependency={"id": 50}, stream_id=3)
+    log.event("HTTP2_SESSION_RECV_HEADERS", 80, stream_id=3, headers=[":status: 103", "link: </a>"])
+    log.event("HTTP2_SESSION_RECV_HEADERS", 80, stream_id=3, headers=[":status: 1x3", "link: </b>"])
+    log.event("HTTP2_SESSION_RECV_HEADERS", 80, stream_id=3, headers=[":status: 200", "a: 1"])
+    log.request(7, job=50)
+    log.reader.read_more()
+    joined = enrich(exchange(), log.index.hops[0], log.index, None)
+    assert joined.response is not None
+    assert joined.response.interim == (InterimAnswer(status=103, headers=(("link", "</a>"),)),)
+
+    log.event("HTTP3_HEADERS_DECODED", 70, stream_id=0, headers=[":status: 103", "link: </q>"])
+    log.event("HTTP3_HEADERS_DECODED", 70, stream_id=0, headers=[":status: 200", "b: 2"])
+    log.reader.read_more()
+    assert [each.headers for each in log.index.wires.interim(None, 70, 0)] == [(("link", "</q>"),)]
+    assert log.index.wires.stream_headers[70, 0] == ((":status", "200"), ("b", "2"))
+    assert log.index.wires.interim(None, 70, None) == log.index.wires.interim(None, None, None) == ()
 
 
 def test_a_hop_leads_over_its_session_to_the_socket(tmp_path: Path) -> None:
