@@ -11,14 +11,14 @@ import hashlib
 import re
 import zlib
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, BinaryIO
+from typing import TYPE_CHECKING, BinaryIO, NamedTuple
 
 from evidencekit.errors import FormatError
 from evidencekit.hashing.digest import MultiHasher
 from evidencekit.model import Digests
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
     from concurrent.futures import Executor
 
     from evidencekit.hashing.digest import KnownSm3
@@ -63,6 +63,14 @@ class WarcBlock:
     length: int
 
 
+class BlockPlace(NamedTuple):
+    """Where a block stands: its record's id, its size in bytes, and where its gzip member begins."""
+
+    record_id: str
+    size: int
+    offset: int
+
+
 def read_blocks(
     stream: BinaryIO,
     *,
@@ -104,14 +112,31 @@ def read_blocks(
 
 
 def read_contents(
-    stream: BinaryIO, wanted: Callable[[str, int], bool], *, limit_bytes: int = LIMIT_BYTES
+    stream: BinaryIO,
+    wanted: Callable[[str, int], bool],
+    *,
+    limit_bytes: int = LIMIT_BYTES,
+    places: Iterable[BlockPlace] | None = None,
 ) -> Iterator[tuple[str, bytes]]:
     """Give id and block of the records that `wanted` picks by id and size in bytes; nothing is hashed here.
+
+    Args:
+        stream: the `.warc.gz`, from its first byte.
+        wanted: asked of every record, in file order.
+        limit_bytes: of all records together, unpacked.
+        places: where they stand, in file order, of a file that `read_blocks` has read whole; what is not wanted is
+            then not unpacked again.
 
     Raises:
         FormatError: as `read_blocks`.
     """
     source = _Source(stream, limit_bytes)
+    if places is not None:
+        for place in places:
+            if wanted(place.record_id, place.size):
+                source.skip_to(place.offset)
+                yield place.record_id, _next_block(source, place.size)
+        return
     for _ in range(LIMIT_RECORDS):
         if not source.next_member():
             return
@@ -124,6 +149,15 @@ def read_contents(
             for _piece in source.take(size):
                 pass
         source.finish()
+
+
+def _next_block(source: _Source, size: int) -> bytes:
+    if not source.next_member():
+        raise FormatError("the archive ends before a record that it had; it was changed while it was read")
+    source.head()
+    block = b"".join(source.take(size))
+    source.finish()
+    return block
 
 
 class _Source:
@@ -154,6 +188,12 @@ class _Source:
             raise FormatError(f"the archive has no plain gzip member at byte {self.offset}; it was changed or damaged")
         self._member = zlib.decompressobj(_GZIP_WINDOW)
         return True
+
+    def skip_to(self, offset: int) -> None:
+        """Leave out what stands before a member that begins there; not before the present one."""
+        while self._position < offset and self._fill():
+            self._packed = b"" if self._position < offset else self._packed
+        self._packed = self._packed[len(self._packed) - (self._position - offset) :]
 
     def head(self) -> bytes:
         """Give the header block without its empty line."""

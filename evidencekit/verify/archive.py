@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, BinaryIO, cast
+from typing import TYPE_CHECKING, BinaryIO, Final, cast
 
-from evidencekit.bundle.warc import WarcBlock, read_blocks
+from evidencekit.bundle.warc import BlockPlace, WarcBlock, read_blocks
 from evidencekit.errors import FormatError
 from evidencekit.verify.tally import Tally
 from evidencekit.verify.wacz import check_package
@@ -15,6 +15,9 @@ if TYPE_CHECKING:
     from evidencekit.model import Finding
     from evidencekit.verify.case import Case
     from evidencekit.verify.wacz import Wacz
+
+_PLACES: Final = 1 << 18
+"""So many are remembered; of an archive with more records every block is unpacked again."""
 
 
 def check_archive_records(case: Case) -> Finding:
@@ -58,7 +61,7 @@ def check_archive_wacz(case: Case) -> Finding:
 
 def _take_blocks(wacz: Wacz, name: str, opened: dict[str, RecordOpening], tally: Tally, case: Case) -> int:
     """Strike every block of one WARC file off the opened records, and note those that are not there to strike."""
-    count = 0
+    count, places = 0, list[BlockPlace]()
     with wacz.open(name) as stream:
         for block in read_blocks(cast("BinaryIO", stream), pool=case.pool, known=case.known):
             if block.declared_sha256 not in {None, block.digests.sha256}:
@@ -66,11 +69,15 @@ def _take_blocks(wacz: Wacz, name: str, opened: dict[str, RecordOpening], tally:
             if block.record_id is None:
                 continue
             count += 1
+            if count <= _PLACES:
+                places.append(BlockPlace(block.record_id, block.size, block.offset))
             line = opened.pop(block.record_id, None)
             if line is None:
                 tally.fail(f"{_named(block)} was never committed", f"{_named(block)} 未经承诺")
             elif (line.size, line.digests) != (block.size, block.digests):
                 tally.fail(f"{_named(block)} does not equal what was committed", f"{_named(block)} 与承诺不符")
+    if count <= _PLACES:
+        case.places[name] = tuple(places)
     return count
 
 

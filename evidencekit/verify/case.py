@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from evidencekit.bundle.reader import Bundle
+    from evidencekit.bundle.warc import BlockPlace
     from evidencekit.hashing.digest import KnownSm3
     from evidencekit.hashing.manifest import Manifest
     from evidencekit.hashing.records import Records
@@ -70,6 +71,8 @@ class Case:
         self._kept: dict[str, bytes] = {}
         self._kept_total = 0
         self._wacz_digests: dict[str, tuple[int, str]] = {}
+        self.places: dict[str, tuple[BlockPlace, ...]] = {}
+        """Where the blocks of a WARC file stand, once it was read whole."""
         size = bundle.size(self.archive) if self.archive in bundle else 0
         self._spool = Spool(size, follow=not self.known)
         try:
@@ -359,7 +362,7 @@ class Case:
 
     def _kept_revocations(self, suffix: str) -> list[bytes]:
         """What was fetched when the record was signed and stamped; each is believed for its signature alone."""
-        names = [name for name in self.digests if name.startswith(_KEPT_REVOCATIONS) and name.endswith(suffix)]
+        names = [name for name in self.sizes if name.startswith(_KEPT_REVOCATIONS) and name.endswith(suffix)]
         return [self.data(name) for name in sorted(names)[:_MAX_KEPT] if self.sizes[name] <= SMALL_BYTES]
 
     def _with_own(self, trust: Trust) -> Trust:

@@ -127,7 +127,9 @@ class CorroborationChecks:
             for name in wacz.archives:
                 with wacz.open(name) as stream:
                     yield from read_contents(
-                        cast("BinaryIO", stream), lambda record, size: size <= _MAX_BLOCK and wanted(record, size)
+                        cast("BinaryIO", stream),
+                        lambda record, size: size <= _MAX_BLOCK and wanted(record, size),
+                        places=self._case.places.get(name),
                     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import random
 import time
 import zlib
 from typing import TYPE_CHECKING
@@ -11,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from evidencekit.bundle.warc import WarcBlock, read_blocks
+from evidencekit.bundle.warc import BlockPlace, WarcBlock, read_blocks, read_contents
 from evidencekit.errors import FormatError
 from evidencekit.hashing.digest import digest_bytes
 
@@ -57,6 +58,30 @@ def test_records_are_given_in_order() -> None:
     assert (request.size, request.digests) == (0, digest_bytes(b""))
     assert [block.offset for block in (info, response, request)] == [0, info.length, info.length + response.length]
     assert request.offset + request.length == len(_GOOD)
+
+
+@settings(deadline=None, max_examples=30)
+@given(st.lists(st.integers(0, 400_000), max_size=8), st.sets(st.integers(0, 7)))
+def test_known_places_give_the_same_blocks(sizes: list[int], picked: set[int]) -> None:
+    noise = random.Random(1)
+    blocks = [noise.randbytes(size) for size in sizes]
+    data = _INFO + b"".join(_gzip(_record("response", at, block)) for at, block in enumerate(blocks, 1))
+    places = [BlockPlace(each.record_id, each.size, each.offset) for each in _read(data) if each.record_id]
+
+    def wanted(record: str, size: int) -> bool:
+        at = int(record[:6]) - 1
+        return at in picked and size == sizes[at]
+
+    found = list(read_contents(io.BytesIO(data), wanted))
+    assert found == [(f"{at + 1:06d}.response", block) for at, block in enumerate(blocks) if at in picked]
+    assert list(read_contents(io.BytesIO(data), wanted, places=places)) == found
+
+
+def test_an_archive_that_changed_since_its_places_were_noted_is_refused() -> None:
+    place = BlockPlace("000001.response", len(_BLOCK), len(_INFO))
+    for data in (_INFO, _INFO[:-3], _GOOD[:-40], _INFO + b"\x00" + _GOOD[len(_INFO) :]):
+        with pytest.raises(FormatError):
+            list(read_contents(io.BytesIO(data), lambda *_: True, places=[place._replace(size=place.size + 1), place]))
 
 
 @pytest.mark.parametrize(
