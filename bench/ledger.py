@@ -1,9 +1,11 @@
 """Measure the ledger beside a bare SQLite insert (and pymerkle, if it is installed) on one disk, in one run.
 
-    python bench/ledger.py [--directory DIR] [--rounds N] [--only PART] [--large]
+    python bench/ledger.py [--directory DIR] [--rounds N] [--only PART] [--large] [--sync-us MICROSECONDS]
 
 Contenders get each batch in turn, so that a change in the machine's load strikes them alike; ratios are medians over
-the rounds. Syncs are counted with strace when it is there. Ratios travel to other machines, absolute rates do not.
+the rounds. Syncs are counted with strace when it is there. Ratios travel to other machines, absolute rates do not,
+and where a sync costs next to nothing a ratio is one of processor time: `--sync-us` makes each sync wait so much
+longer, for both sides, as on a disk that keeps what it was told.
 """
 
 from __future__ import annotations
@@ -21,7 +23,7 @@ import tempfile
 import time
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
 from evidencekit.hashing.merkle import check_inclusion, leaf_hash
 from evidencekit.ledger.checkpoint import parse_checkpoint
@@ -267,13 +269,25 @@ def bench_syncs(base: Path) -> None:
     print(f"syncs: {(counts[1] - counts[0]) / 200:.2f} a batch of 100")
 
 
+def slow_down(options: argparse.Namespace) -> NoReturn:
+    """Start this bench again under strace, which stops at syncs alone and makes them wait."""
+    tracer = ["strace", "-f", "-qq", "--seccomp-bpf", "-o", os.devnull, "-e", "trace=fdatasync,fsync"]
+    delay = ["-e", f"inject=fdatasync,fsync:delay_exit={options.sync_us}"]
+    again = [sys.executable, __file__, "--directory", str(options.directory), "--rounds", str(options.rounds)]
+    # What counts syncs uses strace itself, and a process has one tracer.
+    os.execvp(tracer[0], [*tracer, *delay, *again, "--only", options.only or "waiters"])  # noqa: S606
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--directory", type=Path, default=Path(), help="on the disk to measure")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--only", choices=("batches", "waiters", "syncs", "growth"))
     parser.add_argument("--large", action="store_true", help="grow to 10^7 entries instead of 10^6")
+    parser.add_argument("--sync-us", type=int, default=0, help="each fdatasync and fsync takes so much longer (strace)")
     options = parser.parse_args()
+    if options.sync_us:
+        slow_down(options)
     base = Path(tempfile.mkdtemp(prefix="bench-ledger-", dir=options.directory))
     parts: dict[str, Callable[[], None]] = {
         "batches": lambda: bench_batches(base, options.rounds),
