@@ -17,8 +17,8 @@ from evidencekit.errors import FormatError, UnknownVersionError
 from evidencekit.hashing.canonical import parse_canonical
 from evidencekit.hashing.fields import Fields
 from evidencekit.model import Outcome, Text
-from evidencekit.verify.case import SMALL_BYTES
 from evidencekit.verify.exchanges import MAX_BYTES, MAX_LINE_BYTES
+from evidencekit.verify.members import SMALL_BYTES
 from evidencekit.verify.tally import InputMissingError, Tally
 
 if TYPE_CHECKING:
