@@ -11,6 +11,7 @@ from enum import StrEnum
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
+from evidencekit.capture.headertext import shown
 from evidencekit.errors import FormatError
 from evidencekit.hashing.canonical import canonical_bytes, format_time, parse_canonical
 from evidencekit.hashing.fields import Fields, check_version
@@ -220,7 +221,7 @@ def _response(exchange: Exchange) -> dict[str, JsonValue] | None:
         return None
     return {
         "status": head.status,
-        "status_text": _writable(head.status_text),
+        "status_text": shown(head.status_text),
         "headers": _pairs(head.headers),
         "mime_type": _writable(head.mime_type),
         "body_size": None if body is None else body.size,
@@ -244,7 +245,7 @@ def _beside(head: ResponseHead) -> dict[str, JsonValue]:
 
 
 def _pairs(headers: Headers) -> list[JsonValue]:
-    return [[_writable(name), _writable(value)] for name, value in headers]
+    return [[shown(name), shown(value)] for name, value in headers]
 
 
 def _writable(text: str) -> str:

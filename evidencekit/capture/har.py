@@ -11,6 +11,8 @@ from datetime import UTC
 from typing import TYPE_CHECKING
 from urllib.parse import parse_qsl, quote, urlsplit, urlunsplit
 
+from evidencekit.capture.headertext import shown
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
     from datetime import datetime
@@ -113,7 +115,7 @@ def _response(exchange: Exchange) -> JsonValue:
     headers: Headers = () if head is None else head.headers
     return {
         "status": 0 if head is None else head.status,
-        "statusText": "" if head is None else head.status_text,
+        "statusText": "" if head is None else shown(head.status_text),
         "httpVersion": _version(exchange),
         "cookies": [],
         "headers": _fields(headers),
@@ -125,11 +127,11 @@ def _response(exchange: Exchange) -> JsonValue:
 
 
 def _fields(headers: Headers) -> list[JsonValue]:
-    return [{"name": name, "value": value} for name, value in headers[:_MOST_FIELDS]]
+    return [{"name": shown(name), "value": shown(value)} for name, value in headers[:_MOST_FIELDS]]
 
 
 def _field(headers: Headers, name: str) -> str:
-    return next((value for key, value in headers if key.lower() == name), "")
+    return next((shown(value) for key, value in headers if key.lower() == name), "")
 
 
 def _version(exchange: Exchange) -> str:

@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections import deque
 from typing import TYPE_CHECKING, Final
 
+from evidencekit.capture.headertext import field_text
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -128,7 +130,7 @@ class Http1Wire:
         if line == b"":
             self._read = self._head
         elif line is not None:
-            name, _, value = line.decode("utf-8", "replace").partition(":")
+            name, _, value = field_text(line).partition(":")
             self._trailer(self._tag, name, value.strip(" \t"))
         return line is not None
 

@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Final
 from hpack import Decoder
 from hpack.exceptions import HPACKError
 
+from evidencekit.capture.headertext import field_text
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -100,4 +102,4 @@ def _unpadded(payload: bytes, flags: int) -> bytes:
 
 
 def _text(value: bytes | str) -> str:
-    return value if isinstance(value, str) else value.decode("utf-8", "replace")
+    return value if isinstance(value, str) else field_text(value)

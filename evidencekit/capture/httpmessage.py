@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 from urllib.parse import quote, urlsplit
 
 from evidencekit.capture.exchanges import Body, Exchange, ExchangeOutcome, Headers
+from evidencekit.capture.headertext import field_bytes
 from evidencekit.errors import StorageError
 
 if TYPE_CHECKING:
@@ -165,7 +166,7 @@ def _token(name: str) -> str:
 
 
 def _encode(lines: list[str]) -> bytes:
-    return ("\r\n".join(lines) + "\r\n\r\n").encode("utf-8", "replace")
+    return field_bytes("\r\n".join(lines) + "\r\n\r\n")
 
 
 def _body(body: Body, exchange_id: str) -> Iterator[bytes]:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final
 
 from evidencekit.capture.cdp import Params, integer_of, text_of, value_at
 from evidencekit.capture.exchanges import InterimAnswer
+from evidencekit.capture.headertext import from_netlog
 from evidencekit.capture.netlog import BEGIN, END, NetLogEvent
 
 if TYPE_CHECKING:
@@ -240,8 +241,8 @@ def fields_of(value: JsonValue) -> Headers:
 
 
 def texts_of(value: JsonValue) -> tuple[str, ...]:
-    """The texts in a list."""
-    return tuple(each for each in value if isinstance(each, str)) if isinstance(value, list) else ()
+    """The texts in a list, out of the log's escapes."""
+    return tuple(from_netlog(each) for each in value if isinstance(each, str)) if isinstance(value, list) else ()
 
 
 def addresses_in(value: JsonValue, depth: int = 0) -> set[str]:

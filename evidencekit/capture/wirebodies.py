@@ -121,8 +121,9 @@ class WireStore:
         return WireBody(body=body, whole=hop.net_error is None)
 
     def _append(self, spool: _Spool, piece: bytes) -> None:
-        if spool.cut or not piece:
+        if spool.cut:
             return
+        # Nothing makes a file, too: a body that is known to be empty is a body.
         if spool.size + len(piece) > self._limit:
             spool.cut = True
             return

@@ -14,6 +14,7 @@ import pytest
 
 from evidencekit.capture.request import Mode
 from tests.support.oracle.fidelity import DOCS, table
+from tests.support.oracle.oddities import DONE
 from tests.support.oracle.told import Told, done, lost, response_of, take
 from tests.support.replay import replaying
 
@@ -51,6 +52,25 @@ def test_nothing_served_is_lost(kind: str, mode: Mode, told: dict[tuple[str, Mod
 @pytest.mark.parametrize("kind", KINDS)
 def test_the_page_does_what_it_does_unrecorded(kind: str, mode: Mode, told: dict[tuple[str, Mode], Told]) -> None:
     assert told[kind, mode].state == done(told[kind, mode])
+
+
+@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("kind", KINDS)
+def test_nothing_odd_is_lost(kind: str, mode: Mode, tmp_path: Path) -> None:
+    """Codings that lie, fields in GBK, redirects that never end, reports, pings: what sites do seldom, all at once."""
+    found = take(kind, mode, tmp_path, "/odd/")
+    assert found.state == DONE
+    assert [line for line in lost(found) if "/odd/no-gzip" not in line] == []
+    # What cannot be decoded is no text that the page could have had; it is named, and kept as it came in forensic mode.
+    (broken,) = [each for each in found.records if str(each.line["url"]).endswith("/odd/no-gzip")]
+    assert broken.line["outcome"] == "partial"
+    assert broken.line["reason"] == "net::ERR_CONTENT_DECODING_FAILED"
+    # What a policy of the page forbade got no answer.
+    answered = [each for each in found.records if each.line["response"] is not None]
+    travelled = [each for each in answered if not (each.line["from_cache"] and response_of(each)["status"] != 304)]
+    assert len(travelled) == len(found.served)
+    assert found.network["missing_events"] == []
+    assert found.network["unmatched"] == []
 
 
 @pytest.mark.parametrize("kind", KINDS)

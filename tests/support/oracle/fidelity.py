@@ -24,7 +24,7 @@ from tests.support.oracle.told import (
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from tests.support.oracle.pages import Fields
+    from tests.support.oracle.answers import Fields
     from tests.support.oracle.servers import Served
     from tests.support.oracle.told import Record, Told
 

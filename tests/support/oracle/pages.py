@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-import base64
 import gzip
 import hashlib
-from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
-import brotli
-import zstandard
+from tests.support.oracle.answers import PIXEL, WORDS, Answer, streamed, whole
+from tests.support.oracle.oddities import odd_answer
 
-Fields = list[tuple[str, str]]
-_PIXEL = base64.b64decode(
-    "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
-)
+if TYPE_CHECKING:
+    from tests.support.oracle.answers import Fields
+
 BLOB = hashlib.shake_256(b"blob").digest(300_000)
-WORDS = ("明前龙井 West Lake Longjing. " * 400).encode()
 
 PAGE = """<!doctype html><html lang="zh"><meta charset="utf-8"><title>Everything</title>
 <link rel="stylesheet" href="/gzip.css"><script src="/br.js"></script><script src="/zstd.js"></script>
@@ -79,49 +76,13 @@ PAGE = """<!doctype html><html lang="zh"><meta charset="utf-8"><title>Everything
 </script></html>"""
 
 
-@dataclass(kw_only=True)
-class Answer:
-    """What a server sends: header fields in this order, pieces with pauses (seconds) before them, trailers.
-
-    `plain` is the content before coding; `aborts` says that the browser will not wait for the end; `hints` go out
-    before it as 103 (RFC 8297).
-    """
-
-    status: int
-    headers: Fields
-    pieces: list[tuple[float, bytes]] = field(default_factory=list)
-    trailers: Fields = field(default_factory=list)
-    plain: bytes = b""
-    aborts: bool = False
-    hints: Fields = field(default_factory=list)
-
-    @property
-    def wire(self) -> bytes:
-        """The content as coded."""
-        return b"".join(piece for _, piece in self.pieces)
-
-
-def whole(status: int, media_type: str, body: bytes, *, coding: str = "", extra: Fields | None = None) -> Answer:
-    """An answer in one piece with its length."""
-    coded = {"": lambda data: data, "gzip": gzip.compress, "br": brotli.compress, "zstd": zstandard.compress}[coding](
-        body
-    )
-    headers = [("content-type", media_type), *([("content-encoding", coding)] if coding else []), *(extra or [])]
-    headers.append(("content-length", str(len(coded))))
-    return Answer(status=status, headers=headers, pieces=[(0.0, coded)], plain=body)
-
-
-def streamed(media_type: str, pieces: list[tuple[float, bytes]], *, extra: Fields | None = None) -> Answer:
-    """An answer of unknown length."""
-    plain = b"".join(piece for _, piece in pieces)
-    return Answer(status=200, headers=[("content-type", media_type), *(extra or [])], pieces=pieces, plain=plain)
-
-
 def answer(method: str, path: str, fields: Fields, body: bytes, *, sockets: bool) -> Answer:  # noqa: C901, PLR0912
     """What the site answers."""
     asked = {name.lower(): value for name, value in fields}
     name = path.partition("?")[0]
     text = "text/plain; charset=utf-8"
+    if name.startswith("/odd/"):
+        return odd_answer(method, name.removeprefix("/odd/"), body)
     if method == "OPTIONS":
         return Answer(status=204, headers=[("allow", "GET, HEAD, OPTIONS"), ("x-order", "b"), ("x-first", "a")])
     if name == "/":
@@ -198,7 +159,7 @@ def _static(name: str, text: str) -> Answer:  # noqa: C901 (a table of files)
         coding = name[1:].removesuffix(".js")
         return whole(200, script, b"window.ran_%s = true;\n%s" % (coding.encode(), plain), coding=coding)
     if name == "/pixel.png":
-        return whole(200, "image/png", _PIXEL, extra=[("cache-control", "no-store")])
+        return whole(200, "image/png", PIXEL, extra=[("cache-control", "no-store")])
     if name == "/frame.html":
         return whole(200, "text/html", b"<!doctype html><p>frame <img src=/pixel.png?frame>")
     if name == "/elsewhere.html":

@@ -11,6 +11,7 @@ from aioquic.h3.connection import H3Connection
 from aioquic.h3.events import DataReceived, H3Event, HeadersReceived
 from aioquic.quic.configuration import QuicConfiguration
 
+from tests.support.oracle.answers import raw
 from tests.support.oracle.pages import answer
 from tests.support.oracle.servers import Served
 
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     from aioquic.asyncio.server import QuicServer
     from aioquic.quic.events import QuicEvent
 
-    from tests.support.oracle.pages import Fields
+    from tests.support.oracle.answers import Fields
     from tests.support.oracle.servers import Log
 
 
@@ -84,7 +85,7 @@ async def serve_h3(pem: Path, log: Log) -> RunningServer:  # noqa: C901 (a proto
             found.trailers = []  # Chromium 156 ends the stream of aioquic's trailers as an error
             pieces = [] if method == "HEAD" else found.pieces
             headers = [(b":status", str(found.status).encode())]
-            headers += [(name.encode(), value.encode()) for name, value in found.headers]
+            headers += [(name.encode(), raw(value)) for name, value in found.headers]
             if found.hints:
                 hints = [(name.encode(), value.encode()) for name, value in found.hints]
                 self._http.send_headers(stream, [(b":status", b"103"), *hints])

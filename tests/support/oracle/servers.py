@@ -16,7 +16,8 @@ import h2.connection
 import h2.events
 import h2.exceptions
 
-from tests.support.oracle.pages import Answer, Fields, answer
+from tests.support.oracle.answers import Answer, Fields, raw
+from tests.support.oracle.pages import answer
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -104,11 +105,11 @@ class H1Server:
             found.headers.append(("Transfer-Encoding", "chunked"))
         elif "content-length" not in names and found.status not in {204, 304}:
             found.headers.append(("Content-Length", "0"))
-        lines = [f"HTTP/1.1 {found.status} Said-So", *(f"{name}: {value}" for name, value in found.headers)]
+        lines = [f"HTTP/1.1 {found.status} {found.said}", *(f"{name}: {value}" for name, value in found.headers)]
         if found.hints:
             hints = "".join(f"{name}: {value}\r\n" for name, value in found.hints)
             writer.write(f"HTTP/1.1 103 Early Hints\r\n{hints}\r\n".encode())
-        writer.write(("\r\n".join(lines) + "\r\n\r\n").encode())
+        writer.write(raw("\r\n".join(lines) + "\r\n\r\n"))
         if served.method == "HEAD":
             return
         for pause, piece in found.pieces:
@@ -216,7 +217,8 @@ class H2Server:
         with suppress(h2.exceptions.ProtocolError, ConnectionError, ssl.SSLError):
             if found.hints:
                 connection.send_headers(stream, [(":status", "103"), *found.hints])
-            connection.send_headers(stream, [(":status", str(found.status)), *found.headers], end_stream=not pieces)
+            headers = [(":status", str(found.status).encode()), *((name, raw(value)) for name, value in found.headers)]
+            connection.send_headers(stream, headers, end_stream=not pieces)
             writer.write(connection.data_to_send())
             for number, (pause, piece) in enumerate(pieces, 1):
                 await asyncio.sleep(pause)

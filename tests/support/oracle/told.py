@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from evidencekit.model import Capture, CaptureRoot
-    from tests.support.oracle.pages import Fields
+    from tests.support.oracle.answers import Fields
 
 SAID = (
     "another site,redirect,post,head,options,empty,missing,range,duplicates,chunked,trailers,hints,fresh,confirmed,"
@@ -80,7 +80,7 @@ def response_of(record: Record) -> dict[str, object]:
     return found
 
 
-def take(kind: str, mode: Mode, folder: Path) -> Told:
+def take(kind: str, mode: Mode, folder: Path, path: str = "/") -> Told:
     trusted_context(folder)
     with serving(folder / "server.pem", kind) as (port, served):
         rules = ["--host-resolver-rules=MAP shop.test 127.0.0.1,MAP cdn.test 127.0.0.1"]
@@ -91,7 +91,7 @@ def take(kind: str, mode: Mode, folder: Path) -> Told:
         capture = asyncio.run(
             capture_session(
                 CaptureRequest(
-                    urls=(f"https://shop.test:{port}/",), mode=mode, allow_private=True, include_secrets=True
+                    urls=(f"https://shop.test:{port}{path}",), mode=mode, allow_private=True, include_secrets=True
                 ),
                 capture_id="0" * 32,
                 staging=folder / "staging",
@@ -123,7 +123,7 @@ def _records(bundle: Path) -> list[Record]:
                 continue
             record = records[found.rec_headers.get_header("WARC-Evidence-Record").partition(".")[0]]
             head, _, body = found.raw_stream.read().partition(b"\r\n\r\n")
-            lines = [line.partition(": ") for line in head.decode().split("\r\n")[1:]]
+            lines = [line.partition(": ") for line in head.decode("utf-8", "surrogateescape").split("\r\n")[1:]]
             fields = [(name, value) for name, _, value in lines]
             if found.rec_type == "request":
                 record.request, record.request_body = fields, body

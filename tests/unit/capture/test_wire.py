@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from evidencekit.capture.http1wire import Http1Wire
 from evidencekit.capture.http2wire import Http2Wire
 from evidencekit.capture.wirebodies import decode
-from tests.support.oracle.pages import whole
+from tests.support.oracle.answers import whole
 
 if TYPE_CHECKING:
     from pathlib import Path
