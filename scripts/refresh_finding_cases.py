@@ -34,6 +34,7 @@ _OF_SOME = {
     "policy.timestamps": ("policy_one_tsa", "policy_two_tsas", "policy_self_issued"),
     "policy.witnesses": ("policy_witness", "policy_two_witnesses"),
     "seal.post_quantum": ("second_seal",),
+    "time.film": ("film",),
 }
 """Ids that only some reports hold, and how the cases are named whose reports do."""
 

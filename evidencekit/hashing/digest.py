@@ -15,7 +15,7 @@ from evidencekit.errors import StorageError
 from evidencekit.model import Digests
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping, Sequence
     from concurrent.futures import Executor, Future
     from pathlib import Path
 
@@ -176,3 +176,22 @@ def _feed(path: Path, hasher: _Sink) -> int:
             f"无法读取 {path} 以计算摘要：{error.strerror}；请检查文件是否存在、是否可读",
         ) from error
     return size
+
+
+def digest_beginnings(pieces: Iterable[bytes], sizes: Sequence[int]) -> dict[int, str]:
+    """Give the SHA-256 of the first so many bytes, for each size in ascending order that there are bytes for."""
+    hasher, done, found = hashlib.sha256(), 0, dict[int, str]()
+    wanted = iter(sorted(set(sizes)))
+    size = next(wanted, None)
+    for piece in pieces:
+        at = 0
+        while size is not None and size <= done + len(piece):
+            hasher.update(piece[at : size - done])
+            at = size - done
+            found[size] = hasher.hexdigest()
+            size = next(wanted, None)
+        hasher.update(piece[at:])
+        done += len(piece)
+    if size == 0:
+        found[0] = hasher.hexdigest()
+    return found

@@ -138,6 +138,7 @@ _ROWS: tuple[tuple[str, str, bool, str, str], ...] = (
     ("seal.post_quantum", "signature", False, "Second signature (post-quantum)", "第二签名（抗量子）"),
     ("time.open", "time", True, "Opening time-stamp", "启动时间戳"),
     ("time.capture", "time", True, "Capture time-stamp", "取证时间戳"),
+    ("time.film", "time", False, "Film time-stamps", "录像时间戳"),
     ("time.seal", "time", True, "Seal time-stamp", "封存时间戳"),
     ("time.order", "time", True, "Order of times", "时间先后"),
     ("time.independent", "time", False, "Independent time-stamp authority", "独立时间戳机构"),

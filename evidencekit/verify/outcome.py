@@ -170,6 +170,12 @@ REGISTRY: tuple[FindingKind, ...] = (
         _YES,
         "the same for every page's capture root, and the root is that of the records",
     ),
+    _kind(
+        "time.film",
+        Layer.TIME,
+        _NO,
+        "of a film: its parts are as their stamped documents say, each document's token intact and its TSA trusted",
+    ),
     _kind("time.seal", Layer.TIME, _YES, "the same over the seal"),
     _kind("time.order", Layer.TIME, _YES, "T_open ≤ T_capture ≤ T_seal, and the record's own times lie between"),
     _kind("time.independent", Layer.TIME, _NO, "at least one token comes from a TSA that is not the issuer's own"),
@@ -255,6 +261,7 @@ _OF_PAGES = (
     "exchanges.",
     "manifest.minimum",
     "time.capture",
+    "time.film",
     "tls.",
 )
 ONLY_CAPTURE = frozenset(kind.id for kind in REGISTRY if kind.id.startswith(_OF_PAGES))
@@ -272,6 +279,7 @@ _ONLY_SOMETIMES = frozenset(
         "policy.witnesses",
         "redaction.edition",
         "seal.post_quantum",
+        "time.film",
         "trust.self",
     }
 )

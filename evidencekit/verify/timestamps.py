@@ -147,7 +147,7 @@ class TimeChecks:
         for record in self._case.manifest.t_capture:
             check_capture_document(self._case, record, tally)
         for page, stamps in self.captures.items():
-            note_stamps(tally, stamps, page=page)
+            note_stamps(tally, stamps, of=Text(en=f"page {page}", zh=f"第 {page} 页"))
         return tally.close(
             "T_capture is proved for every page by a TSA you trust", "每个页面的 T_capture 均由您信任的时间戳机构证明"
         )
@@ -174,14 +174,14 @@ class TimeChecks:
                 tally.doubt(f"{name} is pending", f"{name} 待补")
             elif not any(stamp.trusted for stamp in stamps):
                 tally.doubt(f"{name} comes from no TSA you trust", f"{name} 并非来自您信任的时间戳机构")
-        last_open = max(_times(self.opens, "earliest"), default=None)
-        first_seal = min(_times(self.seals, "latest"), default=None)
-        last_seal = max(_times(self.seals, "latest"), default=None)
-        _note_order(tally, ("T_open", last_open), ("T_seal", first_seal))
+        last_open = max(times_of(self.opens, "earliest"), default=None)
+        first_seal = min(times_of(self.seals, "latest"), default=None)
+        last_seal = max(times_of(self.seals, "latest"), default=None)
+        note_order(tally, ("T_open", last_open), ("T_seal", first_seal))
         for stamps in self.captures.values():
-            _note_order(tally, ("T_open", last_open), ("T_capture", min(_times(stamps, "latest"), default=None)))
+            note_order(tally, ("T_open", last_open), ("T_capture", min(times_of(stamps, "latest"), default=None)))
             # A second TSA may have answered late; the first answer is what T_capture rests on.
-            _note_order(tally, ("T_capture", min(_times(stamps, "earliest"), default=None)), ("T_seal", last_seal))
+            note_order(tally, ("T_capture", min(times_of(stamps, "earliest"), default=None)), ("T_seal", last_seal))
         self._note_own_times(tally)
         return tally.close(
             "T_open ≤ T_capture ≤ T_seal, the record's times between", "T_open ≤ T_capture ≤ T_seal，记录时间居于其间"
@@ -211,10 +211,10 @@ class TimeChecks:
     def _note_own_times(self, tally: Tally) -> None:
         """The manifest's own times come from a clock that nobody verified: a contradiction leaves doubt."""
         manifest = self._case.manifest
-        after = max(_times(self.opens, "earliest"), default=None)
-        before = max(_times(self.seals, "latest"), default=None)
+        after = max(times_of(self.opens, "earliest"), default=None)
+        before = max(times_of(self.seals, "latest"), default=None)
         for page in manifest.pages:
-            shown = min(_times(self.captures.get(page.id, ()), "latest"), default=before)
+            shown = min(times_of(self.captures.get(page.id, ()), "latest"), default=before)
             _note_clock(
                 tally, Text(en=f"page {page.id} began", zh=f"第 {page.id} 页的开始时间"), page.started_at, after, before
             )
@@ -226,9 +226,9 @@ class TimeChecks:
         _note_clock(tally, ended, manifest.finished_at, after, before)
 
 
-def note_stamps(tally: Tally, stamps: Sequence[Stamp], *, pending: Sequence[str] = (), page: str = "") -> None:
+def note_stamps(tally: Tally, stamps: Sequence[Stamp], *, pending: Sequence[str] = (), of: Text | None = None) -> None:
     """Note what one role's tokens come to; see the module for the rule."""
-    subject, subject_zh = (f" (page {page})", f"（第 {page} 页）") if page else ("", "")
+    subject, subject_zh = (f" ({of.en})", f"（{of.zh}）") if of else ("", "")
     tally.details[f"tokens{subject}"] = [_described(stamp) for stamp in stamps]
     trusted = any(stamp.trusted for stamp in stamps)
     for stamp in stamps:
@@ -266,12 +266,14 @@ def _described(stamp: Stamp) -> dict[str, JsonValue]:
     }
 
 
-def _times(stamps: Sequence[Stamp], side: Literal["earliest", "latest"]) -> list[datetime]:
+def times_of(stamps: Sequence[Stamp], side: Literal["earliest", "latest"]) -> list[datetime]:
+    """The earliest or latest moments that the intact ones of these tokens can mean."""
     found = [stamp.earliest if side == "earliest" else stamp.latest for stamp in stamps if stamp.check.intact]
     return [moment for moment in found if moment is not None]
 
 
-def _note_order(tally: Tally, first: tuple[str, datetime | None], second: tuple[str, datetime | None]) -> None:
+def note_order(tally: Tally, first: tuple[str, datetime | None], second: tuple[str, datetime | None]) -> None:
+    """Note where two named moments, if both are known, contradict their order."""
     if first[1] is not None and second[1] is not None and first[1] > second[1]:
         tally.fail(f"{first[0]} lies after {second[0]}", f"{first[0]} 晚于 {second[0]}")
 

@@ -21,6 +21,7 @@ from evidencekit.verify.anchored import check_anchored, has_receipts
 from evidencekit.verify.case import Case
 from evidencekit.verify.corroboration import CorroborationChecks
 from evidencekit.verify.demands import check_signatures, check_timestamps, check_witnesses
+from evidencekit.verify.film import check_film, has_film
 from evidencekit.verify.lasting import check_lasting
 from evidencekit.verify.ledger import LedgerChecks
 from evidencekit.verify.network import check_network
@@ -171,6 +172,7 @@ def _all_checks(case: Case, policy: Policy, standing: Standing | None, beside: B
         *((("seal.post_quantum", lambda: check_post_quantum(case, outer)),) if has_post_quantum(case) else ()),
         ("time.open", times.check_open),
         ("time.capture", times.check_capture),
+        *((("time.film", lambda: check_film(case, times)),) if has_film(case) else ()),
         ("time.seal", times.check_seal),
         ("time.order", times.check_order),
         ("time.independent", lambda: times.check_independent(outer.readable_stamps)),

@@ -5,6 +5,7 @@ from tests.conformance import (  # noqa: F401 - they register cases
     beside_forgeries,
     deposit_forgeries,
     edition_forgeries,
+    film_forgeries,
     grown_forgeries,
     signer_forgeries,
     token_forgeries,

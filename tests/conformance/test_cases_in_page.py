@@ -33,6 +33,7 @@ ANCHORED = {
     "seal.identity",
     "time.open",
     "time.capture",
+    "time.film",
     "time.seal",
     "time.order",
     "time.independent",

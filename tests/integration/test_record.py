@@ -175,6 +175,8 @@ def test_from_the_search_to_the_order(tmp_path: Path, person: Person, market: st
     assert "Sealed:" in out
     report = json.loads(program.run("verify", str(bundle), "--json").out)
     assert [each["id"] for each in report["findings"] if each["outcome"] == "FAILED"] == []
+    report = json.loads(program.run("verify", str(bundle), "--trust", "self", "--json").out)
+    assert {each["id"]: each["outcome"] for each in report["findings"]}["time.film"] == "PASSED"
 
     with zipfile.ZipFile(bundle) as archive:
         archive.extractall(folder)

@@ -381,11 +381,17 @@ _ROLES = {
     "capture/network.json": ("other", None),
     "capture/corroboration.json": ("other", None),
     "capture/tls/shop.test.handshake.json": ("tls", None),
+    "capture/process.json": ("process", None),
+    "capture/session.mp4": ("video", None),
     "capture/pages/0001/screenshot-initial.png": ("screenshot.initial", "0001"),
     "capture/pages/0001/screenshot.png": ("screenshot", "0001"),
     "capture/pages/0001/dom.html": ("dom.initial", "0001"),
     "capture/pages/0001/painted.json": ("other", "0001"),
 }
+
+
+def _role(path: str) -> tuple[str, str | None]:
+    return ("other", None) if path.startswith("capture/film/") else _ROLES[path]
 
 
 def _artifacts(work: _Assembly, blocks: Mapping[str, bytes]) -> tuple[Artifact, ...]:
@@ -404,7 +410,7 @@ def _artifacts(work: _Assembly, blocks: Mapping[str, bytes]) -> tuple[Artifact, 
     files = hooks.files(files)
     found = []
     for path, data in files.items():
-        digests, salt, (role, of_page) = digest_bytes(data), work.salt(path), _ROLES[path]
+        digests, salt, (role, of_page) = digest_bytes(data), work.salt(path), _role(path)
         found.append(
             Artifact(
                 path=path,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import shutil
 import subprocess
 from typing import TYPE_CHECKING
@@ -12,7 +13,7 @@ from hypothesis import strategies as st
 
 from evidencekit.errors import StorageError
 from evidencekit.hashing import digest as digest_module
-from evidencekit.hashing.digest import MultiHasher, digest_bytes, digest_file
+from evidencekit.hashing.digest import MultiHasher, digest_beginnings, digest_bytes, digest_file
 from evidencekit.model import Digests
 
 if TYPE_CHECKING:
@@ -94,3 +95,10 @@ def test_a_file_that_was_hashed_before_keeps_its_sm3_and_a_changed_one_gets_its_
     assert digest_file(file, known) == (3, Digests(sha256=VECTORS[1][1], sm3="the one that was computed before"))
     file.write_bytes(b"abcd" * 16)
     assert digest_file(file, known) == (64, digest_bytes(b"abcd" * 16))
+
+
+@given(st.lists(st.binary(max_size=40), max_size=8), st.lists(st.integers(0, 200), max_size=8))
+def test_beginnings_are_those_of_the_whole_wherever_its_pieces_end(pieces: list[bytes], sizes: list[int]) -> None:
+    whole = b"".join(pieces)
+    expected = {size: hashlib.sha256(whole[:size]).hexdigest() for size in sizes if size <= len(whole)}
+    assert digest_beginnings(pieces, sizes) == expected

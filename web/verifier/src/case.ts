@@ -21,7 +21,7 @@ const KEPT_TOTAL = 640 << 20;
 /** What checks read whole, and how long it may be; the rest is only hashed. */
 const KEPT: readonly [RegExp, number][] = [
   [/^manifest\.json$/, MAX_MANIFEST_BYTES], [/^(?:SHA256SUMS|SM3SUMS)$|^META-INF\//, 64 << 20], [/^capture\/(?:records|exchanges(?:\.redacted)?)\.jsonl$/, MAX_RECORDS_BYTES],
-  [/^(?:capture\/worklog|proof\/custody)\.jsonl$/, 64 << 20], [/^(?:seal|proof|trust)\/|^mimetype$|^capture\/(?:environment|corroboration)\.json$/, SMALL_BYTES],
+  [/^(?:capture\/worklog|proof\/custody)\.jsonl$/, 64 << 20], [/^(?:seal|proof|trust)\/|^mimetype$|^capture\/(?:(?:environment|corroboration|process)\.json$|film\/)/, SMALL_BYTES],
   [/^(?:capture\/network|redaction)\.json$/, 64 << 20], [/^deposit\/items\.jsonl$/, MAX_ITEMS_BYTES], [/^capture\/tls\/.+\.handshake\.json$/, 4 << 20],
   [/^capture\/pages\/\d+\/dom(?:-initial(?:\.public)?)?\.html$/, 32 << 20], [/^capture\/pages\/\d+\/painted\.json$/, SMALL_BYTES],
   [/^(?:certificate\.html|capture\/pages\/\d+\/screenshot(?:-initial)?\.png)$/, 64 << 20],

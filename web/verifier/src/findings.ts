@@ -24,7 +24,7 @@ export const LAYERS = __REGISTRY__.layers;
 /** Ids that a report holds only when the caller asked for them. */
 const ON_REQUEST = new Set([
   'corroboration.rerender', 'deposit.file', 'ledger.anchored', 'outer.roles', 'policy.signatures', 'policy.timestamps', 'policy.witnesses',
-  'redaction.edition', 'seal.post_quantum', 'trust.self',
+  'redaction.edition', 'seal.post_quantum', 'time.film', 'trust.self',
 ]);
 
 export interface Finding {
@@ -94,7 +94,7 @@ export async function run(id: string, check: () => Finding | Promise<Finding>): 
   }
 }
 
-const OF_PAGES = ['archive.', 'corroboration.', 'devtools.', 'environment.', 'exchanges.', 'manifest.minimum', 'time.capture', 'tls.'];
+const OF_PAGES = ['archive.', 'corroboration.', 'devtools.', 'environment.', 'exchanges.', 'manifest.minimum', 'time.capture', 'time.film', 'tls.'];
 
 /** An id that only the report of a deposit holds; `deposit.file` is there whenever the user gave files. */
 export const ofDeposit = (id: string): boolean => id.startsWith('deposit.') && id !== 'deposit.file';

@@ -47,7 +47,7 @@ export interface TokenReference {
 
 export type Manifest = ReturnType<typeof parseManifest>;
 
-function pageId(fields: Fields, name: string): string {
+export function pageId(fields: Fields, name: string): string {
   const page = fields.text(name, 9);
   if (!/^[0-9]{4,9}$/.test(page)) fields.refuse(name, 'is not a page id like 0001', '不是形如 0001 的页面编号');
   return page;

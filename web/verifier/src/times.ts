@@ -36,9 +36,9 @@ export function stampOf(path: string, check: TokenCheck): Stamp {
 }
 
 type Side = 'earliest' | 'latest';
-const times = (stamps: readonly Stamp[], side: Side): number[] => stamps.filter((stamp) => stamp.intact).map((stamp) => stamp[side]);
-const minOf = (values: readonly number[]): number | null => (values.length ? Math.min(...values) : null);
-const maxOf = (values: readonly number[]): number | null => (values.length ? Math.max(...values) : null);
+export const times = (stamps: readonly Stamp[], side: Side): number[] => stamps.filter((stamp) => stamp.intact).map((stamp) => stamp[side]);
+export const minOf = (values: readonly number[]): number | null => (values.length ? Math.min(...values) : null);
+export const maxOf = (values: readonly number[]): number | null => (values.length ? Math.max(...values) : null);
 
 export class TimeChecks {
   readonly opens = once((): Stamp[] => {
@@ -100,7 +100,7 @@ export class TimeChecks {
     const roots = manifest.tCapture.map((record) => record.page);
     if (roots.length !== pages.size || roots.some((page) => !pages.has(page))) tally.fail('not every page has exactly one capture root', '并非每个页面恰有一个取证根');
     for (const record of manifest.tCapture) this.checkCaptureDocument(record, tally);
-    for (const [page, stamps] of this.captures()) noteStamps(tally, stamps, page);
+    for (const [page, stamps] of this.captures()) noteStamps(tally, stamps, { en: `page ${page}`, zh: `第 ${page} 页` });
     return tally.close('T_capture is proved for every page by a TSA you trust', '每个页面的 T_capture 均由您信任的时间戳机构证明');
   }
 
@@ -190,8 +190,8 @@ export class TimeChecks {
 }
 
 /** Notes what one role's tokens come to. */
-export function noteStamps(tally: Tally, stamps: readonly Stamp[], page = ''): void {
-  const [en, zh] = page ? [` (page ${page})`, `（第 ${page} 页）`] : ['', ''];
+export function noteStamps(tally: Tally, stamps: readonly Stamp[], of: Text | null = null): void {
+  const [en, zh] = of ? [` (${of.en})`, `（${of.zh}）`] : ['', ''];
   const trusted = stamps.some((stamp) => stamp.trusted);
   for (const { path, check, asked } of stamps) {
     if (!asked) tally.fail(`${queryOf(path)} is not the request that ${path} answers`, `${queryOf(path)} 不是 ${path} 所答复的请求`);
@@ -201,7 +201,8 @@ export function noteStamps(tally: Tally, stamps: readonly Stamp[], page = ''): v
   else if (!trusted) tally.doubt(`intact, but no token leads to a TSA you trust${en}: ${stamps[0].check.reason.en}`, `时间戳完整，但无法追溯至您信任的时间戳机构${zh}：${stamps[0].check.reason.zh}`);
 }
 
-function noteOrder(tally: Tally, first: string, early: number | null, second: string, late: number | null): void {
+/** Notes where two named moments, if both are known, contradict their order. */
+export function noteOrder(tally: Tally, first: string, early: number | null, second: string, late: number | null): void {
   if (early !== null && late !== null && early > late) tally.fail(`${first} lies after ${second}`, `${first} 晚于 ${second}`);
 }
 

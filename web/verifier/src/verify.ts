@@ -8,6 +8,7 @@ import { checkForm, checkMembers, checkSha256Sums, checkSm3Sums, checkVersions }
 import { checkImages, checkLocation, leftToLibrary, sealedRerender } from './corroboration';
 import { complete, Finding, finding, foreign, overall, run } from './findings';
 import { checkCopies, checkItems, checkLinks, checkStatement, Held } from './deposit';
+import { checkFilm, hasFilm } from './film';
 import { checkLasting } from './lasting';
 import { LedgerChecks } from './ledger';
 import { checkNetwork } from './network';
@@ -101,7 +102,7 @@ class Checks {
       ...(kase.names.some((name) => name.startsWith('META-INF/signature') && name !== 'META-INF/signature001.p7s') ? [['outer.roles', () => checkRoles(kase, outer)] as const] : []),
       ['seal.signature', () => seals.checkSignature()], ['seal.identity', () => seals.checkIdentity()], ['seal.validity', () => seals.checkValidity()],
       ['seal.revocation', () => seals.checkRevocation()], ...(seals.hasPostQuantum() ? [['seal.post_quantum', () => seals.checkPostQuantum()] as const] : []),
-      ['time.open', () => times.checkOpen()], ['time.capture', () => times.checkCapture()], ['time.seal', () => times.checkSeal()], ['time.order', () => times.checkOrder()],
+      ['time.open', () => times.checkOpen()], ['time.capture', () => times.checkCapture()], ...(hasFilm(kase) ? [['time.film', () => checkFilm(kase, times)] as const] : []), ['time.seal', () => times.checkSeal()], ['time.order', () => times.checkOrder()],
       ['time.independent', () => times.checkIndependent(outer.readableStamps())], ['time.lasting', () => checkLasting(kase, times, outer)],
       ['ledger.entry', () => ledger.checkEntry()], ['ledger.inclusion', () => ledger.checkInclusion()], ['ledger.checkpoint', () => ledger.checkCheckpoint()],
       ['ledger.open', () => ledger.checkOpen()], ['ledger.independent', () => ledger.checkIndependent(outer.readableStamps())],
