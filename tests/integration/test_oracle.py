@@ -13,9 +13,11 @@ from typing import TYPE_CHECKING
 import pytest
 
 from evidencekit.capture.request import Mode
+from tests.support.oracle.broken import ANSWERS, serving_broken
 from tests.support.oracle.fidelity import DOCS, table
 from tests.support.oracle.oddities import DONE
-from tests.support.oracle.told import Told, done, lost, response_of, take
+from tests.support.oracle.told import Told, done, lines_of, lost, record, response_of, state_of, take
+from tests.support.preserved import trusted_context
 from tests.support.replay import replaying
 
 if TYPE_CHECKING:
@@ -71,6 +73,18 @@ def test_nothing_odd_is_lost(kind: str, mode: Mode, tmp_path: Path) -> None:
     assert len(travelled) == len(found.served)
     assert found.network["missing_events"] == []
     assert found.network["unmatched"] == []
+
+
+def test_every_broken_answer_has_its_line_and_its_reason(tmp_path: Path) -> None:
+    trusted_context(tmp_path)
+    with serving_broken(tmp_path / "server.pem") as (port, asked):
+        record(f"https://shop.test:{port}/", Mode.STANDARD, tmp_path)
+    bundle = tmp_path / "staging/bundle"
+    assert state_of(bundle) == "all asked"
+    lines = {str(line["url"]).rpartition("/")[2]: line for line in lines_of(bundle)}
+    assert {path[1:] for path in asked} <= set(lines)
+    for name, (_, outcome, reason) in ANSWERS.items():
+        assert (name, lines[name]["outcome"], lines[name]["reason"]) == (name, outcome, reason)
 
 
 @pytest.mark.parametrize("kind", KINDS)

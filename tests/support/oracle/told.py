@@ -83,26 +83,9 @@ def response_of(record: Record) -> dict[str, object]:
 def take(kind: str, mode: Mode, folder: Path, path: str = "/") -> Told:
     trusted_context(folder)
     with serving(folder / "server.pem", kind) as (port, served):
-        rules = ["--host-resolver-rules=MAP shop.test 127.0.0.1,MAP cdn.test 127.0.0.1"]
-        if kind == "h3":
-            rules.append(f"--origin-to-force-quic-on=shop.test:{port},cdn.test:{port}")
-        worklog = ChainWriter(folder / "worklog.jsonl", format_name=WORKLOG, capture_id="0" * 32)
-        roots: list[CaptureRoot] = []
-        capture = asyncio.run(
-            capture_session(
-                CaptureRequest(
-                    urls=(f"https://shop.test:{port}{path}",), mode=mode, allow_private=True, include_secrets=True
-                ),
-                capture_id="0" * 32,
-                staging=folder / "staging",
-                worklog=worklog,
-                on_root=lambda root, _: roots.append(root),
-                options=BrowserOptions(extra_args=tuple(rules), home=folder / "browserhome"),
-            )
-        )
-        worklog.close()
+        rules = [f"--origin-to-force-quic-on=shop.test:{port},cdn.test:{port}"] if kind == "h3" else []
+        capture = record(f"https://shop.test:{port}{path}", mode, folder, *rules)
     bundle = folder / "staging/bundle"
-    state = re.search(r'<p id="state">([^<]*)', (bundle / "capture/pages/0001/dom.html").read_text())
     return Told(
         kind=kind,
         mode=mode,
@@ -110,13 +93,42 @@ def take(kind: str, mode: Mode, folder: Path, path: str = "/") -> Told:
         folder=bundle,
         served=served,
         records=_records(bundle),
-        state=state[1] if state else "",
+        state=state_of(bundle),
     )
 
 
+def record(url: str, mode: Mode, folder: Path, *rules: str) -> Capture:
+    """Capture an address of one of the names below into `folder/staging/bundle`, secrets included."""
+    worklog = ChainWriter(folder / "worklog.jsonl", format_name=WORKLOG, capture_id="0" * 32)
+    names = "--host-resolver-rules=MAP shop.test 127.0.0.1,MAP cdn.test 127.0.0.1"
+    roots: list[CaptureRoot] = []
+    capture = asyncio.run(
+        capture_session(
+            CaptureRequest(urls=(url,), mode=mode, allow_private=True, include_secrets=True),
+            capture_id="0" * 32,
+            staging=folder / "staging",
+            worklog=worklog,
+            on_root=lambda root, _: roots.append(root),
+            options=BrowserOptions(extra_args=(names, *rules), home=folder / "browserhome"),
+        )
+    )
+    worklog.close()
+    return capture
+
+
+def state_of(bundle: Path) -> str:
+    """What the page said of itself when it was recorded."""
+    state = re.search(r'<p id="state">([^<]*)', (bundle / "capture/pages/0001/dom.html").read_text())
+    return state[1] if state else ""
+
+
+def lines_of(bundle: Path) -> list[dict[str, object]]:
+    """The exchanges that the bundle lists."""
+    return [json.loads(line) for line in (bundle / "capture/exchanges.jsonl").read_bytes().splitlines()[1:]]
+
+
 def _records(bundle: Path) -> list[Record]:
-    lines = [json.loads(line) for line in (bundle / "capture/exchanges.jsonl").read_bytes().splitlines()[1:]]
-    records = {line["id"]: Record(line=line) for line in lines}
+    records = {str(line["id"]): Record(line=line) for line in lines_of(bundle)}
     with zipfile.ZipFile(bundle / "capture/page.wacz") as wacz, wacz.open("archive/data.warc.gz") as stream:
         for found in ArchiveIterator(stream, no_record_parse=True):
             if found.rec_type not in {"request", "response"}:
