@@ -20,6 +20,7 @@ import os
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Protocol, cast
 
+from evidencekit.capture.wellformed import parse_message
 from evidencekit.errors import BrowserError
 
 if TYPE_CHECKING:
@@ -108,9 +109,12 @@ class PipeMultiplexer:
         self._writer.write(json.dumps({**message, "id": self._last_id}, separators=(",", ":")).encode("ascii") + b"\0")
 
     def receive(self, raw: bytes) -> None:
-        """Give one message of the browser to the client it is for."""
+        """Give one message of the browser to the client it is for.
+
+        This is where whatever a page says comes in, and the one place where its text is made fit for UTF-8.
+        """
         try:
-            message = json.loads(raw)
+            message = parse_message(raw)
         except (ValueError, RecursionError):
             self.log.broken += 1
             return

@@ -13,6 +13,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
 
 from evidencekit.capture.exchanges import Body, Exchange, ExchangeOutcome, Headers, ResponseHead
+from evidencekit.capture.headertext import shown
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -146,7 +147,7 @@ def _head(hop: Hop, headers: Headers, index: NetLogIndex) -> ResponseHead:
         status=hop.status or 0,
         status_text=hop.status_text,
         headers=headers,
-        mime_type=mime_type.partition(";")[0].strip().lower(),
+        mime_type=shown(mime_type.partition(";")[0].strip().lower()),
         trailers=tuple(hop.trailers) or index.wires.trailers(hop.job, hop.quic, hop.stream),
         interim=index.wires.interim(hop.job, hop.quic, hop.stream) or tuple(hop.interim),
     )
