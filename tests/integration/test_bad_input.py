@@ -21,8 +21,10 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from evidencekit.home import Home
 from evidencekit.timestamp.authority import Authority
 from evidencekit.timestamp.query import build_query, parse_query
+from evidencekit.verify.verifier import verify_bundle
 from tests.support import site
 from tests.support.program import Done, Program, leftovers, processes_naming, read_ledger
+from tests.support.strangepage import strange
 from tests.support.tools import browser
 
 if TYPE_CHECKING:
@@ -138,6 +140,19 @@ def test_an_error_page_is_evidence_only_on_request(program: Program, status: int
     for text in (certificate, report):
         assert f"the server answered with status {status}" in text
         assert f"服务器返回状态码 {status}" in text
+
+
+def test_words_that_no_file_can_hold(program: Program) -> None:
+    """Half characters in title, storage, console, address and source end no capture; they read U+FFFD."""
+    with site.serve(strange) as url:
+        done = program.run("capture", url, "--allow-private", "--tsa", "none", "--no-third-party", "--json")
+    assert done.status == 0, done.err
+    manifest, _, report = documents_of(done)
+    (page,) = manifest["pages"]
+    assert page["title"].startswith("标题\ufffd坏")
+    assert "secret-password-1" not in report
+    verified = verify_bundle(json.loads(done.out)["bundle"])
+    assert [each.id for each in verified.findings if each.outcome == "FAILED"] == []
 
 
 def test_a_download_instead_of_a_page(program: Program) -> None:
