@@ -104,6 +104,12 @@ class NoAnswerError(BrowserError):
     code = "capture.no_answer"
 
 
+class PageScriptError(BrowserError):
+    """A script that reads or moves the page, in a world of its own, met a page that it was not made for."""
+
+    code = "capture.page_script"
+
+
 class MinimumError(CaptureError):
     """The evidential minimum (URL, HTML source, full-page image with time; R01) is incomplete."""
 

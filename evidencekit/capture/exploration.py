@@ -31,7 +31,7 @@ from evidencekit.capture.rendering import evaluate_isolated
 from evidencekit.capture.scrollers import scroll_inside
 from evidencekit.capture.turning import turn_wheel
 from evidencekit.capture.waitingscripts import FIND_BLANKS, STAND_BEFORE
-from evidencekit.errors import BrowserError
+from evidencekit.errors import BrowserError, PageScriptError
 from evidencekit.model import Text, Transformation
 
 if TYPE_CHECKING:
@@ -123,24 +123,47 @@ class Explorer:
         await self._repeat(DISMISS_BANNERS)
 
     async def run(self) -> Exploration:
-        """Do all of it.
+        """Do all of it; a step that the page is not made for is left out, and said.
 
         Raises:
             BrowserError: the browser does not answer.
         """
+        steps: tuple[tuple[str, str, Callable[[], Awaitable[None]]], ...] = (
+            ("opening what is folded", "展开折叠内容", self._open_details),
+            ("scrolling", "滚动页面", self._scroll),
+            ("loading more", "加载更多", self._load_more),
+            ("scrolling inside", "滚动内层区域", self._scroll_inside),
+            ("scrolling frames", "滚动框架", self._scroll_frames),
+            ("turning carousels", "翻动轮播", self._turn_carousels),
+            ("standing before empty places", "停留于空白处", self._stand_before_blanks),
+            ("turning the wheel", "滚轮翻动", self._turn_wheel),
+            ("starting media", "播放媒体", self._play_media),
+            ("looking at the pictures", "检查图片", self._look_at_pictures),
+        )
+        for en, zh, step in steps:
+            try:
+                await step()
+            except PageScriptError:
+                text = Text(
+                    en=f"{en} failed on this page, which may hold more than is shown",
+                    zh=f"{zh}在此页面上未能完成，可能仍有未展示的内容",
+                )
+                self.found.partial.append(text)
+        return self.found
+
+    async def _open_details(self) -> None:
         await self._repeat(OPEN_DETAILS)
-        await self._scroll()
+
+    async def _load_more(self) -> None:
         if await self._repeat(LOAD_MORE):
             await self._scroll()
-        await self._scroll_inside()
-        await self._scroll_frames()
+
+    async def _turn_carousels(self) -> None:
         if await self._repeat(TURN_CAROUSELS):
             await evaluate_isolated(self._cdp, RESTORE_INNER)
-        await self._stand_before_blanks()
-        await self._turn_wheel()
+
+    async def _play_media(self) -> None:
         await self._repeat(PLAY_MEDIA)
-        await self._look_at_pictures()
-        return self.found
 
     async def _scroll(self) -> None:
         outcome = await scroll_to_load(

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 from evidencekit.capture.stitching import PngStitcher, picture_size
-from evidencekit.errors import BrowserError, StorageError
+from evidencekit.errors import BrowserError, PageScriptError, StorageError
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -295,7 +295,7 @@ async def evaluate_isolated(
     }
     result = await cdp.call("Runtime.evaluate", params, timeout_s=timeout_s)
     if "exceptionDetails" in result:
-        raise BrowserError(
+        raise PageScriptError(
             "the page could not be read: the reading script failed; capture again", "读取网页的脚本执行失败；请重新取证"
         )
     value = result.get("result")

@@ -36,6 +36,9 @@ _STOP_S = 5.0
 _TOLD_S = 0.5
 _HUNG_S = 10.0
 _HTTP_ERROR = 400
+_CIRCLING_S = 0.25
+_MOST_DOCUMENTS = 50
+"""A page that has loaded so many before it came to rest would not let anybody take its picture."""
 
 
 class Visit:
@@ -139,18 +142,33 @@ class Visit:
 
     async def _settle(self, driven: DrivenPage, session: CdpSession) -> None:
         """Wait for the load event and for the network to fall quiet, both bounded."""
+        circling = asyncio.ensure_future(self._end_circling(session))
         loading = asyncio.ensure_future(driven.wait_loaded(timeout_s=self._remaining_s(self._limits.navigation_s)))
         storm = asyncio.ensure_future(driven.stormed.wait())
-        await asyncio.wait((loading, storm), return_when=asyncio.FIRST_COMPLETED)
+        await asyncio.wait((loading, storm, circling), return_when=asyncio.FIRST_COMPLETED)
         if driven.stormed.is_set():
             await self._stop_scripts(session, "too many dialogs", "对话框过多")
-        loaded = await loading
-        storm.cancel()
+        # Where nothing more is loaded, no load event comes.
+        loaded = not circling.done() and await loading
+        for waiting in (storm, loading):
+            waiting.cancel()
         self._studio.recorder.traffic.lull.end()
         if not loaded:
             self._partial("load", "the load event did not come in time", "页面未在规定时间内加载完成")
         quiet = await self._quiet()
+        circling.cancel()
+        with suppress(asyncio.CancelledError):
+            await circling
         self._journal.border("page.loaded", self.page, loaded=loaded, quiet=quiet)
+
+    async def _end_circling(self, session: CdpSession) -> None:
+        """Wait until the page has led elsewhere too often, then let it lead nowhere any more."""
+        documents = self._studio.recorder.traffic.main_documents
+        while len(documents.get(self.page, ())) <= _MOST_DOCUMENTS:  # noqa: ASYNC110 (nobody tells of each)
+            await asyncio.sleep(_CIRCLING_S)
+        await self._stop_scripts(session, "it led elsewhere again and again", "页面反复跳转")
+        with suppress(BrowserError):
+            await session.call("Page.stopLoading", timeout_s=_STOP_S)
 
     async def _wake(self, session: CdpSession) -> None:
         """Make sure that the page's main thread answers; a script that never yields is ended."""

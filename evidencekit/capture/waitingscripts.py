@@ -111,7 +111,7 @@ STAND_BEFORE = (
 HIDDEN_BELOW = (
     "(() => {"
     + HELPERS
-    + """if (document.scrollingElement.scrollHeight > innerHeight + 16) return 0;
+    + """if ((document.scrollingElement ?? document.documentElement).scrollHeight > innerHeight + 16) return 0;
   let most = 0;
   for (const e of all('*', 20000)) {
     if (e.clientHeight < innerHeight * 0.8 || e.clientWidth < innerWidth * 0.5) continue;

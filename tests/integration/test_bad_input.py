@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 FAST = ("--allow-private", "--mode", "fast")
 ALONE = (*FAST, "--tsa", "none")
 EVIDENCE_SUFFIXES = (".zip", ".age", ".part")
+PARTIAL = 3
 FULL_DISK_BYTES = 320 << 20
 
 pytestmark = [
@@ -153,6 +154,22 @@ def test_words_that_no_file_can_hold(program: Program) -> None:
     assert "secret-password-1" not in report
     verified = verify_bundle(json.loads(done.out)["bundle"])
     assert [each.id for each in verified.findings if each.outcome == "FAILED"] == []
+
+
+def test_a_page_that_leads_in_circles(program: Program) -> None:
+    with site.serve(site.circle) as url:
+        done = program.run("capture", url, "--allow-private", "--tsa", "none", "--no-third-party", "--json")
+    assert done.status == PARTIAL, done.err
+    said = [each["en"] for each in json.loads(done.out)["partial"]]
+    assert "page 0001: the page's running script was ended: it led elsewhere again and again" in said
+
+
+def test_a_page_of_frames_alone(program: Program) -> None:
+    """A document whose body is a frameset has nothing that scrolls."""
+    with site.serve(site.frames) as url:
+        done = program.run("capture", url, "--allow-private", "--tsa", "none", "--no-third-party", "--json")
+    assert done.status == 0, done.err
+    assert json.loads(done.out)["partial"] == []
 
 
 def test_a_download_instead_of_a_page(program: Program) -> None:

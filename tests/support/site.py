@@ -38,6 +38,18 @@ def status_page(status: int) -> Callable[[str], Answer]:
     return lambda _path: (status, HTML, b"<!doctype html><title>Sorry</title><h1>This is not here, sorry.</h1>")
 
 
+def circle(_path: str) -> Answer:
+    """Answer with a page that leads to the next one before anybody sees it."""
+    return 200, HTML, b"<!doctype html><p>on and on<script>location.href = '/' + Math.random()</script>"
+
+
+def frames(path: str) -> Answer:
+    """Answer with a page of frames, as they were made in the nineties."""
+    if path == "/":
+        return 200, HTML, b"<html><frameset cols='50%,50%'><frame src='/a'><frame src='/b'></frameset></html>"
+    return page(path)
+
+
 def download(_path: str) -> Answer:
     """Answer with a file to be saved."""
     headers = {"Content-Type": "application/octet-stream", "Content-Disposition": 'attachment; filename="a.bin"'}
