@@ -20,6 +20,7 @@ _SCHEMES = frozenset({"http", "https"})
 _LOCAL_NAMES = ("localhost", "localdomain", "local", "internal", "intranet", "lan", "home", "corp", "home.arpa")
 _LABEL_DOTS = str.maketrans({"\u3002": ".", "\uff0e": ".", "\uff61": "."})
 _NUMBER = re.compile(r"0[xX][0-9a-fA-F]*|[0-9]+")
+_CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 _UNSAFE = re.compile(r"[\x00-\x20\x7f]")
 _MAX_RESOLVED = 64
 
@@ -51,6 +52,12 @@ def check_url(url: str, *, allow_private: bool) -> None:
         raise BlockedUrlError(
             f"{shown!r} is no usable URL: empty, longer than {URL_LIMIT} characters, or with blanks around it",
             f"{shown!r} 不是可用的网址：为空、超过 {URL_LIMIT} 个字符，或首尾有空白",
+        )
+    if _CONTROL.search(url):
+        # A browser leaves line breaks and tabs out, so what is printed would not be what was opened.
+        raise BlockedUrlError(
+            f"{shown!r} holds a line break, a tab or another control character; remove it",
+            f"{shown!r} 含有换行、制表符或其他控制字符；请删除",
         )
     try:
         parts = urlsplit(url)

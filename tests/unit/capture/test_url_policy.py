@@ -110,6 +110,9 @@ REFUSED_ALWAYS = [
     "http://example.com:99999/",
     "http://example.com:port/",
     "https://example.com/" + "a" * 9000,
+    "https://example.com/a\nb",
+    "https://exam\tple.com/",
+    "https://example.com/\x00",
 ]
 
 
