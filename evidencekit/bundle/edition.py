@@ -58,17 +58,18 @@ def reduce_wacz(source: Path, out: Path, dropped: Container[str]) -> int:
 def _copy(old: zipfile.ZipFile, new: zipfile.ZipFile, dropped: Container[str]) -> int:
     resources: list[JsonValue] = []
     moved: dict[tuple[str, int], int] = {}
+    unasked: set[tuple[str, int]] = set()
     left_out = 0
     names = [name for name in old.namelist() if name not in {_PACKAGE, _DIGEST, _INDEX}]
     for name in names:
         with tempfile.TemporaryFile() as kept:
             with old.open(name) as member:
                 if name.endswith(".warc.gz"):
-                    left_out += _keep(member, kept, name, dropped, moved)
+                    left_out += _keep(member, kept, name, dropped, moved, unasked)
                 else:
                     shutil.copyfileobj(member, kept, _PIECE)
             resources.append(_add(new, name, kept))
-    lines = b"".join(_moved_lines(_small(old, _INDEX), moved))
+    lines = b"".join(_moved_lines(_small(old, _INDEX), moved, unasked))
     resources.append(_add_bytes(new, _INDEX, lines))
     package = json.loads(_small(old, _PACKAGE))
     package["resources"] = sorted(resources, key=lambda each: _order(old, str(cast("dict[str, str]", each)["path"])))
@@ -80,9 +81,14 @@ def _copy(old: zipfile.ZipFile, new: zipfile.ZipFile, dropped: Container[str]) -
 
 
 def _keep(
-    member: IO[bytes], kept: IO[bytes], name: str, dropped: Container[str], moved: dict[tuple[str, int], int]
+    member: IO[bytes],
+    kept: IO[bytes],
+    name: str,
+    dropped: Container[str],
+    moved: dict[tuple[str, int], int],
+    unasked: set[tuple[str, int]],
 ) -> int:
-    """Copy the gzip members of records that are not dropped; note where each went."""
+    """Copy the gzip members of records that are not dropped; note where each went, and whose request did not."""
     with tempfile.TemporaryFile() as whole:
         shutil.copyfileobj(member, whole, _PIECE)
         whole.seek(0)
@@ -90,7 +96,11 @@ def _keep(
         for record_id, offset, length in blocks:
             if record_id is not None and record_id in dropped:
                 continue
-            moved[name.rpartition("/")[2], offset] = kept.tell()
+            place = name.rpartition("/")[2], offset
+            moved[place] = kept.tell()
+            asked = f"{str(record_id).partition('.')[0]}.request"
+            if asked in dropped or f"{asked}.public" in dropped:
+                unasked.add(place)
             whole.seek(offset)
             left = length
             while left > 0:
@@ -100,15 +110,22 @@ def _keep(
     return sum(record_id is not None and record_id in dropped for record_id, _, _ in blocks)
 
 
-def _moved_lines(index: bytes, moved: dict[tuple[str, int], int]) -> Iterator[bytes]:
-    """Give the lines of the CDXJ index (0.1.0) whose records are still there, at their new places."""
+def _moved_lines(
+    index: bytes, moved: dict[tuple[str, int], int], unasked: Container[tuple[str, int]]
+) -> Iterator[bytes]:
+    """Give the lines of the CDXJ index (0.1.0) whose records are still there, at their new places.
+
+    A line that lost its request does not tell what was asked.
+    """
     for line in index.splitlines(keepends=True):
         key, at, entry = line.split(b" ", 2)
         fields = json.loads(entry)
         place = moved.get((fields["filename"], int(fields["offset"])))
         if place is not None:
+            if (fields["filename"], int(fields["offset"])) in unasked:
+                fields.pop("requestBody", None)
             fields["offset"] = str(place)
-            yield b" ".join((key, at, json.dumps(fields, ensure_ascii=False, separators=(",", ":")).encode())) + b"\n"
+            yield b" ".join((key, at, json.dumps(fields, separators=(",", ":")).encode())) + b"\n"
 
 
 def _small(archive: zipfile.ZipFile, name: str) -> bytes:

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, BinaryIO
 
 from evidencekit.capture.exchanges import Body, Exchange, ExchangeOutcome
 from evidencekit.capture.httpmessage import BlockKind, archived_kinds, block_of
+from evidencekit.capture.postquery import LONGEST, post_query
 from evidencekit.errors import StorageError
 from evidencekit.hashing.digest import Sm3
 from evidencekit.model import Digests
@@ -66,7 +67,8 @@ class ArchivedBlock:
     """Where one record stands and what it holds.
 
     `offset` and `length` (bytes) are those of the gzip member and `member_sha256` is its digest; `size` and
-    `digests` are those of the record block. `replayable` marks responses that belong into the index.
+    `digests` are those of the record block. `replayable` marks responses that belong into the index, `query` is there
+    what stands for the request's body; `document` marks what a page or a frame navigated to.
     """
 
     record_id: str
@@ -84,6 +86,8 @@ class ArchivedBlock:
     size: int
     digests: Digests
     replayable: bool
+    query: str = ""
+    document: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -182,6 +186,7 @@ def _write_block(out: BinaryIO, block: _Block, capture_id: str) -> ArchivedBlock
     offset = out.tell()
     packed = block.kind == "response" and mime_type.startswith(_PACKED) and not mime_type.startswith("image/svg")
     level = _level_of(_body_of(exchange, block.kind), _PACKED_LEVEL if packed else _LEVEL)
+    replayable = block.kind == "response" and _is_replayable(exchange)
     member_sha256 = _write_member(out, _fields(block, capture_id), block_of(exchange, block.kind), level)
     return ArchivedBlock(
         record_id=block.record_id,
@@ -198,7 +203,9 @@ def _write_block(out: BinaryIO, block: _Block, capture_id: str) -> ArchivedBlock
         payload_sha256=block.payload_sha256,
         size=block.size,
         digests=block.digests,
-        replayable=block.kind == "response" and _is_replayable(exchange),
+        replayable=replayable,
+        query=_query_of(exchange) if replayable else "",
+        document=exchange.resource_type == "Document",
     )
 
 
@@ -311,11 +318,31 @@ def _is_replayable(exchange: Exchange) -> bool:
     status = exchange.response.status if exchange.response else 0
     if (
         exchange.method.upper() in _NOT_REPLAYED_METHODS
-        or status in {_PARTIAL_CONTENT, _NOT_MODIFIED}
+        or status == _NOT_MODIFIED
+        or (status == _PARTIAL_CONTENT and not _is_whole(exchange))
         or not exchange.url.startswith("http")
     ):
         return False
     return exchange.outcome is not ExchangeOutcome.NOT_RETRIEVABLE or status in _REDIRECTS
+
+
+def _is_whole(exchange: Exchange) -> bool:
+    """Say whether a 206 holds all of its file: what media players ask for first (RFC 9110 §15.3.7)."""
+    if exchange.response is None or exchange.payload is None or exchange.outcome is not ExchangeOutcome.RECORDED:
+        return False
+    size = exchange.payload.size
+    return [value.strip() for name, value in exchange.response.headers if name.lower() == "content-range"] == [
+        f"bytes 0-{size - 1}/{size}"
+    ]
+
+
+def _query_of(exchange: Exchange) -> str:
+    """Give what stands for the request's body in the index; nothing where it is none or long."""
+    body = exchange.request_body
+    if exchange.method.upper() == "GET" or body is None or body.size > LONGEST:
+        return ""
+    kinds = [value for name, value in exchange.request_headers if name.lower() == "content-type"]
+    return post_query(body.file.read_bytes(), kinds[0] if kinds else "")
 
 
 def _body_of(exchange: Exchange, kind: BlockKind) -> Body | None:

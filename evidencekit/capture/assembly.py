@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from evidencekit.capture.archive import ArchiveInfo
 from evidencekit.capture.favicon import find_icon
-from evidencekit.capture.har import HAR_PATH, format_har
+from evidencekit.capture.har import HAR_PATH, har_pieces
 from evidencekit.capture.networkreport import NETWORK_PATH
 from evidencekit.capture.originals import keep_originals
 from evidencekit.capture.pageresult import page_result
@@ -159,8 +159,8 @@ def _write_files(desk: Desk, recording: Recording, view: PublicView, pages: Sequ
     staging.register(WACZ_PATH, role="archive", media_type="application/wacz")
     staging.write(EXCHANGES_PATH, view.log, role="exchanges", media_type="application/x-ndjson")
     public = [masked.exchange for masked in view.exchanges]
-    har = format_har(public, pages, ("evidencekit", __version__))
-    staging.write(HAR_PATH, har, role="har", media_type="application/json")
+    staging.write_pieces(HAR_PATH, har_pieces(public, pages, ("evidencekit", __version__)))
+    staging.register(HAR_PATH, role="har", media_type="application/json")
     for notes in recording.visits:
         _write_icon(staging, notes, public)
     staging.write(ENVIRONMENT_PATH, recording.environment, role="environment", media_type="application/json")

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from sys import intern
 from typing import TYPE_CHECKING
 
 from evidencekit.capture.cdp import Params, flag_of, integer_of, mapping_of, number_of, text_of, value_at
@@ -116,7 +117,7 @@ def headers_of(value: JsonValue) -> Headers:
     pairs: list[tuple[str, str]] = []
     for name, joined in mapping_of(value).items():
         text = joined if isinstance(joined, str) else str(joined)
-        pairs += [(str(name), part) for part in text.split("\n")]
+        pairs += [(intern(str(name)), intern(part)) for part in text.split("\n")]  # they come with every request
     return tuple(pairs)
 
 

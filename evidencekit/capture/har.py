@@ -14,7 +14,7 @@ from urllib.parse import parse_qsl, quote, urlsplit, urlunsplit
 from evidencekit.capture.headertext import shown
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
     from datetime import datetime
 
     from evidencekit.capture.exchanges import Exchange, Headers
@@ -26,22 +26,30 @@ _PROTOCOLS = {"http/1.1": "HTTP/1.1", "http/1.0": "HTTP/1.0", "h2": "HTTP/2.0", 
 _MOST_FIELDS = 2000
 
 
-def format_har(exchanges: Iterable[Exchange], pages: Sequence[PageResult], software: tuple[str, str]) -> bytes:
-    """Write the file.
+def har_pieces(
+    exchanges: Iterable[Exchange], pages: Sequence[PageResult], software: tuple[str, str]
+) -> Iterator[bytes]:
+    """Give the file entry by entry: ten thousand requests as one value would be the largest thing in memory.
 
     Args:
         exchanges: with secrets masked, in order.
         pages: of the session.
         software: name and version of the creator.
     """
-    log: dict[str, JsonValue] = {
+    head: dict[str, JsonValue] = {
         "version": "1.2",
         "creator": {"name": software[0], "version": software[1]},
-        "pages": [_page(page) for page in pages],
-        "entries": [_entry(exchange) for exchange in exchanges],
         "comment": "derived from capture/exchanges.jsonl; bodies stand in capture/page.wacz",
+        "pages": [_page(page) for page in pages],
     }
-    return json.dumps({"log": log}, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "replace")
+    yield b'{"log":' + _json(head)[:-1] + b',"entries":['
+    for index, exchange in enumerate(exchanges):
+        yield (b"," if index else b"") + _json(_entry(exchange))
+    yield b"]}}"
+
+
+def _json(value: JsonValue) -> bytes:
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "replace")
 
 
 def _page(page: PageResult) -> JsonValue:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import ipaddress
 from dataclasses import dataclass, field
+from sys import intern
 from typing import TYPE_CHECKING, Final
 
 from evidencekit.capture.cdp import Params, integer_of, text_of, value_at
@@ -231,12 +232,15 @@ class ConnectionIndex:
 
 
 def fields_of(value: JsonValue) -> Headers:
-    """Header fields from `Name: value` lines; HTTP/2 joins the duplicates of a name by NUL."""
+    """Header fields from `Name: value` lines; HTTP/2 joins the duplicates of a name by NUL.
+
+    Names and values come again with every request, so each text is kept once.
+    """
     pairs: list[tuple[str, str]] = []
     for line in texts_of(value):
         colon = line.find(": ", 1)
         name, values = (line[:colon], line[colon + 2 :]) if colon > 0 else (line.rstrip(":"), "")
-        pairs += [(name, part) for part in values.split("\0")]
+        pairs += [(intern(name), intern(part)) for part in values.split("\0")]
     return tuple(pairs)
 
 

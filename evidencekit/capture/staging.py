@@ -23,7 +23,7 @@ from evidencekit.hashing.records import artifact_descriptor, commit
 from evidencekit.model import Artifact
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
     from pathlib import Path
 
 _PRIVATE_MODE = 0o700
@@ -79,8 +79,16 @@ class Staging:
             StorageError: the disk refuses.
         """
         file = self.place(path)
-        _write(file, data)
+        _write(file, (data,))
         return self.register(path, role=role, media_type=media_type, page=page)
+
+    def write_pieces(self, path: str, pieces: Iterable[bytes]) -> None:
+        """Write a bundle file piece by piece; `register` follows.
+
+        Raises:
+            StorageError: the disk refuses.
+        """
+        _write(self.place(path), pieces)
 
     def register(
         self, path: str, *, role: str, media_type: str, page: str | None = None, derived_from: Sequence[str] = ()
@@ -157,7 +165,7 @@ class Staging:
             file.parent.mkdir(mode=_PRIVATE_MODE, parents=True, exist_ok=True)
         except OSError as error:
             raise _refused(file, error) from error
-        _write(file, data)
+        _write(file, (data,))
         self.private_files[name] = file
 
     def keep_private_file(self, name: str, file: Path) -> None:
@@ -165,10 +173,10 @@ class Staging:
         self.private_files[name] = file
 
 
-def _write(file: Path, data: bytes) -> None:
+def _write(file: Path, pieces: Iterable[bytes]) -> None:
     try:
         with file.open("xb") as out:
-            out.write(data)
+            out.writelines(pieces)
             out.flush()
             os.fsync(out.fileno())
     except OSError as error:

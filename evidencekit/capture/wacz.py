@@ -64,10 +64,10 @@ def write_wacz(out: Path, warc: ArchiveResult, pages: Sequence[PageResult], info
         with zipfile.ZipFile(out, "w", zipfile.ZIP_STORED) as package:
             resources = [
                 _add_file(package, _WARC, warc.path),
-                _add(package, "indexes/index.cdxj", format_index(warc.blocks)),
-                _add(package, "pages/pages.jsonl", format_pages(pages)),
+                _add(package, "indexes/index.cdxj", format_index(warc.blocks, pages)),
+                _add(package, "pages/pages.jsonl", format_pages(pages, warc.blocks)),
             ]
-            datapackage = _datapackage(resources, pages, info)
+            datapackage = _datapackage(resources, pages, warc.blocks, info)
             digest: dict[str, JsonValue] = {
                 "path": "datapackage.json",
                 "hash": f"sha256:{_add(package, 'datapackage.json', datapackage).sha256}",
@@ -80,18 +80,50 @@ def write_wacz(out: Path, warc: ArchiveResult, pages: Sequence[PageResult], info
         ) from error
 
 
-def format_index(blocks: Sequence[ArchivedBlock]) -> bytes:
-    """Give the CDXJ index (specs.webrecorder.net/cdxj/0.1.0) of all replayable responses, byte-sorted."""
-    return b"".join(sorted(_index_line(block) for block in blocks if block.replayable))
+def format_index(blocks: Sequence[ArchivedBlock], pages: Sequence[PageResult] = ()) -> bytes:
+    """Give the CDXJ index (specs.webrecorder.net/cdxj/0.1.0) of all replayable responses, byte-sorted.
+
+    Replay programs look a page up by the second. Of several documents that one address gave within the second of the
+    one that was shown, only that and later ones are listed; the archive holds them all.
+    """
+    shown = {(page.final_url.partition("#")[0], _shown_at(page, blocks)) for page in pages}
+    listed = (block for block in blocks if block.replayable and not _is_superseded(block, shown))
+    return b"".join(sorted(_index_line(block) for block in listed))
 
 
-def format_pages(pages: Sequence[PageResult]) -> bytes:
-    """Give `pages.jsonl`: a header line, then one line a page."""
+def _is_superseded(block: ArchivedBlock, shown: set[tuple[str, datetime]]) -> bool:
+    at = block.date.replace(microsecond=0)
+    return block.document and any(
+        url == block.url and at == moment.replace(microsecond=0) and block.date < moment for url, moment in shown
+    )
+
+
+def format_pages(pages: Sequence[PageResult], blocks: Sequence[ArchivedBlock]) -> bytes:
+    """Give `pages.jsonl`: a header line, then one line a page.
+
+    The time is that of the document that the page showed. A page that answered more than once, because it loaded
+    itself anew or a service worker of its own then answered, would else be replayed as it was before.
+    """
     head: dict[str, JsonValue] = {"format": "json-pages-1.0", "id": "pages", "title": "All Pages"}
     lines: tuple[dict[str, JsonValue], ...] = tuple(
-        {"id": page.id, "url": page.final_url, "ts": _rfc3339(page.started_at), "title": page.title} for page in pages
+        {"id": page.id, "url": page.final_url, "ts": _rfc3339(_shown_at(page, blocks)), "title": page.title}
+        for page in pages
     )
     return b"".join(_json(line) + b"\n" for line in (head, *lines))
+
+
+def _shown_at(page: PageResult, blocks: Sequence[ArchivedBlock]) -> datetime:
+    """When the document was asked for that the first picture shows; the page's start when nothing tells."""
+    url = page.final_url.partition("#")[0]
+    times = [
+        block.date
+        for block in blocks
+        if block.replayable
+        and block.document
+        and block.url.partition("#")[0] == url
+        and page.started_at <= block.date <= page.initial_at
+    ]
+    return max(times, default=page.started_at)
 
 
 def surt(url: str) -> str:
@@ -124,11 +156,17 @@ def _index_line(block: ArchivedBlock) -> bytes:
     }
     if block.method != "GET":
         entry["method"] = block.method
+    if block.query:
+        entry["requestBody"] = block.query
     at = block.date.strftime("%Y%m%d%H%M%S%f")[:17]
-    return f"{surt(block.url)} {at} ".encode("utf-8", "replace") + _json(entry) + b"\n"
+    # Replay programs read an index byte by byte, not as UTF-8: other characters stand there by their numbers.
+    fields = json.dumps(entry, separators=(",", ":")).encode()
+    return f"{surt(block.url)} {at} ".encode("utf-8", "replace") + fields + b"\n"
 
 
-def _datapackage(resources: Sequence[_Resource], pages: Sequence[PageResult], info: WaczInfo) -> bytes:
+def _datapackage(
+    resources: Sequence[_Resource], pages: Sequence[PageResult], blocks: Sequence[ArchivedBlock], info: WaczInfo
+) -> bytes:
     created = _rfc3339(info.created)
     package: dict[str, JsonValue] = {
         "profile": "data-package",
@@ -149,7 +187,7 @@ def _datapackage(resources: Sequence[_Resource], pages: Sequence[PageResult], in
     }
     if pages:
         package["mainPageUrl"] = pages[0].final_url
-        package["mainPageDate"] = _rfc3339(pages[0].started_at)
+        package["mainPageDate"] = _rfc3339(_shown_at(pages[0], blocks))
     return json.dumps(package, ensure_ascii=False, indent=2).encode("utf-8", "replace")
 
 

@@ -292,7 +292,8 @@ def _mask_headers(headers: Headers, secrets: Secrets, reasons: set[str]) -> Head
         text, found = mask_string(value, secrets)
         reasons.update(found)
         masked.append((name, text))
-    return tuple(masked)
+    # Most have nothing to mask: one tuple then serves both views.
+    return headers if tuple(masked) == headers else tuple(masked)
 
 
 def _mask_places(text: str, secrets: Secrets, reasons: set[str]) -> str:

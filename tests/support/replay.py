@@ -7,6 +7,7 @@ import subprocess
 import threading
 from contextlib import contextmanager, suppress
 from functools import partial
+from html import escape
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING
 
@@ -21,6 +22,11 @@ if TYPE_CHECKING:
 
 PATIENCE_MS = 20_000
 ATTEMPTS = 3
+_EMBED = (
+    '<!doctype html><style>body { margin: 0 }</style><script src="ui.js"></script>'
+    '<replay-web-page source="/page.wacz" url="ADDRESS" replayBase="/replay/" embed="replayonly" deepLink '
+    'style="height:100vh;display:block"></replay-web-page>'
+)
 
 
 def fetch_replayer(npm: str, folder: Path) -> Path:
@@ -39,32 +45,34 @@ def fetch_replayer(npm: str, folder: Path) -> Path:
 @contextmanager
 def replaying(wacz: bytes, address: str, replayer: Path, folder: Path) -> Iterator[Callable[[str], Frame | None]]:
     """Replay an archive; the function given waits for a frame that shows some words."""
+    with replaying_any(wacz, replayer, folder) as show:
+        yield lambda words: show(address, words)
+
+
+@contextmanager
+def replaying_any(wacz: bytes, replayer: Path, folder: Path) -> Iterator[Callable[[str, str], Frame | None]]:
+    """Replay an archive; the function given opens an address and waits for a frame that shows some words."""
     (folder / "replay").mkdir()
     for source, name in (("ui.js", "ui.js"), ("ui.js", "replay/ui.js"), ("sw.js", "replay/sw.js")):
         shutil.copyfile(replayer / source, folder / name)
     (folder / "page.wacz").write_bytes(wacz)
-    (folder / "embed.html").write_text(
-        '<!doctype html><style>body { margin: 0 }</style><script src="ui.js"></script>'
-        f'<replay-web-page source="/page.wacz" url="{address}" '
-        'replayBase="/replay/" embed="replayonly" deepLink style="height:100vh;display:block"></replay-web-page>',
-        encoding="utf-8",
-    )
     offline = ["--no-sandbox", "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1"]
     with _served(folder) as origin, sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=str(find_browser().path), args=offline)
         try:
             page = browser.new_page()
 
-            def find(words: str) -> Frame | None:
+            def show(address: str, words: str) -> Frame | None:
+                (folder / "embed.html").write_text(_EMBED.replace("ADDRESS", escape(address)), encoding="utf-8")
                 # On a busy machine the replayer's page may wait for ever for its own service worker: load it again.
                 for _ in range(ATTEMPTS):
+                    page.goto("about:blank")
+                    page.goto(f"{origin}/embed.html")
                     if found := _frame_that_shows(page, words):
                         return found
-                    page.goto(f"{origin}/embed.html")
-                return _frame_that_shows(page, words)
+                return None
 
-            page.goto(f"{origin}/embed.html")
-            yield find
+            yield show
         finally:
             browser.close()
 

@@ -294,3 +294,44 @@ def test_the_index_agrees_with_the_reference_indexer(tmp_path: Path) -> None:
 def test_empty_archive_still_has_its_warcinfo(tmp_path: Path) -> None:
     result = _archive(tmp_path, [])
     assert [block.kind for block in read_blocks(io.BytesIO(result.path.read_bytes()))] == ["warcinfo"]
+
+
+def _indexed(tmp_path: Path, exchanges: list[Exchange], page: PageResult) -> tuple[list[dict[str, str]], str]:
+    """The lines of the index, and the page's time."""
+    out = tmp_path / "page.wacz"
+    info = WaczInfo(title="t", software="evidencekit/0.1.0", created=_AT)
+    write_wacz(out, _archive(tmp_path, _open(exchanges)), [page], info)
+    with zipfile.ZipFile(out) as archive:
+        lines = archive.read("indexes/index.cdxj").splitlines()
+        pages = archive.read("pages/pages.jsonl").splitlines()
+    return [json.loads(line.split(b" ", 2)[2]) for line in lines], json.loads(pages[1])["ts"]
+
+
+def test_the_index_tells_what_was_asked_and_lists_a_film_that_came_whole_as_a_range(tmp_path: Path) -> None:
+    post = dataclasses.replace(
+        _get(tmp_path, 1, f"{_URL}query", b"answer"),
+        method="POST",
+        request_headers=(("Content-Type", "application/json"),),
+        request_body=_body(tmp_path / "1.request", '{"茶":1}'.encode()),
+    )
+    films = []
+    for number, stated in ((2, "bytes 0-3/4"), (3, "bytes 0-3/9")):
+        film = _get(tmp_path, number, f"{_URL}film{number}", b"film", "video/mp4")
+        assert film.response is not None
+        head = dataclasses.replace(film.response, status=206, headers=(("content-range", stated),))
+        films.append(dataclasses.replace(film, response=head))
+    lines, _ = _indexed(tmp_path, [post, *films], _page())
+    assert [(line["url"], line.get("requestBody")) for line in lines] == [
+        (f"{_URL}film2", None),
+        (f"{_URL}query", "%E8%8C%B6=1"),
+    ]
+
+
+def test_a_page_that_answered_twice_is_replayed_as_it_was_shown(tmp_path: Path) -> None:
+    first, again, later = (_get(tmp_path, number, _URL, b"<!doctype html>%d" % number) for number in (1, 2, 900))
+    own = dataclasses.replace(_get(tmp_path, 3, _URL, b"{}", "application/json"), resource_type="Fetch")
+    page = dataclasses.replace(_page(), initial_at=_AT + timedelta(milliseconds=500))
+    lines, at = _indexed(tmp_path, [first, again, own, later], page)
+    assert at == again.started.strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    digests = {body.sha256 for each in (again, own, later) if (body := each.response_body) is not None}
+    assert {line["digest"].removeprefix("sha256:") for line in lines} == digests
