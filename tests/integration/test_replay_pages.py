@@ -140,8 +140,10 @@ def settle(page: Page, frame: Frame) -> None:
     page.wait_for_timeout(700)
 
 
-@pytest.mark.parametrize("name", ALL)
+@pytest.mark.parametrize("name", [*PAGES, *DOCUMENTS])
 def test_the_replay_shows_what_the_live_page_showed(name: str, compared: dict[str, Compared]) -> None:
+    if name not in ALL:
+        pytest.skip("Debian's documents are not there; EVIDENCEKIT_DOCUMENTS names where they are unpacked")
     found = compared[name]
     alike = None not in (found.window, found.whole) and max(found.window or 0, found.whole or 0) <= MOST
     assert alike == (ALL[name].limit is None), (found, ALL[name].limit)

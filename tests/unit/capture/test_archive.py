@@ -17,6 +17,7 @@ from pathlib import Path
 import pytest
 from warcio.archiveiterator import ArchiveIterator
 
+from evidencekit.bundle.edition import reduce_wacz
 from evidencekit.bundle.warc import read_blocks
 from evidencekit.capture.archive import ArchiveInfo, ArchiveResult, write_warc
 from evidencekit.capture.exchanges import Body, Exchange, ExchangeOutcome, ResponseHead
@@ -335,3 +336,23 @@ def test_a_page_that_answered_twice_is_replayed_as_it_was_shown(tmp_path: Path) 
     assert at == again.started.strftime("%Y-%m-%dT%H:%M:%S.%fZ")
     digests = {body.sha256 for each in (again, own, later) if (body := each.response_body) is not None}
     assert {line["digest"].removeprefix("sha256:") for line in lines} == digests
+
+
+def test_the_index_of_an_edition_does_not_tell_what_a_withheld_request_asked(tmp_path: Path) -> None:
+    asked = [
+        dataclasses.replace(
+            _get(tmp_path, number, f"{_URL}query", b"answer"),
+            method="POST",
+            request_headers=(("Content-Type", "application/x-www-form-urlencoded"),),
+            request_body=_body(tmp_path / f"{number}.request", f"q=word{number}".encode()),
+        )
+        for number in (1, 2)
+    ]
+    lines, _ = _indexed(tmp_path, asked, _page())
+    assert {line["requestBody"] for line in lines} == {"q=word1", "q=word2"}
+    assert reduce_wacz(tmp_path / "page.wacz", tmp_path / "edition.wacz", {"000001.request"}) == 1
+    with zipfile.ZipFile(tmp_path / "edition.wacz") as edition:
+        index = edition.read("indexes/index.cdxj").decode()
+    assert len(index.splitlines()) == len(asked)
+    assert "word1" not in index
+    assert "word2" in index
