@@ -19,7 +19,9 @@ from evidencekit.bundle import paths
 from evidencekit.bundle.edition import reduce_wacz
 from evidencekit.bundle.reader import open_bundle
 from evidencekit.bundle.redactionfile import Redaction, format_redaction
+from evidencekit.capture.launcher import BrowserOptions
 from evidencekit.container import seal_container
+from evidencekit.editiondocuments import write_edition_documents
 from evidencekit.errors import FormatError, UsageError
 from evidencekit.hashing.canonical import canonical_bytes, parse_canonical
 from evidencekit.hashing.chainlog import CUSTODY, ChainHead
@@ -34,6 +36,7 @@ from evidencekit.verify.verifier import verify_bundle
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from evidencekit.model import Text
     from evidencekit.office import Office
 
 REASON = "redacted"
@@ -44,7 +47,7 @@ _EXCHANGE = re.compile(r"[0-9]{6,}")
 _BLOCKS = ("request", "request.public", "response", "response.public")
 _NEVER = frozenset({paths.ARCHIVE, paths.EXCHANGES})
 _OWN = (paths.CERTIFICATE_HTML, paths.CERTIFICATE_PDF, paths.REPORT_HTML, paths.SHA256SUMS, paths.SM3SUMS)
-"""Documents that speak of the original, or quote it; the edition's verifier is the reader's own."""
+"""Documents that speak of the original, or quote it; an edition gets a certificate of its own."""
 
 _Line: TypeAlias = dict[str, JsonValue]
 _Opening = TypeVar("_Opening", ArtifactOpening, RecordOpening)
@@ -52,13 +55,16 @@ _Opening = TypeVar("_Opening", ArtifactOpening, RecordOpening)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Redacted:
-    """A finished edition: its file, and what it withholds beyond the original."""
+    """A finished edition: its file, what it withholds beyond the original, and why its certificate is no PDF if so."""
 
     bundle: Path
     redaction: Redaction
+    unprinted: Text | None = None
 
 
-def redact(bundle: Path, rules: Sequence[str], out: Path, office: Office) -> Redacted:
+def redact(
+    bundle: Path, rules: Sequence[str], out: Path, office: Office, browser: BrowserOptions | None = None
+) -> Redacted:
     """Write an edition of `bundle` to `out` that withholds what `rules` name.
 
     Args:
@@ -66,6 +72,7 @@ def redact(bundle: Path, rules: Sequence[str], out: Path, office: Office) -> Red
         rules: `record:000012.response`, `exchange:000012`, `url:GLOB` or `file:GLOB` (a path in the bundle).
         out: the new file; it must not exist.
         office: whose key seals the edition, and who stamps it.
+        browser: prints the edition's certificate; without one that starts it stays HTML.
 
     Raises:
         UsageError: a rule that is none, or that names nothing; a folder; a bundle that is an edition already.
@@ -80,8 +87,11 @@ def redact(bundle: Path, rules: Sequence[str], out: Path, office: Office) -> Red
     with tempfile.TemporaryDirectory(prefix="evidencekit-redact-", ignore_cleanup_errors=True) as name:
         work = _Work(bundle, Path(name) / "bundle")
         redaction = work.apply(rules, office)
+        unprinted = write_edition_documents(
+            work.folder, redaction, browser or BrowserOptions(), workdir=Path(name), at=office.clock()
+        )
         seal_container(work.folder, out, office.signer, office.stamper, at=office.clock())
-    return Redacted(bundle=out, redaction=redaction)
+    return Redacted(bundle=out, redaction=redaction, unprinted=unprinted)
 
 
 def _check(bundle: Path) -> None:

@@ -55,6 +55,8 @@ def run_redact(
             f"{records} 条记录、{files} 个文件不公开(WITHHELD:redacted);其余照常可证明",
         )
     )
+    if made.unprinted is not None:
+        session.note(Sentence(made.unprinted.en, made.unprinted.zh))
     session.note(
         Sentence(
             "look through its pictures and texts before handing it over: they may show what a withheld record held",

@@ -19,7 +19,9 @@ from evidencekit.report.markup import Html, escape, escape_url, join, own
 from evidencekit.report.qr import qr_payload, qr_svg
 
 if TYPE_CHECKING:
-    from evidencekit.model import Text
+    from collections.abc import Sequence
+
+    from evidencekit.model import Text, VerificationReport
     from evidencekit.report.elements import Row
     from evidencekit.report.fields import CertificateData, SessionFacts
 
@@ -83,14 +85,15 @@ def _front(data: CertificateData) -> Html:
     )
 
 
-def _assurance(data: CertificateData) -> Html:
-    claims = granted(data.report)
+def assurance(report: VerificationReport) -> Html:
+    """The verdict, and every claim that it grants."""
+    claims = granted(report)
     items = join([Html(f"<li>{both(claim.says)}</li>") for claim in claims])
     said = Html(f'<ul class="claims">{items}</ul>') if claims else Html(f"<p>{both(_NOTHING_REACHED)}</p>")
     return Html(
-        f'<section class="assurance"><h2>{label(text("Assurance reached", "结论"))}{badge(data.report.overall)}</h2>'
-        f'<p class="headline">{both(data.report.headline)}</p>{said}'
-        f'<p class="note">{both(_VIEW)} {moment(data.report.at)}</p></section>'
+        f'<section class="assurance"><h2>{label(text("Assurance reached", "结论"))}{badge(report.overall)}</h2>'
+        f'<p class="headline">{both(report.headline)}</p>{said}'
+        f'<p class="note">{both(_VIEW)} {moment(report.at)}</p></section>'
     )
 
 
@@ -175,8 +178,8 @@ def _issue_block(kind: str, issues: list[Issue]) -> Html:
     return Html(f'<div class="kind"><div>{tag(kind, KINDS[kind])}</div><ul>{join(items)}</ul></div>')
 
 
-def _issues(data: CertificateData) -> Html:
-    issues = open_issues(data)
+def issue_list(issues: Sequence[Issue]) -> Html:
+    """Every open item, by kind."""
     heading = label(text("Warnings, open and unperformed items", "提示、未定与未执行事项"))
     if not issues:
         return Html(f'<section class="issues"><h2>{heading}</h2><p>{both(_NO_ISSUES)}</p></section>')
@@ -196,9 +199,9 @@ def render_certificate(data: CertificateData) -> str:
     """
     body = [
         _front(data),
-        _assurance(data),
+        assurance(data.report),
         _markers(data),
-        _issues(data),
+        issue_list(open_issues(data)),
         scope.scope(data),
         particulars.record(data),
         particulars.persons(data),
@@ -211,12 +214,17 @@ def render_certificate(data: CertificateData) -> str:
         scope.evidence_list(data),
         scope.verification(data),
     ]
+    return document(TITLE, data.session.number, body)
+
+
+def document(title: Text, number: str, body: list[Html]) -> str:
+    """The sheet that certificates share, with the sentence of what they are not."""
     return template("certificate.html").substitute(
         style=template("document.css").template,
-        title=own(f"{TITLE.zh} {TITLE.en}"),
-        number=escape(data.session.number),
-        title_zh=own(TITLE.zh),
-        title_en=own(TITLE.en),
+        title=own(f"{title.zh} {title.en}"),
+        number=escape(number),
+        title_zh=own(title.zh),
+        title_en=own(title.en),
         denial_zh=own(NOT_NOTARIAL.zh),
         denial_en=own(NOT_NOTARIAL.en),
         body=join(body, "\n"),

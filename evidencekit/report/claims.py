@@ -265,17 +265,38 @@ _DEPOSIT_OPENED = Claim(
     limits=Text(en="Not that the files were made after it.", zh="不证明文件在该时间之后形成。"),
     anchored=True,
 )
+_EDITION = Claim(
+    id="edition",
+    layer=Text(en="Redacted edition", zh="遮盖版"),
+    requires=("redaction.edition", "manifest.form", "manifest.artifacts", "manifest.records", "seal.signature"),
+    says=Text(
+        en="What this edition still holds of the record is unchanged since the manifest was signed; what it withholds "
+        "is named, and stays committed to in that manifest.",
+        zh="本遮盖版仍保留的各项自清单签署之后未被改动；不公开的各项均已列明，并仍受同一清单承诺。",
+    ),
+    limits=Text(
+        en="Not what the withheld parts say, nor that they do not matter.",
+        zh="不证明不公开部分的内容，也不证明其无关紧要。",
+    ),
+)
+_OF_WHOLE_RECORDS = frozenset({"record", "agreement"})
+"""Claims about all of a record, which no document about an edition makes."""
 _OF_CAPTURES = frozenset({"agreement", "environment", "exclusive", "record", "captured"})
 """Claims about web pages, which no document about a deposit makes."""
 _OF_DEPOSITS = {claim.id: claim for claim in (_DEPOSIT_OPENED, _DEPOSIT_ANNOUNCED)}
 
 
 def claims_of(report: VerificationReport) -> tuple[Claim, ...]:
-    """The claims that a document about this report judges: a deposit has its own."""
-    if all(finding.id != "deposit.items" for finding in report.findings):
-        return CLAIMS
-    kept = tuple(_OF_DEPOSITS.get(claim.id, claim) for claim in CLAIMS if claim.id not in _OF_CAPTURES)
-    return (*kept[:2], _DEPOSITED, *kept[2:])
+    """The claims that a document about this report judges: a deposit has its own, and so has a redacted edition."""
+    found = {finding.id for finding in report.findings}
+    claims = CLAIMS
+    if "deposit.items" in found:
+        kept = tuple(_OF_DEPOSITS.get(claim.id, claim) for claim in CLAIMS if claim.id not in _OF_CAPTURES)
+        claims = (*kept[:2], _DEPOSITED, *kept[2:])
+    if "redaction.edition" in found:
+        kept = tuple(claim for claim in claims if claim.id not in _OF_WHOLE_RECORDS)
+        claims = tuple(_EDITION if claim.id == "integrity" else claim for claim in kept)
+    return claims
 
 
 NOT_NOTARIAL = Text(

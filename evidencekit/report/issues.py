@@ -14,7 +14,7 @@ from evidencekit.report.wording import check_of
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from evidencekit.model import PageResult
+    from evidencekit.model import PageResult, VerificationReport
     from evidencekit.report.fields import CertificateData, EnvironmentFacts, SessionFacts
 
 KINDS: dict[str, Text] = {
@@ -59,13 +59,14 @@ class Issue:
     reason: Text
 
 
-def _findings(data: CertificateData) -> list[Issue]:
+def finding_issues(report: VerificationReport, environment: EnvironmentFacts | None = None) -> list[Issue]:
+    """What a report did not pass, findings of one reason together; `environment` names probes in the reasons."""
     grouped: dict[tuple[Outcome, Text], dict[str, int]] = {}
-    for finding in data.report.findings:
+    for finding in report.findings:
         if finding.outcome is not Outcome.PASSED:
             reason = finding.reason
-            if finding.id == "environment.report" and data.environment is not None:
-                reason = _with_names(reason, data.environment)
+            if finding.id == "environment.report" and environment is not None:
+                reason = _with_names(reason, environment)
             counts = grouped.setdefault((finding.outcome, reason), {})
             counts[finding.id] = counts.get(finding.id, 0) + 1
     return [
@@ -149,9 +150,14 @@ def open_issues(data: CertificateData) -> tuple[Issue, ...]:
     # A deposit's files were made elsewhere: its label says so, and no probe could say more.
     probes = _environment(data.environment) if data.session.deposit is None else []
     late = [Issue(kind="WARN", about=(LATENCY,), reason=reason) for reason in late_steps(data.stages)]
-    found = _session(data.session) + late + probes + _findings(data)
+    found = _session(data.session) + late + probes + finding_issues(data.report, data.environment)
+    return ranked(found)
+
+
+def ranked(issues: Sequence[Issue]) -> tuple[Issue, ...]:
+    """The gravest first."""
     ranks = list(KINDS)
-    return tuple(sorted(found, key=lambda issue: ranks.index(issue.kind)))
+    return tuple(sorted(issues, key=lambda issue: ranks.index(issue.kind)))
 
 
 def controlled_by_party(session: SessionFacts) -> bool:

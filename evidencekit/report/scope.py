@@ -27,6 +27,7 @@ from evidencekit.report.rolenames import ROLES, named
 from evidencekit.report.wording import OUTCOMES, check_of
 
 if TYPE_CHECKING:
+    from evidencekit.model import VerificationReport
     from evidencekit.report.claims import Judged
     from evidencekit.report.elements import Row
     from evidencekit.report.fields import ArtifactFacts, CertificateData
@@ -96,13 +97,19 @@ def _scope_row(judged: Judged) -> tuple[Html, ...]:
 
 def scope(data: CertificateData) -> Html:
     """What each layer proves here, printed only as the findings allow, and what it never proves."""
-    heads = (text("Layer", "层次"), text("Proved here", "本次证明"), text("Not proved", "不证明"))
-    rows = [_scope_row(judged) for judged in judge_all(data.report)]
     notes = [paragraph(_RENEWAL, "note")]
     if controlled_by_party(data.session):
         notes.append(paragraph(PARTY_HOST, "note strong"))
-    notes += [paragraph(NOT_NOTARIAL, "note"), paragraph(NOT_QUALIFIED, "note")]
-    return section(text("Scope and limits of proof", "证明范围与限制"), grid(heads, rows, css="scope"), *notes)
+    return scope_of(data.report, *notes)
+
+
+def scope_of(report: VerificationReport, *notes: Html) -> Html:
+    """The same of any report."""
+    heads = (text("Layer", "层次"), text("Proved here", "本次证明"), text("Not proved", "不证明"))
+    rows = [_scope_row(judged) for judged in judge_all(report)]
+    denials = (paragraph(NOT_NOTARIAL, "note"), paragraph(NOT_QUALIFIED, "note"))
+    title = text("Scope and limits of proof", "证明范围与限制")
+    return section(title, grid(heads, rows, css="scope"), *notes, *denials)
 
 
 def verification(data: CertificateData) -> Html:

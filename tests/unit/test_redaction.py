@@ -2,28 +2,32 @@
 
 from __future__ import annotations
 
+import html
 import json
+import re
 import zipfile
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
 from evidencekit.bundle import paths
 from evidencekit.bundle.redactionfile import format_redaction, parse_redaction
+from evidencekit.capture.launcher import BrowserBinary, BrowserOptions
 from evidencekit.errors import FormatError, StorageError, UsageError
 from evidencekit.hashing.records import parse_records
 from evidencekit.home import Home
 from evidencekit.model import Finding, Outcome, VerificationReport
 from evidencekit.office import open_office
 from evidencekit.redaction import Redacted, masked_line, redact
+from evidencekit.report.claims import CLAIMS, claims_of, granted, overclaims
 from evidencekit.verify.verifier import verify_bundle
 from tests.support.assembly import Keys, Members, Plan, make_keys, make_members, pack, reseal
+from tests.support.tools import browser
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from evidencekit.model import JsonValue
     from evidencekit.verify.trust import Trust
 
@@ -243,3 +247,55 @@ def test_the_pattern_of_a_url_is_not_repeated(setup: Setup, tmp_path: Path) -> N
     made = setup.make(tmp_path, "url:https://shop.test/*")
     assert b"shop.test" not in members_of(made.bundle)[paths.REDACTION]
     assert made.redaction.rules == ("url:[withheld:redacted]",)
+
+
+def words_of(made: Redacted) -> str:
+    data = members_of(made.bundle)[paths.CERTIFICATE_HTML].decode()
+    return html.unescape(re.sub(r"<style>.*?</style>|<[^>]+>", "", data, flags=re.DOTALL))
+
+
+@pytest.mark.browser
+def test_an_edition_has_a_certificate_of_its_own(setup: Setup, tmp_path: Path) -> None:
+    browser()
+    record = an_open_record(setup)
+    made = setup.make(tmp_path, f"exchange:{record.partition('.')[0]}", "url:https://shop.test/*")
+    assert made.unprinted is None
+    members, said = members_of(made.bundle), words_of(made)
+    assert members[paths.CERTIFICATE_PDF].startswith(b"%PDF-")
+    for fact in (made.redaction.number, made.redaction.original_sha256, "遮盖版", "Redacted Edition", record):
+        assert fact in said, fact
+    leaf = next(each.leaf for each in parse_records(members[paths.RECORDS]).records if each.id == record)
+    assert leaf.hex() in said
+    assert "shop.test/*" not in said
+    # The gate: what needs the whole record is never said of an edition, what was found of it is.
+    report = verify_bundle(made.bundle)
+    printed = {claim.id for claim in (*CLAIMS, *claims_of(report)) if claim.says.en in said}
+    assert "edition" in printed
+    assert not printed & {"integrity", "record", "agreement"}
+    assert overclaims(said) == ()
+    assert not [each for each in report.findings if each.outcome is Outcome.FAILED]
+
+
+def test_a_false_statement_takes_the_sentence_of_the_edition_away(setup: Setup, tmp_path: Path) -> None:
+    made = setup.make(tmp_path, "file:capture/pages/0001/screenshot-initial.png")
+    report = verify_bundle(made.bundle)
+    assert "edition" in {claim.id for claim in granted(report)}
+    lying = tuple(
+        replace(each, outcome=Outcome.FAILED) if each.id == "redaction.edition" else each for each in report.findings
+    )
+    assert not {"edition", "integrity"} & {claim.id for claim in granted(replace(report, findings=lying))}
+
+
+def test_without_a_browser_the_certificate_is_html_and_says_so(setup: Setup, tmp_path: Path) -> None:
+    office = open_office(
+        home=setup.home, signer=setup.keys.signer, tsas=(), ledger=None, number=None, clock=None, output=tmp_path
+    )
+    nothing = BrowserOptions(binary=BrowserBinary(path=Path("/bin/false"), name="none", version="0", sha256="0" * 64))
+    with office:
+        rule = "file:capture/pages/0001/screenshot-initial.png"
+        made = redact(setup.bundle, [rule], tmp_path / "edition.zip", office, nothing)
+    assert made.unprinted is not None
+    assert "HTML only" in made.unprinted.en
+    members = members_of(made.bundle)
+    assert paths.CERTIFICATE_PDF not in members
+    assert paths.CERTIFICATE_HTML in members

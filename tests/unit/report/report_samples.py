@@ -91,8 +91,9 @@ def report_of(findings: tuple[Finding, ...], overall: Outcome, headline: Text) -
 
 
 def uniform_report(outcome: Outcome) -> VerificationReport:
-    """Every finding of a capture but `trust.self` with one outcome."""
-    kept = [finding_id for finding_id in CHECKS if finding_id not in ONLY_DEPOSIT | {"trust.self"}]
+    """Every finding of a whole capture but `trust.self` with one outcome."""
+    left_out = ONLY_DEPOSIT | {"trust.self", "redaction.edition"}
+    kept = [finding_id for finding_id in CHECKS if finding_id not in left_out]
     findings = tuple(finding(finding_id, outcome) for finding_id in kept)
     return report_of(findings, outcome, Text(en=f"all {outcome}", zh=f"全部 {outcome}"))
 
@@ -103,6 +104,7 @@ def stranger_report() -> VerificationReport:
     for finding_id in CHECKS:
         if finding_id in OUTER or finding_id in ONLY_DEPOSIT | {
             "trust.self",
+            "redaction.edition",
             "policy.signatures",
             "policy.timestamps",
             "policy.witnesses",
