@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 _HEAD: Final = 9
 _DATA, _HEADERS, _PUSH, _CONTINUATION = 0, 1, 5, 9
+_END_STREAM: Final = 0x1
 _END_HEADERS, _PADDED, _PRIORITY = 0x4, 0x8, 0x20
 _BLOCK_LIMIT: Final = 1 << 20
 _FRAME_LIMIT: Final = 1 << 20
@@ -36,6 +37,7 @@ class Http2Wire:
         self._content = content
         self._rest = b""
         self._block: bytearray | None = None
+        self._ended: set[int] = set()
         self._decoder = Decoder(max_header_list_size=_BLOCK_LIMIT)
         self._decoder.max_allowed_table_size = _TABLE_BYTES
 
@@ -58,7 +60,7 @@ class Http2Wire:
             self._frame(kind, flags, stream, payload)
 
     def _frame(self, kind: int, flags: int, stream: int, payload: bytes) -> None:
-        if kind == _DATA:
+        if kind == _DATA and stream not in self._ended:
             self._content(stream, _unpadded(payload, flags))
         elif kind == _HEADERS:
             body = _unpadded(payload, flags)
@@ -68,6 +70,9 @@ class Http2Wire:
         elif kind == _CONTINUATION and self._block is not None:
             self._block += payload
             self._end(stream, flags)
+        if kind in {_DATA, _HEADERS} and flags & _END_STREAM:
+            # What a server sends behind the end of a stream (RFC 9113 §5.1) is nobody's body.
+            self._ended.add(stream)
 
     def _begin(self, stream: int, fragment: bytes, flags: int) -> None:
         self._block = bytearray(fragment)

@@ -115,6 +115,13 @@ def read_http2(pieces: list[bytes]) -> tuple[dict[int, Headers], dict[int, bytes
     return heads, bodies, wire
 
 
+def test_http2_data_behind_the_end_of_a_stream_is_nobodys() -> None:
+    more = b"\x00\x00\x04\x00\x01\x00\x00\x00\x03more"
+    _, bodies, wire = read_http2([SERVED, more])
+    assert not wire.broken
+    assert bodies == {1: b"one two", 3: b"moved"}
+
+
 @pytest.mark.parametrize("size", [1, 7, 1000, 1 << 20])
 def test_http2_frames_keep_duplicates_where_they_stood(size: int) -> None:
     data = SERVED
