@@ -210,9 +210,9 @@ _DEPOSIT_TIME = _layer(
 )
 
 
-def _layers_of(report: VerificationReport) -> tuple[Layer, ...]:
-    """The layers of a report: a deposit has no environment of its own, and another record."""
-    if all(finding.id != "deposit.items" for finding in report.findings):
+def layers_of(*, deposit: bool) -> tuple[Layer, ...]:
+    """The layers of a capture's report, or of a deposit's, which has no environment of its own and another record."""
+    if not deposit:
         return LAYERS
     own = {layer.id: layer for layer in (_DEPOSIT_RECORD, _DEPOSIT_TIME)}
     return tuple(own.get(layer.id, layer) for layer in LAYERS if layer.id != "environment")
@@ -221,7 +221,7 @@ def _layers_of(report: VerificationReport) -> tuple[Layer, ...]:
 def layer_results(report: VerificationReport) -> tuple[LayerResult, ...]:
     """Groups the findings of a report by layer, in the order of `LAYERS`; a layer without findings did not run."""
     results: list[LayerResult] = []
-    for layer in _layers_of(report):
+    for layer in layers_of(deposit=any(finding.id == "deposit.items" for finding in report.findings)):
         findings = tuple(finding for finding in report.findings if check_of(finding.id).layer == layer.id)
         results.append(LayerResult(layer=layer, outcome=_outcome_of(findings), findings=findings))
     return tuple(results)

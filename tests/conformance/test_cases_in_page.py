@@ -1,4 +1,4 @@
-"""Every conformance case in verify.html: finding by finding what the library says, in one browser session.
+"""Every conformance case in verify.html: finding by finding and layer by layer what the library says, in one browser.
 
 The page differs in two points, on purpose: what only the bundle's own anchors support is INDETERMINATE there, where the
 library reports it PASSED beside `trust.self`; and texts, pixels and the witnesses of the network are left to the
@@ -19,8 +19,9 @@ from evidencekit.ledger.anchors.anchor import format_receipt
 from evidencekit.signing.note import format_vkey
 from evidencekit.verify.policy import Policy
 from tests.conformance.catalogue import CASES, Exhibit, Workshop
+from tests.conformance.test_cases import judged
 from tests.support.assembly import make_keys
-from tests.support.verifierpage import NOT_HERE, Boxes, Held, Sheet, open_sheet
+from tests.support.verifierpage import NOT_HERE, Boxes, Held, Sheet, by_library, open_sheet
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -109,5 +110,7 @@ def test_page_says_what_the_library_says(name: str, sheet: Sheet, shop: Workshop
         found = {key: outcome for key, outcome in found.items() if key in wanted or key not in ANCHORED}
     assert found == wanted
     assert said.overall == expected["overall"]
+    if not own:
+        assert said.layers == by_library(judged(exhibit, tmp_path)).layers
     assert {said.outcomes.get(key, "NOT_PERFORMED") for key in NOT_HERE} == {"NOT_PERFORMED"}
     assert {expected["not_passed"].get(key) for key in NOT_HERE} <= {None, "INDETERMINATE", "NOT_PERFORMED"}

@@ -37,6 +37,7 @@ from evidencekit.ledger.entry import parse_entry
 from evidencekit.ledger.policy import parse_policy
 from evidencekit.ledger.proof import parse_proof
 from evidencekit.ledger.tiles import parse_bundle
+from evidencekit.model import Outcome
 from evidencekit.report.bands import png_size
 from evidencekit.signing.note import open_note, parse_vkey
 from evidencekit.signing.signer import load_pkcs12
@@ -48,13 +49,15 @@ from evidencekit.timestamp.renewal import RecordTrust, begin_records, check_reco
 from evidencekit.timestamp.token import parse_response, parse_token
 from evidencekit.verify.policy import parse_policy as parse_verify_policy
 from evidencekit.verify.trust import trust_from_files
+from evidencekit.verify.verifier import verify_bundle
 from evidencekit.verify.wacz import Wacz, check_package
 from evidencekit.x509 import ber, cms, der
 from evidencekit.x509.certificate import load_certificate, load_certificates, to_der
 from evidencekit.x509.crl import ask_crl, load_crl
 from evidencekit.x509.names import canonical_name
 from evidencekit.x509.ocsp import ask_ocsp
-from tests.support.assembly import NOW, Keys, Members, Plan, make_keys, make_members, make_png, pack
+from tests.conformance.hostile import Entry, entries_of, forge
+from tests.support.assembly import AT, NOW, Keys, Members, Plan, make_keys, make_members, make_png, pack
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -188,6 +191,24 @@ def _read_bundle(data: bytes) -> None:
                     pass
 
 
+def _whole() -> tuple[bytes, ...]:
+    """Each member of a bundle under its name, so that damage falls on small ones as often as on large ones."""
+    return tuple(name.encode() + b"\n" + data for name, data in sorted(world().members.items()))
+
+
+def _verify_bundle(data: bytes) -> None:
+    """Verify the bundle with this one member in its place, in a container that is made well."""
+    name, _, content = data[:0xFFFF].partition(b"\n")
+    entries, entry = entries_of(world().members), Entry(name=name, data=content)
+    known = [n for n, one in enumerate(entries) if one.name == name]
+    changed = [entry if n in known else one for n, one in enumerate(entries)] + ([] if known else [entry])
+    with tempfile.NamedTemporaryFile(suffix=".zip") as file:
+        file.write(forge(changed))
+        file.flush()
+        report = verify_bundle(Path(file.name), trust=world().keys.trust, at=AT)
+    assert (report.overall is Outcome.PASSED) == (changed == entries), f"{name!r}: {report.headline.en}"
+
+
 def _warcs() -> tuple[bytes, ...]:
     with zipfile.ZipFile(io.BytesIO(world().members[paths.ARCHIVE])) as archive:
         return (archive.read("archive/data.warc.gz"),)
@@ -295,6 +316,7 @@ HARNESSES: Final[dict[str, Harness]] = {
     "bundle.sm3sums": Harness(run=parse_sm3sums, samples=_member(paths.SM3SUMS)),
     "bundle.reader": Harness(run=_read_bundle, samples=lambda: (pack(world().members),)),
     "bundle.warc": Harness(run=_read_warc, samples=_warcs),
+    "verify.bundle": Harness(run=_verify_bundle, samples=_whole),
     "verify.wacz": Harness(run=_read_wacz, samples=_member(paths.ARCHIVE)),
     "verify.policy": Harness(run=parse_verify_policy, samples=lambda: (_VERIFY_POLICY,)),
     "verify.trust": Harness(

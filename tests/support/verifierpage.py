@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from cryptography.hazmat.primitives.serialization import Encoding
 
+from evidencekit.report.wording import layer_results
 from evidencekit.signing.note import format_vkey
 
 if TYPE_CHECKING:
@@ -32,9 +33,10 @@ NOT_HERE = {"corroboration.text", "corroboration.pictures", "corroboration.netwo
 
 @dataclass(frozen=True, kw_only=True)
 class Judgement:
-    """What the page said of one file: outcomes by finding id, the verdict, or the one sentence of a refusal."""
+    """What the page said of one file: outcomes by finding id and by layer, the verdict, or the one sentence of a refusal."""
 
     outcomes: Mapping[str, str] = field(default_factory=dict)
+    layers: Mapping[str, str] = field(default_factory=dict)
     overall: str = ""
     problem: str = ""
 
@@ -117,7 +119,11 @@ class Sheet:
         found: dict[str, str] = {}
         for name, outcome in rows:
             found[name] = min(found.get(name, "PASSED"), outcome, key=RANKS.index)
-        return Judgement(outcomes=found, overall=page.get_attribute("#overall", "data-outcome") or "")
+        layers = page.eval_on_selector_all(
+            "section[data-layer]", "all => all.map(one => [one.dataset.layer, one.dataset.outcome])"
+        )
+        overall = page.get_attribute("#overall", "data-outcome") or ""
+        return Judgement(outcomes=found, layers=dict(layers), overall=overall)
 
 
 @contextmanager
@@ -137,7 +143,8 @@ def by_library(report: VerificationReport) -> Judgement:
     found: dict[str, str] = {}
     for finding in report.findings:
         found[finding.id] = min(found.get(finding.id, "PASSED"), finding.outcome.value, key=RANKS.index)
-    return Judgement(outcomes=found, overall=report.overall.value)
+    layers = {result.layer.id: result.outcome.value for result in layer_results(report)}
+    return Judgement(outcomes=found, layers=layers, overall=report.overall.value)
 
 
 def _pem(certificates: Iterable[x509.Certificate]) -> str:

@@ -12,7 +12,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from evidencekit.report.wording import CHECKS, LAYERS
+from evidencekit.report.wording import CHECKS, Layer, layers_of
 from evidencekit.verify.outcome import REGISTRY
 
 HERE = Path(__file__).resolve().parent
@@ -21,9 +21,7 @@ TARGET = HERE.parents[1] / "evidencekit" / "report" / "templates" / "verify.html
 
 def registry() -> dict[str, object]:
     """The ids, whether they bound the verdict, and what they and their layers are called."""
-    layers = [
-        {"id": layer.id, **{part: {"en": text.en, "zh": text.zh} for part, text in _texts(layer)}} for layer in LAYERS
-    ]
+    captured, deposited = ([_spelt(layer) for layer in layers_of(deposit=deposit)] for deposit in (False, True))
     kinds = [
         {
             "id": kind.id,
@@ -33,7 +31,7 @@ def registry() -> dict[str, object]:
         }
         for kind in REGISTRY
     ]
-    return {"kinds": kinds, "layers": layers}
+    return {"kinds": kinds, "layers": captured, "deposit_layers": deposited}
 
 
 def _name(identifier: str) -> dict[str, str]:
@@ -41,8 +39,9 @@ def _name(identifier: str) -> dict[str, str]:
     return {"en": identifier, "zh": identifier} if named is None else {"en": named.name.en, "zh": named.name.zh}
 
 
-def _texts(layer: object) -> list[tuple[str, object]]:
-    return [(part, getattr(layer, part)) for part in ("name", "proves", "limits")]
+def _spelt(layer: Layer) -> dict[str, object]:
+    parts = {"name": layer.name, "proves": layer.proves, "limits": layer.limits}
+    return {"id": layer.id, **{part: {"en": text.en, "zh": text.zh} for part, text in parts.items()}}
 
 
 def install() -> None:

@@ -17,9 +17,10 @@ export interface Layer {
   readonly limits: Text;
 }
 
-declare const __REGISTRY__: { readonly kinds: readonly Kind[]; readonly layers: readonly Layer[] };
+declare const __REGISTRY__: { readonly kinds: readonly Kind[]; readonly layers: readonly Layer[]; readonly deposit_layers: readonly Layer[] };
 export const REGISTRY = __REGISTRY__.kinds;
 export const LAYERS = __REGISTRY__.layers;
+export const DEPOSIT_LAYERS = __REGISTRY__.deposit_layers;
 
 /** Ids that a report holds only when the caller asked for them. */
 const ON_REQUEST = new Set([

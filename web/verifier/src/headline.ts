@@ -1,6 +1,6 @@
 // The sentence beside the verdict, tied to what verified and to nothing else (R33): evidencekit/verify/wording.py.
 
-import { Finding, foreign, LAYERS, REGISTRY } from './findings';
+import { Finding, foreign, REGISTRY } from './findings';
 import { Outcome, weakest } from './steps';
 import type { Language, Words } from './words';
 
@@ -40,13 +40,13 @@ export function headline(overall: Outcome, findings: readonly Finding[], asked: 
   return parts.join(words.semicolon);
 }
 
-/** The weakest outcome of a layer's required findings; FAILED when any of them is. */
+/** The rule of the overall verdict, applied to one layer (evidencekit/report/wording.py). */
 export function layerOutcome(layer: string, findings: readonly Finding[]): Outcome {
-  const required = new Map(REGISTRY.filter((kind) => kind.layer === layer).map((kind) => [kind.id, kind.required !== 'no']));
+  const required = new Map(REGISTRY.filter((kind) => kind.layer === layer).map((kind) => [kind.id, kind.required === 'yes']));
   const own = findings.filter((one) => required.has(one.id));
   if (own.some((one) => one.outcome === 'FAILED')) return 'FAILED';
-  const bounding = own.filter((one) => required.get(one.id) || one.id === 'trust.self');
-  return weakest((bounding.length ? bounding : own).map((one) => one.outcome));
+  const bounding = own.filter((one) => required.get(one.id));
+  const deciding = new Set((bounding.length ? bounding : own).map((one) => one.outcome));
+  if ([...deciding].every((one) => one === 'NOT_PERFORMED')) return 'NOT_PERFORMED';
+  return [...deciding].every((one) => one === 'PASSED') ? 'PASSED' : 'INDETERMINATE';
 }
-
-export { LAYERS };

@@ -1,10 +1,10 @@
 // What the page shows of a report. Foreign text only as textContent; foreign HTML is read by an inert parser for its words alone.
 
 import { visible } from './bytes';
-import { Finding, REGISTRY } from './findings';
-import { headline, layerOutcome, LAYERS } from './headline';
+import { DEPOSIT_LAYERS, Finding, LAYERS, REGISTRY } from './findings';
+import { headline, layerOutcome } from './headline';
 import type { Report } from './verify';
-import { shownTime } from './time';
+import { beijingTime, shownTime } from './time';
 import type { Language, Words } from './words';
 
 const MAX_CERTIFICATE_CHARS = 200_000;
@@ -39,19 +39,21 @@ function row(one: Finding, words: Words, lang: Language): HTMLElement {
 }
 
 function layers(report: Report, words: Words, lang: Language): HTMLElement[] {
-  return LAYERS.flatMap((layer) => {
+  const deposit = report.findings.some((one) => one.id === 'deposit.items');
+  return (deposit ? DEPOSIT_LAYERS : LAYERS).map((layer) => {
     const ids = new Set(REGISTRY.filter((kind) => kind.layer === layer.id).map((kind) => kind.id));
     const own = report.findings.filter((one) => ids.has(one.id));
-    if (!own.length) return [];
     const outcome = layerOutcome(layer.id, own);
     const made = element('section', undefined, 'layer');
+    made.dataset.layer = layer.id;
+    made.dataset.outcome = outcome;
     const head = element('h2', layer.name[lang]);
     head.append(element('span', words[outcome], `badge ${outcome}`));
     const table = element('table');
     table.createTBody().append(...own.map((one) => row(one, words, lang)));
     const proved = outcome === 'PASSED' ? layer.proves[lang] : words.nothing;
     made.append(head, table, element('p', `${words.proves}${words.colon}${proved}${words.dot}${words.limits}${words.colon}${layer.limits[lang]}`, 'limits'));
-    return [made];
+    return made;
   });
 }
 
@@ -63,7 +65,7 @@ function facts(report: Report, digest: string, at: number, words: Words): HTMLEl
   } catch {
     number = '–'; // manifest.form says why
   }
-  for (const [name, value] of [[words.number, number], [words.file, visible(report.kase.fileName, 120)], [words.digest, digest], [words.at, shownTime(at)]]) list.append(element('dt', name), element('dd', value));
+  for (const [name, value] of [[words.number, number], [words.file, visible(report.kase.fileName, 120)], [words.digest, digest], [words.at, `${shownTime(at)} (${beijingTime(at).slice(0, 19).replace('T', ' ')} +08:00)`]]) list.append(element('dt', name), element('dd', value));
   return list;
 }
 
