@@ -38,6 +38,7 @@ _RECORD_ID = re.compile(r"\d{6,9}\.(request|response)(\.public)?")
 _UUID = re.compile(r"<urn:uuid:[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}>")
 _LENGTH = re.compile(r"0|[1-9]\d{0,14}")
 _SHA256 = re.compile(r"sha256:[0-9a-f]{64}")
+_CONTROLS = re.compile(r"[\x00-\x1f\x7f]")
 _REASONS = re.compile(r"[a-z_]{1,32}(?:, [a-z_]{1,32})*")
 _REPEATABLE = frozenset({"warc-protocol"})
 _TYPES = frozenset({"warcinfo", "request", "response"})
@@ -69,6 +70,11 @@ class BlockPlace(NamedTuple):
     record_id: str
     size: int
     offset: int
+
+
+def address_digest(url: str) -> bytes:
+    """The SHA-256 of an address as a header states it, which is without its control characters."""
+    return hashlib.sha256(_CONTROLS.sub("", url).encode("utf-8", "surrogatepass")).digest()
 
 
 def read_blocks(

@@ -34,6 +34,8 @@ if TYPE_CHECKING:
 
 TYPE_ED25519: Final = 0x01
 TYPE_COSIGNATURE: Final = 0x04
+COSIGNATURE_TIME_BYTES: Final = 8
+"""A cosignature begins with its time, in seconds since 1970."""
 
 MAX_NOTE_BYTES: Final = 1_000_000
 """The same limit as sumdb/note."""
@@ -110,8 +112,9 @@ class VerifierKey:
             return _verify_ed25519(self.public_key, text, signature)
         if self.key_type != TYPE_COSIGNATURE:
             return False
-        timestamp = int.from_bytes(signature[:8], "big")
-        return _verify_ed25519(self.public_key, cosignature_message(timestamp, text), signature[8:])
+        timestamp = int.from_bytes(signature[:COSIGNATURE_TIME_BYTES], "big")
+        message = cosignature_message(timestamp, text)
+        return _verify_ed25519(self.public_key, message, signature[COSIGNATURE_TIME_BYTES:])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

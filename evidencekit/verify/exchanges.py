@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 from evidencekit.bundle import paths
+from evidencekit.bundle.warc import address_digest
 from evidencekit.errors import FormatError
 from evidencekit.hashing.canonical import parse_canonical
 from evidencekit.hashing.fields import Fields, check_version
@@ -31,6 +32,7 @@ class _Seen:
     outcomes: Counter[str] = field(default_factory=Counter)
     links: set[tuple[str, str]] = field(default_factory=set)
     back_links: set[tuple[str, str]] = field(default_factory=set)
+    elsewhere: list[str] = field(default_factory=list)
     repeated: int = 0
     after_t_capture: int = 0
 
@@ -48,6 +50,8 @@ def check_exchanges(case: Case) -> Finding:
         tally.fail(f"{seen.repeated} ids occur more than once", f"{seen.repeated} 个编号重复")
     _check_counts(tally, seen, case.manifest.completeness)
     _check_links(tally, seen)
+    for name in seen.elsewhere:
+        tally.fail(f"record {name} stands at another address than was asked for", f"记录 {name} 的网址与所请求的不符")
     _check_records(tally, seen, case)
     tally.details["requests"] = lines
     if case.exchanges != paths.EXCHANGES:
@@ -72,6 +76,7 @@ def _read(case: Case, tally: Tally) -> tuple[_Seen, int]:
         )
         if number:
             _add(seen, row)
+            _compare_addresses(seen, row, case)
             continue
         check_version(row, "exchanges")
         stated = row.integer("count")
@@ -98,6 +103,14 @@ def _add(seen: _Seen, row: Fields) -> None:
     if any(name.partition(".")[0] != identifier for name in records):
         row.refuse("records", "names a record of another request", "包含其他请求的记录")
     seen.records.update(records)
+
+
+def _compare_addresses(seen: _Seen, row: Fields, case: Case) -> None:
+    """What replays at an address was asked for there. A redacted list masks addresses."""
+    if case.exchanges != paths.EXCHANGES:
+        return
+    address = address_digest(row.text("url", limit=MAX_LINE_BYTES))
+    seen.elsewhere += [name for name in row.texts("records") if case.addresses.get(name, address) != address]
 
 
 def _check_counts(tally: Tally, seen: _Seen, stated: Completeness) -> None:

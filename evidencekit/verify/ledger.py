@@ -11,11 +11,21 @@ from typing import TYPE_CHECKING, Final
 
 from evidencekit.bundle import paths
 from evidencekit.errors import FormatError
+from evidencekit.ledger.checkpoint import open_checkpoint
 from evidencekit.ledger.entry import NONE, PENDING, CaptureEntry, OpenEntry, open_commitment, parse_entry
 from evidencekit.ledger.policy import NONE as NO_QUORUM
 from evidencekit.ledger.policy import check_policy
 from evidencekit.ledger.proof import ProofCheck, check_proof, parse_proof
-from evidencekit.signing.note import NoteVerifier, VerifierKey, parse_vkey
+from evidencekit.signing.note import (
+    COSIGNATURE_TIME_BYTES,
+    TYPE_ED25519,
+    NoteVerifier,
+    VerifierKey,
+    format_note,
+    parse_vkey,
+    split_note,
+)
+from evidencekit.timestamp.check import MAX_SKEW
 from evidencekit.verify.tally import Tally
 
 if TYPE_CHECKING:
@@ -129,6 +139,11 @@ class LedgerChecks:
         proof, _ = self.entered
         witnesses = self.witnesses
         tally.details["witnesses"] = list(witnesses)
+        for name in self._in_time[1] if proof.log_signed else ():
+            tally.doubt(
+                f"{name} cosigned at a time that has not come; it is not counted",
+                f"{name} 的共签时间晚于核验时间，不予计入",
+            )
         # The outer time-stamp is over a manifest that lists the proof, checkpoint included.
         stamps = [stamp.path for stamp in outer if stamp.trusted and not stamp.check.self_issued]
         tally.details["stamps"] = [*stamps]
@@ -146,17 +161,34 @@ class LedgerChecks:
     def witnesses(self) -> tuple[str, ...]:
         """Those who cosigned: by the caller's policies, whose quorum must be met, else by the caller's keys.
 
-        Nobody where the log itself did not sign.
+        Nobody where the log itself did not sign; none whose time has not come.
         """
-        proof, _ = self.entered
+        proof, given = self.entered
         if not proof.log_signed:
             return ()
+        note, _ = self._in_time
         policies = [policy for policy in self._case.trust.policies if policy.quorum != NO_QUORUM]
         if not policies:
-            return tuple(dict.fromkeys(proof.witnesses))
-        note = parse_proof(self._case.data(paths.ENTRY_PROOF)).checkpoint
+            keys = self._case.trust.logs if given else _with_own(self._case.trust.logs, self.own_key)
+            return tuple(dict.fromkeys(open_checkpoint(note, keys).witnesses))
         checks = [check_policy(policy, note) for policy in policies]
         return tuple(dict.fromkeys(name for check in checks if check.is_satisfied for name in check.witnesses))
+
+    @cached_property
+    def _in_time(self) -> tuple[bytes, tuple[str, ...]]:
+        """The entry's checkpoint without the lines of known witnesses that are dated ahead, and the names of those."""
+        trust = self._case.trust
+        keys = [*trust.logs, *(witness.verifier for policy in trust.policies for witness in policy.witnesses)]
+        dated = {(key.name, key.key_id) for key in keys if not _is_undated(key)}
+        text, signatures = split_note(parse_proof(self._case.data(paths.ENTRY_PROOF)).checkpoint)
+        limit = (self._case.at + MAX_SKEW).timestamp()
+        ahead = [
+            one
+            for one in signatures
+            if (one.name, one.key_id) in dated and int.from_bytes(one.signature[:COSIGNATURE_TIME_BYTES], "big") > limit
+        ]
+        kept = [one for one in signatures if one not in ahead]
+        return format_note(text, kept), tuple(dict.fromkeys(one.name for one in ahead))
 
     def _note_signature(self, tally: Tally, proof: ProofCheck, *, given: bool) -> None:
         ledger = self._case.manifest.ledger
@@ -178,6 +210,10 @@ class LedgerChecks:
             tally.fail("the open entry is in another log", "开始登记在另一日志中")
         if opened.checkpoint.size == entered.checkpoint.size and opened.checkpoint.root != entered.checkpoint.root:
             tally.fail("the log signed two trees of one size: a fork", "日志对同一大小签署了两棵不同的树：分叉")
+
+
+def _is_undated(key: NoteVerifier) -> bool:
+    return isinstance(key, VerifierKey) and key.key_type == TYPE_ED25519
 
 
 def _with_own(given: Sequence[VerifierKey], own: VerifierKey) -> list[NoteVerifier]:

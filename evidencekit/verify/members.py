@@ -40,6 +40,7 @@ class Members:
         broken: why the others cannot be.
         known: the SM3 of bytes that this process hashed before; empty but for a bundle that it has just made.
         places: where the blocks of a WARC file stand, once it was read whole.
+        addresses: SHA-256 of the address that each block states, by record id.
     """
 
     def __init__(self, bundle: Bundle, known: KnownSm3 | None = None) -> None:
@@ -63,6 +64,7 @@ class Members:
         self._kept_total = 0
         self._wacz_digests: dict[str, tuple[int, str]] = {}
         self.places: dict[str, tuple[BlockPlace, ...]] = {}
+        self.addresses: dict[str, bytes] = {}
         size = bundle.size(self.archive) if self.archive in bundle else 0
         self._spool = Spool(size, follow=not self.known)
         try:

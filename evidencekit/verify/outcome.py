@@ -89,7 +89,12 @@ REGISTRY: tuple[FindingKind, ...] = (
         "every WARC block equals the record that was committed, and none is unaccounted for",
     ),
     _kind("archive.wacz", Layer.RECORD, _YES, "the WACZ's own digests agree"),
-    _kind("exchanges.complete", Layer.RECORD, _YES, "every request ends once; counts equal the manifest's"),
+    _kind(
+        "exchanges.complete",
+        Layer.RECORD,
+        _YES,
+        "every request ends once; counts equal the manifest's; records stand at the address asked for",
+    ),
     _kind(
         "exchanges.corroborated",
         Layer.RECORD,
@@ -203,7 +208,7 @@ REGISTRY: tuple[FindingKind, ...] = (
         "ledger.independent",
         Layer.LEDGER,
         _NO,
-        "a witness or third-party stamp vouches for the checkpoint; else it proves nothing against its operator",
+        "a witness (not dated ahead) or foreign stamp vouches for the checkpoint; else nothing against its operator",
     ),
     _kind(
         "ledger.anchored",

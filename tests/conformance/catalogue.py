@@ -7,7 +7,9 @@ from tests.conformance import (  # noqa: F401 - they register cases
     edition_forgeries,
     film_forgeries,
     grown_forgeries,
+    signature_forgeries,
     signer_forgeries,
+    spelling_forgeries,
     token_forgeries,
 )
 from tests.conformance.forgeries import CASES, Exhibit, Workshop

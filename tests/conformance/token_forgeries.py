@@ -52,7 +52,7 @@ def _identity(extensions: Sequence[Extension] = PKI.stamping, *, valid: tuple[in
 
 
 def _stamped(at: datetime, imprint: bytes, **terms: Any) -> Recipe:
-    return Recipe(time=f"{at:%Y%m%d%H%M%S}Z", imprint=imprint, **terms)
+    return Recipe(imprint=imprint, **({"time": f"{at:%Y%m%d%H%M%S}Z"} | terms))
 
 
 def _over(shop: Workshop, token: Callable[[bytes], bytes], trust: Trust, *, at: datetime | None = None) -> Exhibit:

@@ -61,7 +61,7 @@ from evidencekit.model import (
     Record,
     Text,
 )
-from evidencekit.signing.cades import sign_detached
+from evidencekit.signing.cades import content_of, sign_detached
 from evidencekit.signing.identity import create_sealing_identity, create_tsa_identity, key_id
 from evidencekit.signing.note import NoteSigner, format_vkey, sign_note
 from evidencekit.signing.notesigner import CosignatureSigner, Ed25519NoteSigner
@@ -275,7 +275,7 @@ def seal_outside(content: Members, keys: Keys, at: datetime, policy: str) -> Mem
     names = sorted(name for name in members if name != paths.MIMETYPE)
     first = _asic(members, names, paths.asic_signature(1), SIGNATURE_TYPE)
     members[paths.asic_manifest(1)] = first
-    members[paths.asic_signature(1)] = sign_detached(hashlib.sha256(first).digest(), keys.signer, at=at)
+    members[paths.asic_signature(1)] = sign_detached(content_of(first), keys.signer, at=at)
     names = sorted(name for name in members if name != paths.MIMETYPE)
     second = _asic(members, names, paths.asic_timestamp(1), TIMESTAMP_TYPE)
     members[paths.asic_manifest(2)] = second
@@ -690,7 +690,7 @@ def _openings(work: _Assembly, artifacts: tuple[Artifact, ...], records: tuple[R
 
 def _seal(work: _Assembly, manifest: Manifest) -> None:
     data = work.plan.hooks.manifest_bytes(format_manifest(manifest))
-    seal = sign_detached(hashlib.sha256(data).digest(), work.keys.signer, at=work.moment(18))
+    seal = sign_detached(content_of(data), work.keys.signer, at=work.moment(18))
     work.members |= {paths.MANIFEST: data, paths.SEAL: seal}
     if work.plan.stamp_seal:
         work.members[paths.seal_token(1)] = work.stamp(seal, work.plan.seal_s)

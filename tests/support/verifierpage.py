@@ -33,7 +33,7 @@ NOT_HERE = {"corroboration.text", "corroboration.pictures", "corroboration.netwo
 
 @dataclass(frozen=True, kw_only=True)
 class Judgement:
-    """What the page said of one file: outcomes by finding id and by layer, the verdict, or the one sentence of a refusal."""
+    """What the page said of one file: outcomes by finding id and by layer, and the verdict; or why it refused."""
 
     outcomes: Mapping[str, str] = field(default_factory=dict)
     layers: Mapping[str, str] = field(default_factory=dict)

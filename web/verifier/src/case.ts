@@ -1,6 +1,6 @@
 // One bundle under verification: every member read and hashed once; a document that cannot be read fails its own check alone.
 
-import { concat, FormatError, fromHex, Text, UnknownVersionError } from './bytes';
+import { concat, FormatError, fromHex, splitLines, Text, UnknownVersionError } from './bytes';
 import { digestBy, Digests, DualHasher, newHash } from './digest';
 import { MAX_ITEMS_BYTES } from './depositfile';
 import { InputMissing } from './findings';
@@ -14,6 +14,7 @@ import { Wacz } from './wacz';
 import { Zip } from './zip';
 
 const SMALL_BYTES = 16 << 20;
+const MAX_EXCHANGES_BYTES = 256 << 20;
 /** So many lists, and so many responses, are read. */
 const MAX_KEPT = 16;
 const PEEK_BYTES = 64 << 10;
@@ -56,6 +57,8 @@ export class Case {
   readonly sizes = new Map<string, number>();
   readonly digests = new Map<string, Digests>();
   readonly broken = new Map<string, FormatError>();
+  /** The address that each block of the archive states, by record id. */
+  readonly addresses = new Map<string, string>();
   private readonly others = new Map<string, Uint8Array>();
   private readonly kept = new Map<string, Uint8Array>();
   private readonly versions = new Map<string, number>();
@@ -94,6 +97,13 @@ export class Case {
   /** The list of exchanges that is there, likewise. */
   get exchanges(): string {
     return this.names.includes(PATH.exchangesEdition) ? PATH.exchangesEdition : PATH.exchanges;
+  }
+
+  /** Its lines, without their LF; the last must be whole. */
+  exchangeLines(): Generator<Uint8Array> {
+    const data = this.data(this.exchanges, MAX_EXCHANGES_BYTES);
+    if (data.length && data[data.length - 1] !== 10) throw new FormatError(`${this.exchanges}: the last line is torn`, `${this.exchanges}：最后一行不完整`);
+    return splitLines(data);
   }
 
   /** The digest of a member by the hash function's name, null for unknown functions. */

@@ -4,7 +4,7 @@
 // pixels and the network's witnesses are left to it, NOT_PERFORMED by name. No comparison here is required or FAILED,
 // so the verdict is the same.
 
-import { FormatError, splitLines, Text, UnknownVersionError } from './bytes';
+import { FormatError, Text, UnknownVersionError } from './bytes';
 import { Json, parseCanonical } from './canonical';
 import type { Case } from './case';
 import { Dom, readDom, squeeze } from './domtext';
@@ -15,7 +15,6 @@ import { Image, Painted, parsePainted } from './painted';
 import { PATH } from './paths';
 import type { Outcome } from './steps';
 
-const MAX_BYTES = 256 << 20;
 const MAX_LINE = 8 << 20;
 const MAX_DOM = 32 << 20;
 const MASK = '[withheld:';
@@ -62,8 +61,7 @@ function jsonObject(data: Uint8Array): { [key: string]: Json } | null {
 }
 
 function linesOf(kase: Case): Line[] {
-  const data = kase.data(kase.exchanges, MAX_BYTES);
-  return [...splitLines(data)].slice(1).filter((line) => line.length).map((line, at) => {
+  return [...kase.exchangeLines()].slice(1).filter((line) => line.length).map((line, at) => {
     const row = line.length <= MAX_LINE ? jsonObject(line) : null;
     if (!row) throw new FormatError(`exchanges.jsonl line ${at + 1} is no JSON object`, `exchanges.jsonl 第 ${at + 1} 行不是 JSON 对象`);
     const text = (name: string): string => (typeof row[name] === 'string' ? (row[name] as string) : '');

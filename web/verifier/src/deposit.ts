@@ -137,7 +137,7 @@ function checkLink(kase: Case, place: number, link: Link, tally: Tally): void {
   // The user's key of the link's log decides; without one, the manifest's own, if the log is the same.
   let keys = kase.trust.logs.filter((key) => key.name === link.origin);
   if (!keys.length && link.origin === ledger.origin) keys = [parseVkey(ledger.key)];
-  const proof = checkProof(kase.data(proofName), kase.data(entryName), keys);
+  const proof = checkProof(kase.data(proofName), kase.data(entryName), keys, [], kase.at);
   if (!same(proof.leaf, link.leaf) || proof.index !== BigInt(link.index) || proof.checkpoint.origin !== link.origin) tally.fail(`the proof is not that of ${number}`, `该证明不是 ${number} 的证明`);
   if (!proof.included || proof.extra) tally.fail(`${number} is not in the tree of its checkpoint`, `${number} 不在其检查点的树中`);
   if (!keys.length) tally.doubt(`${number} is in another log (${link.origin}); give that log's key`, `${number} 在另一日志（${link.origin}）中；请提供该日志的公钥`);

@@ -23,11 +23,11 @@ export class LedgerChecks {
 
   /** With the user's keys, or with the manifest's own when none of theirs is the log's. */
   private proofOf(proof: string, entry: string): Judged {
-    const { logs, policies } = this.kase.trust;
+    const { at, trust: { logs, policies } } = this.kase;
     const [data, body] = [this.kase.data(proof), this.kase.data(entry)];
-    const byUser = checkProof(data, body, logs, policies);
+    const byUser = checkProof(data, body, logs, policies, at);
     if (logs.some((key) => key.name === byUser.checkpoint.origin)) return { proof: byUser, given: true };
-    return { proof: checkProof(data, body, [...logs, this.ownKey()], policies), given: false };
+    return { proof: checkProof(data, body, [...logs, this.ownKey()], policies, at), given: false };
   }
 
   checkEntry(): Finding {
@@ -96,6 +96,7 @@ export class LedgerChecks {
     const tally = new Tally('ledger.independent', PATH.entryProof);
     const { proof } = this.entered();
     const witnesses = this.witnesses();
+    if (proof.logSigned) for (const name of proof.ahead) tally.doubt(`${name} cosigned at a time that has not come; it is not counted`, `${name} 的共签时间晚于核验时间，不予计入`);
     // The outer time-stamp is over a manifest that lists the proof, checkpoint included.
     const stamped = outer.some((stamp) => stamp.trusted && !stamp.check.selfIssued);
     if (!proof.logSigned) tally.fail('the checkpoint is not signed by its log', '检查点没有其日志的签名');

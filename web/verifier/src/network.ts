@@ -1,6 +1,5 @@
 // Whether DevTools and the browser's network log tell the same of every exchange (docs/spec/network.md).
 
-import { splitLines } from './bytes';
 import { parseCanonical } from './canonical';
 import type { Case } from './case';
 import { checkVersion, Fields } from './fields';
@@ -36,7 +35,7 @@ export function checkNetwork(kase: Case): Finding {
 function toldByDevtools(kase: Case): Map<string, Told> {
   const told = new Map<string, Told>();
   let number = 0;
-  for (const line of splitLines(kase.data(kase.exchanges, 256 << 20))) {
+  for (const line of kase.exchangeLines()) {
     const what = `${kase.exchanges} line ${number}`;
     if (number) {
       const row = new Fields(parseCanonical(line, MAX_LINE_BYTES, what), what);

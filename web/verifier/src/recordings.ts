@@ -1,6 +1,6 @@
 // What was recorded: the web archive, the list of exchanges, the two logs and the environment report.
 
-import { FormatError, splitLines, toHex } from './bytes';
+import { FormatError, toHex } from './bytes';
 import { parseCanonical } from './canonical';
 import type { Case } from './case';
 import { ChainCheck, checkChain, MAX_LOG_BYTES } from './chainlog';
@@ -12,8 +12,9 @@ import type { Outcome } from './steps';
 import { readBlocks } from './warc';
 import { checkPackage, isWaczSigned, Wacz } from './wacz';
 
-const MAX_EXCHANGES_BYTES = 256 << 20;
 const MAX_LINES = 1 << 20;
+/** So many addresses of blocks are compared, as in evidencekit/verify/archive.py. */
+const MAX_ADDRESSES = 1 << 18;
 const MAX_LINE_BYTES = 8 << 20;
 const MAX_REPORT_BYTES = 16 << 20;
 const ENDINGS = ['recorded', 'partial', 'failed', 'withheld', 'not-retrievable'];
@@ -27,7 +28,7 @@ export async function checkArchiveRecords(kase: Case): Promise<Finding> {
   let blocks = 0;
   for (const name of wacz.archives) {
     try {
-      blocks += await takeBlocks(wacz, name, opened, tally);
+      blocks += await takeBlocks(wacz, name, opened, tally, kase);
     } catch (error) {
       if (!(error instanceof FormatError)) throw error;
       tally.fail(`${name}: ${error.en}`, `${name}：${error.zh}`);
@@ -38,13 +39,14 @@ export async function checkArchiveRecords(kase: Case): Promise<Finding> {
 }
 
 /** Strikes every block of one WARC file off the opened records, and notes those that are not there to strike. */
-async function takeBlocks(wacz: Wacz, name: string, opened: Map<string, Opening>, tally: Tally): Promise<number> {
+async function takeBlocks(wacz: Wacz, name: string, opened: Map<string, Opening>, tally: Tally, kase: Case): Promise<number> {
   let count = 0;
-  for await (const { recordId, warcId, declared, size, digests } of readBlocks(wacz.stream(name))) {
+  for await (const { recordId, warcId, address, declared, size, digests } of readBlocks(wacz.stream(name))) {
     const shown = recordId ?? warcId;
     if (declared !== null && declared !== digests.sha256) tally.fail(`record ${shown} has another digest than it states`, `记录 ${shown} 与其声明的摘要不符`);
     if (recordId === null) continue;
     count += 1;
+    if (count <= MAX_ADDRESSES) kase.addresses.set(recordId, address);
     const line = opened.get(recordId);
     opened.delete(recordId);
     if (!line?.opened) tally.fail(`record ${shown} was never committed`, `记录 ${shown} 未经承诺`);
@@ -67,6 +69,7 @@ class Seen {
   readonly endings = new Map<string, number>();
   readonly links: [string, string][] = [];
   readonly cameFrom = new Map<string, string>();
+  readonly elsewhere: string[] = [];
   lines = 0;
   repeated = 0;
   afterCapture = 0;
@@ -92,6 +95,13 @@ class Seen {
   }
 }
 
+/** What replays at an address was asked for there. A redacted list masks addresses. */
+function compareAddresses(kase: Case, row: Fields, seen: Seen): void {
+  if (kase.exchanges !== PATH.exchanges) return;
+  const address = row.text('url', MAX_LINE_BYTES).replace(/[\x00-\x1f\x7f]/g, '');
+  for (const name of row.texts('records')) if ((kase.addresses.get(name) ?? address) !== address) seen.elsewhere.push(name);
+}
+
 /** Every request of the session ends in exactly one line (docs/spec/exchanges.md). */
 export function checkExchanges(kase: Case): Finding {
   const tally = new Tally('exchanges.complete', kase.exchanges);
@@ -99,14 +109,14 @@ export function checkExchanges(kase: Case): Finding {
   if (kase.exchanges !== PATH.exchanges) tally.doubt('the list is that of a redacted edition: the list that was committed is WITHHELD(redacted)', '该列表属于遮盖版：所承诺的原列表不公开（WITHHELD：redacted）');
   let stated = 0;
   let number = 0;
-  const data = kase.data(kase.exchanges, MAX_EXCHANGES_BYTES);
-  if (data.length && data[data.length - 1] !== 10) throw new FormatError(`${kase.exchanges}: the last line is torn`, `${kase.exchanges}：最后一行不完整`);
-  for (const line of splitLines(data)) {
+  for (const line of kase.exchangeLines()) {
     if (number > MAX_LINES) throw new FormatError(`${kase.exchanges} has over ${MAX_LINES} lines`, `${kase.exchanges} 行数超过上限`);
     const what = `${kase.exchanges} line ${number}`;
     const row = new Fields(parseCanonical(line, MAX_LINE_BYTES, what), what);
-    if (number) seen.add(row);
-    else {
+    if (number) {
+      seen.add(row);
+      compareAddresses(kase, row, seen);
+    } else {
       checkVersion(row, 'exchanges');
       stated = row.integer('count');
       if (row.text('capture_id') !== kase.manifest.captureId) tally.fail('the list is of another capture', '该列表属于另一次取证');
@@ -117,6 +127,7 @@ export function checkExchanges(kase: Case): Finding {
   if (seen.repeated) tally.fail(`${seen.repeated} ids occur more than once`, `${seen.repeated} 个编号重复`);
   checkCounts(tally, seen, kase.manifest.completeness);
   checkLinks(tally, seen);
+  for (const name of seen.elsewhere) tally.fail(`record ${name} stands at another address than was asked for`, `记录 ${name} 的网址与所请求的不符`);
   const committed = new Set(kase.records.records.map((line) => line.name));
   for (const name of committed) if (!seen.records.has(name)) tally.fail(`record ${name} was committed, but no request names it`, `记录 ${name} 已承诺，但没有请求引用它`);
   for (const [name, times] of seen.records) if (!committed.has(name) || times > 1) tally.fail(`record ${name} is named more often than it was committed`, `记录 ${name} 的引用次数多于承诺次数`);

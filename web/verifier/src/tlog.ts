@@ -4,6 +4,7 @@ import { concat, FormatError, fromBase64, same, toAscii, toHex, toText, utf8, vi
 import { sha256 } from './digest';
 import { EMPTY_ROOT, isIncluded, leafHash } from './merkle';
 import { verifyEd25519 } from './publickeys';
+import { MINUTE, SECOND } from './time';
 import { quorumOf, WitnessPolicy } from './witnesspolicy';
 
 const MAX_NOTE_BYTES = 1_000_000;
@@ -11,6 +12,7 @@ const MAX_SIGNATURES = 100;
 const MAX_PATH = 63;
 const MAX_SIZE = (1n << 63n) - 1n;
 const COSIGNATURE = 4;
+const MAX_SKEW = 5 * MINUTE;
 
 export interface VerifierKey {
   readonly text: string;
@@ -40,6 +42,8 @@ export interface ProofCheck {
   readonly logSigned: boolean;
   readonly witnesses: readonly string[];
   readonly extra: boolean;
+  /** Known witnesses whose time has not come: they do not count. */
+  readonly ahead: readonly string[];
   /** Names by which each of several witness policies is met. */
   readonly quorums: readonly (readonly string[])[];
 }
@@ -54,6 +58,11 @@ export function parseVkey(text: string): VerifierKey {
   if (key.length < 2 || id !== parts[2]) throw new FormatError('The verifier key does not have the key ID that it states.', '验证密钥与其声明的密钥标识不符。');
   if ((key[0] !== 1 && key[0] !== COSIGNATURE) || key.length !== 33) throw new FormatError('The verifier key is not an Ed25519 key of type 0x01 or 0x04.', '验证密钥不是 0x01 或 0x04 型 Ed25519 密钥。');
   return { text, name: parts[1], id, type: key[0], key: key.subarray(1) };
+}
+
+/** The time that a cosignature states, in microseconds; null for a key whose signatures state none. */
+function statedTime(key: VerifierKey, signature: Uint8Array): bigint | null {
+  return key.type === COSIGNATURE && signature.length >= 8 ? BigInt(`0x${toHex(signature.subarray(0, 8))}`) * BigInt(SECOND) : null;
 }
 
 function isSignatureOf(key: VerifierKey, text: Uint8Array, signature: Uint8Array): boolean {
@@ -84,24 +93,40 @@ function parseSignature(row: string): Signature {
   return { name: found[1], id: toHex(blob.subarray(0, 4)), value: blob.subarray(4) };
 }
 
+interface OpenedNote {
+  readonly text: Uint8Array;
+  readonly verified: string[];
+  readonly invalid: string[];
+  readonly labels: Set<string>;
+  /** Whose lines were passed over, because they are dated after `until`. */
+  readonly ahead: Set<string>;
+}
+
 /** Sorts a note's signatures by whether the given keys know and confirm them; of one key's lines the first counts. */
-function openNote(data: Uint8Array, keys: readonly VerifierKey[]): { text: Uint8Array; verified: string[]; invalid: string[]; labels: Set<string> } {
+function openNote(data: Uint8Array, keys: readonly VerifierKey[], until: number | null = null): OpenedNote {
   const { text, signatures } = splitNote(data);
   const known = new Map(keys.map((key) => [`${key.name} ${key.id}`, key]));
   const seen = new Set<string>();
   const verified: string[] = [];
   const labels = new Set<string>();
   const invalid: string[] = [];
+  const ahead = new Set<string>();
   for (const signature of signatures) {
     const label = `${signature.name} ${signature.id}`;
     const key = known.get(label);
-    if (!key || seen.has(label)) continue;
+    if (!key) continue;
+    const time = statedTime(key, signature.value);
+    if (until !== null && time !== null && time > BigInt(until)) {
+      ahead.add(signature.name);
+      continue;
+    }
+    if (seen.has(label)) continue;
     seen.add(label);
     const valid = isSignatureOf(key, text, signature.value);
     (valid ? verified : invalid).push(signature.name);
     if (valid) labels.add(label);
   }
-  return { text, verified, invalid, labels };
+  return { text, verified, invalid, labels, ahead };
 }
 
 function parseDecimal(text: string): bigint {
@@ -140,17 +165,21 @@ export function checkpointText(proof: Uint8Array): Uint8Array {
 }
 
 /** Checks a proof file for the bytes of an entry against keys; a proof that does not hold is a result. */
-export function checkProof(proof: Uint8Array, entry: Uint8Array, keys: readonly VerifierKey[], policies: readonly WitnessPolicy[] = []): ProofCheck {
+export function checkProof(proof: Uint8Array, entry: Uint8Array, keys: readonly VerifierKey[], policies: readonly WitnessPolicy[], at: number): ProofCheck {
   const { index, path, extra, note } = parseProof(proof);
   const opened = openNote(note, keys);
+  const until = at + MAX_SKEW;
+  const inTime = openNote(note, keys, until);
+  const ahead = [inTime, ...policies.map((policy) => openNote(note, policy.witnesses.map((one) => one.key), until))].flatMap((one) => [...one.ahead]);
   const checkpoint = parseCheckpoint(opened.text);
   const leaf = leafHash(entry);
   return {
     checkpoint, index, leaf, extra, included: isIncluded(leaf, index, checkpoint.size, path, checkpoint.root),
     logSigned: opened.verified.includes(checkpoint.origin) && !opened.invalid.length,
-    witnesses: opened.verified.filter((name) => name !== checkpoint.origin),
+    witnesses: inTime.verified.filter((name) => name !== checkpoint.origin),
+    ahead: [...new Set(ahead)],
     quorums: policies.map((policy) => {
-      const byPolicy = openNote(note, [...policy.logs, ...policy.witnesses.map((one) => one.key)]);
+      const byPolicy = openNote(note, [...policy.logs, ...policy.witnesses.map((one) => one.key)], until);
       return quorumOf(policy, (key) => byPolicy.labels.has(`${key.name} ${key.id}`), checkpoint.origin, byPolicy.invalid.length > 0);
     }),
   };

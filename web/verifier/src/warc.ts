@@ -13,6 +13,7 @@ const TYPES = ['warcinfo', 'request', 'response'];
 export interface WarcBlock {
   readonly recordId: string | null;
   readonly warcId: string;
+  readonly address: string;
   readonly declared: string | null;
   readonly size: number;
   readonly digests: Digests;
@@ -152,7 +153,7 @@ async function readBlock(source: Source): Promise<{ kind: string; block: WarcBlo
   if (kind === 'warcinfo' && fields.has('warc-evidence-record')) bad('the warcinfo record of the archive claims to be a recorded exchange');
   const recordId = kind === 'warcinfo' ? null : field('warc-evidence-record', /^\d{6,9}\.(?:request|response)(?:\.public)?$/);
   if (recordId && recordId.split('.')[1] !== kind) bad(`the record ${recordId} of the archive is of the type ${kind}`);
-  return { kind, block: { recordId, warcId, declared, size, digests: hasher.digests() } };
+  return { kind, block: { recordId, warcId, address: fields.get('warc-target-uri') ?? '', declared, size, digests: hasher.digests() } };
 }
 
 function parseHead(head: Uint8Array, number: number): Map<string, string> {
