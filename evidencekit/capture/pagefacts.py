@@ -76,7 +76,7 @@ def glyph_sentence(text: str) -> Text | None:
     shown = missing[:_NAMED] + ("…" if len(missing) > _NAMED else "")
     codes = " ".join(f"U+{ord(each):04X}" for each in missing[:_NAMED])
     return Text(
-        en=f"no installed font draws {len(missing)} characters of the page ({codes}): unless the page brings its own "
+        en=f"no installed font draws {len(missing)} character(s) of the page ({codes}): unless the page brings its own "
         "font they are boxes in the pictures; install fonts-noto-cjk and fonts-noto-color-emoji and capture again",
         zh=f"页面中有 {len(missing)} 个字符没有可用字体({shown} {codes})：除非页面自带字体，截图中将显示为方框；"
         "请安装 fonts-noto-cjk 和 fonts-noto-color-emoji 后重新取证",

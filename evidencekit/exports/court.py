@@ -32,7 +32,7 @@ from evidencekit.report.catalogue import (
     Catalogue,
     CatalogueRow,
     catalogue_blocks,
-    cells,
+    rows_of,
 )
 
 if TYPE_CHECKING:
@@ -55,6 +55,15 @@ _SHOTS: Final = {
     "screenshot.scrolled": Text(en="window half a window down", zh="向下滚动半屏截图"),
     "screenshot.inner": Text(en="content of the inner scroller", zh="页面内滚动区域截图"),
 }
+_STEMS: Final = {
+    "screenshot.initial": "initial",
+    "screenshot.before": "before",
+    SCREENSHOT_ROLE: "full",
+    "screenshot.scrolled": "scrolled",
+    "screenshot.inner": "inner",
+}
+_BUNDLE: Final = Text(en="evidence bundle (captured web pages)", zh="证据包（网页取证电子数据）")
+_DEPOSIT: Final = Text(en="evidence bundle (deposited files)", zh="证据包（存证电子数据）")
 _READABLE: Final = (".png", ".jpg", ".jpeg", ".pdf", ".txt", ".mp4")
 _MAX_HTML_BYTES: Final = 64 << 20
 
@@ -198,7 +207,6 @@ class _Court:
         width, height = png_size(png)
         page = next((page for page in exhibit.manifest.pages if page.id == artifact.page), None)
         digests = digest_bytes(png)
-        initial = artifact.role != SCREENSHOT_ROLE
         name = _SHOTS[artifact.role]
         shot = Shot(
             png=png,
@@ -208,11 +216,11 @@ class _Court:
             name=name,
             title=page.title if page else "",
             url=page.final_url if page else "",
-            taken_at=page.initial_at if page and initial else artifact.hashed_at,
+            taken_at=artifact.hashed_at,
             path=artifact.path,
             digests=digests,
         )
-        stem = f"{part.number}-{exhibit.number}-{artifact.page or '0'}-{'initial' if initial else 'full'}"
+        stem = f"{part.number}-{exhibit.number}-{artifact.page or '0'}-{_STEMS[artifact.role]}"
         files = self.printer.print_shot(shot, self.folder / PAPER, stem, numbers)
         title = Text(en=f"{name.en}, page {artifact.page}", zh=f"{name.zh}（网页 {artifact.page}）")
         self._add(exhibit, part, title, files, (digests, numbers[0]))
@@ -255,7 +263,7 @@ class _Court:
         self.rows.append(
             CatalogueRow(
                 number=f"{place + 1}-1",
-                name=Text(en="evidence bundle", zh="证据包（网页取证电子数据）"),
+                name=_BUNDLE if exhibit.manifest.deposit is None else _DEPOSIT,
                 source=exhibit.url,
                 formed=courtfiles.beijing(exhibit.manifest.finished_at),
                 pages=None,
@@ -275,8 +283,11 @@ class _Court:
             trust=self.exhibits[0].trust,
         )
         blocks = catalogue_blocks(catalogue)
-        self.printer.print_html(document_html(TITLE, blocks, landscape=True), self.folder / f"{CATALOGUE}.pdf")
+        pages = 1
+        for _ in range(2):  # once to count the pages, once to print how many there are
+            head = numbering_css(start=1, total=pages, label=TITLE.en)
+            html = document_html(TITLE, blocks, landscape=True, head=head)
+            pages = self.printer.print_html(html, self.folder / f"{CATALOGUE}.pdf")
         if self.options.office:
             write_docx(blocks, self.folder / f"{CATALOGUE}.docx", landscape=True)
-            rows = [cells(row) for row in catalogue.rows]
-            write_xlsx(HEADS, rows, self.folder / f"{CATALOGUE}.xlsx", widths_mm=WIDTHS_MM)
+            write_xlsx(HEADS, rows_of(catalogue.rows), self.folder / f"{CATALOGUE}.xlsx", widths_mm=WIDTHS_MM)

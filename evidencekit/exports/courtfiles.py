@@ -79,4 +79,4 @@ def label_html(exhibits: Sequence[Exhibit], matter: str | None, made: datetime, 
         "<p>提交人 Submitted by：＿＿＿＿＿＿＿＿</p></div></div>"
     )
     style = template("document.css").template + template("exports.css").template
-    return template("export.html").substitute(style=style, title=own(_LABEL.zh), body=body)
+    return template("export.html").substitute(style=style, title=own(_LABEL.zh), css="export", body=body)

@@ -37,8 +37,8 @@ def require_office() -> None:
         )
 
 
-def write_docx(blocks: Sequence[Block], out: Path, *, landscape: bool = False) -> None:
-    """Write blocks as a docx on A4.
+def write_docx(blocks: Sequence[Block], out: Path, *, landscape: bool = False, english: bool = False) -> None:
+    """Write blocks as a docx on A4; with `english`, English stands before Chinese.
 
     Raises:
         StorageError: the disk refuses.
@@ -56,7 +56,7 @@ def write_docx(blocks: Sequence[Block], out: Path, *, landscape: bool = False) -
     section.top_margin = section.bottom_margin = Mm(15)
     _set_fonts(document.styles["Normal"], Pt(9.5))
     for block in blocks:
-        _add(document, block, Mm, Pt)
+        _add(document, block, Mm, Pt, english=english)
     try:
         document.save(str(out))
     except OSError as error:
@@ -100,28 +100,33 @@ def write_xlsx(heads: Sequence[Text], rows: Sequence[Sequence[str]], out: Path, 
         raise _refused(out, error) from error
 
 
-def _add(document: Any, block: Block, mm: Any, pt: Any) -> None:  # noqa: ANN401 - python-docx has no types
+def _add(document: Any, block: Block, mm: Any, pt: Any, *, english: bool) -> None:  # noqa: ANN401 - no types there
     match block:
         case Heading(text=words, level=level):
             heading = document.add_heading(level=0 if level == 1 else 2)
-            _run(heading, f"{words.zh} {words.en}")
+            _run(heading, " ".join(_in_order(words, english=english)))
         case Paragraph(text=words, note=note):
             paragraph = document.add_paragraph()
-            for text in (words.zh, words.en):
-                run = _run(paragraph, visible(text) + ("\n" if text is words.zh else ""))
-                run.font.size = pt(8) if note else None
+            first, second = _in_order(words, english=english)
+            for text in (f"{visible(first)}\n", visible(second)):
+                _run(paragraph, text).font.size = pt(8) if note else None
         case Blank(label=words):
-            _run(document.add_paragraph(), f"{words.zh} {words.en}：{BLANK}{BLANK}")
+            named = " ".join(_in_order(words, english=english))
+            _run(document.add_paragraph(), f"{named}{': ' if english else '：'}{BLANK}{BLANK}")
         case Table():
-            _add_table(document, block, mm, pt)
+            _add_table(document, block, mm, pt, english=english)
 
 
-def _add_table(document: Any, block: Table, mm: Any, pt: Any) -> None:  # noqa: ANN401
+def _in_order(words: Text, *, english: bool) -> tuple[str, str]:
+    return (words.en, words.zh) if english else (words.zh, words.en)
+
+
+def _add_table(document: Any, block: Table, mm: Any, pt: Any, *, english: bool) -> None:  # noqa: ANN401
     table = document.add_table(rows=1, cols=len(block.heads))
     table.style = "Table Grid"
     table.autofit = False
     for cell, head in zip(table.rows[0].cells, block.heads, strict=True):
-        _run(cell.paragraphs[0], f"{head.zh}\n{head.en}").bold = True
+        _run(cell.paragraphs[0], "\n".join(_in_order(head, english=english))).bold = True
     for row in block.rows:
         for cell, text in zip(table.add_row().cells, row, strict=True):
             _run(cell.paragraphs[0], _lines(text)).font.size = pt(8)

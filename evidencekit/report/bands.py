@@ -78,14 +78,15 @@ def band_count(width_px: int, height_px: int) -> int:
     return count
 
 
-def numbering_css(*, start: int, total: int, label: str) -> str:
+def numbering_css(*, start: int, total: int, label: str, english: bool = False) -> str:
     """Style rules that number pages from `start` out of `total`; `label` is reduced to letters, digits, - and ."""
+    before, after = ("Page ", f" of {total}") if english else ("第 ", f" 页 / 共 {total} 页")
     safe = "".join(char for char in label if char.isascii() and (char.isalnum() or char in "-. "))
     font = "7.5pt 'Noto Serif CJK SC','Songti SC',SimSun,serif"
     return (
         f"html {{ counter-reset: page {start - 1}; }}"
         f'@page {{ @bottom-left {{ content: "{safe}"; font: {font}; }}'
-        f'@bottom-right {{ content: "第 " counter(page) " 页 / 共 {total} 页"; font: {font}; }} }}'
+        f'@bottom-right {{ content: "{before}" counter(page) "{after}"; font: {font}; }} }}'
     )
 
 
@@ -105,7 +106,7 @@ def render_bands(shot: Shot, *, first: int, last: int, head: str) -> str:
     style += f".shot {{ background-image: url(data:image/png;base64,{picture}); }}"
     pages = [_page(shot, index, count) for index in range(first, last + 1)]
     return template("export.html").substitute(
-        style=style + head, title=own(f"{shot.name.zh} {shot.name.en}"), body=join(pages, "\n")
+        style=style + head, title=own(f"{shot.name.zh} {shot.name.en}"), css="export", body=join(pages, "\n")
     )
 
 

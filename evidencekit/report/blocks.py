@@ -59,23 +59,31 @@ def _cell(text: str) -> Html:
     return join([escape(line) for line in text.split("\n") if line], "<br>")
 
 
-def _block_html(block: Block) -> Html:
+def _english_first(words: Text) -> Html:
+    chinese = f' <span class="zh" lang="zh-CN">{escape(words.zh)}</span>' if words.zh != words.en else ""
+    return Html(f'<span class="en" lang="en">{escape(words.en)}</span>{chinese}')
+
+
+def _block_html(block: Block, *, english: bool) -> Html:
+    say = _english_first if english else both
     match block:
         case Heading(text=words, level=1):
-            title = f'<span class="zh">{own(words.zh)}</span><span class="en">{own(words.en)}</span>'
+            title = _english_first(words) if english else label(words)
             return Html(f"<header><h1>{title}</h1></header>")
         case Heading(text=words):
-            return Html(f"<h2>{label(words)}</h2>")
+            return Html(f"<h2>{_english_first(words) if english else label(words)}</h2>")
         case Paragraph(text=words, note=note):
-            return Html(f'<p class="{"note" if note else ""}">{both(words)}</p>')
+            return Html(f'<p class="{"note" if note else ""}">{say(words)}</p>')
         case Blank(label=words):
-            return Html(f'<p class="blank">{both(words)}<span class="line">{own(BLANK)}</span></p>')
+            return Html(f'<p class="blank">{say(words)}<span class="line">{own(BLANK)}</span></p>')
         case Table():
             rows = [[_cell(cell) for cell in row] for row in block.rows]
             return grid(block.heads, rows, css=block.css)
 
 
-def document_html(title: Text, blocks: tuple[Block, ...], *, landscape: bool = False, head: str = "") -> str:
+def document_html(
+    title: Text, blocks: tuple[Block, ...], *, landscape: bool = False, head: str = "", english: bool = False
+) -> str:
     """Render blocks as one self-contained, inert page for printing.
 
     Args:
@@ -83,12 +91,14 @@ def document_html(title: Text, blocks: tuple[Block, ...], *, landscape: bool = F
         blocks: In order.
         landscape: A4 on its side, for wide tables.
         head: Further style rules of ours.
+        english: English stands first and larger, for a court that reads it.
     """
     style = template("document.css").template + template("exports.css").template
     if landscape:
         style += "@page { size: A4 landscape; } body { max-width: none; }"
     return template("export.html").substitute(
         style=style + head,
-        title=own(f"{title.zh} {title.en}"),
-        body=join([_block_html(block) for block in blocks], "\n"),
+        title=own(f"{title.en} {title.zh}" if english else f"{title.zh} {title.en}"),
+        css="export english" if english else "export",
+        body=join([_block_html(block, english=english) for block in blocks], "\n"),
     )

@@ -14,6 +14,8 @@ from evidencekit.report.claims import NOT_NOTARIAL
 from evidencekit.report.markup import visible
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from evidencekit.model import Digests
 
 TITLE = Text(en="List of evidence", zh="证据目录")
@@ -61,12 +63,19 @@ class Catalogue:
     trust: Text
 
 
-def cells(row: CatalogueRow) -> tuple[str, ...]:
-    """Give a row as text, in the order of `HEADS`; purpose and translation are empty."""
+def rows_of(rows: Iterable[CatalogueRow]) -> list[tuple[str, ...]]:
+    """Give the rows as text; a source that was named before is named by the first exhibit that has it."""
+    first: dict[str, str] = {}
+    return [_cells(row, first.setdefault(row.source, row.number)) for row in rows]
+
+
+def _cells(row: CatalogueRow, same_as: str) -> tuple[str, ...]:
+    """Give a row in the order of `HEADS`; purpose and translation are empty."""
+    own_source = row.number == same_as or not row.source
     return (
         row.number,
         f"{row.name.zh} {row.name.en}\n{row.file}",
-        visible(row.source, limit=_SOURCE_CHARS),
+        visible(row.source, limit=_SOURCE_CHARS) if own_source else f"同 {same_as} / same as {same_as}",
         "",
         row.formed,
         _range(row.pages),
@@ -98,7 +107,7 @@ def catalogue_blocks(catalogue: Catalogue) -> tuple[Block, ...]:
                 zh=f"案件编号：{matter.zh}。编制时间：{catalogue.made.zh}。纸质卷共 {catalogue.total_pages} 页。",
             )
         ),
-        Table(heads=HEADS, rows=tuple(cells(row) for row in catalogue.rows), css="catalogue", widths_mm=WIDTHS_MM),
+        Table(heads=HEADS, rows=tuple(rows_of(catalogue.rows)), css="catalogue", widths_mm=WIDTHS_MM),
         Paragraph(
             text=Text(
                 en="A digest is that of the file named in the row, or of the file a print-out was made from. "

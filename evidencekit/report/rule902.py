@@ -116,10 +116,10 @@ def draft_13(system: System, items: tuple[Item, ...]) -> tuple[Block, ...]:
         Paragraph(
             text=Text(
                 en=f"The record lists {system.checks_total} checks of the environment, of which "
-                f"{system.checks_performed} were performed before capture; their outputs are in "
+                f"{system.checks_performed} were performed; when and with what output is in "
                 "capture/environment.json.",
-                zh=f"记录列有 {system.checks_total} 项环境检查，其中 {system.checks_performed} 项在取证前已执行；"
-                "原始输出见 capture/environment.json。",
+                zh=f"记录列有 {system.checks_total} 项环境检查，其中已执行 {system.checks_performed} 项；"
+                "时间与原始输出见 capture/environment.json。",
             )
         ),
         Blank(label=Text(en="What I did myself, when and where", zh="本人亲自实施的操作、时间与地点")),

@@ -5,8 +5,17 @@ from __future__ import annotations
 from typing import Final
 
 from evidencekit.model import Text
+from evidencekit.report.rolenames import ROLES
 
 _PARTIAL: Final = "page.partial."
+_MISSED: Final[dict[str, tuple[str, str]]] = {
+    "behaviours": ("scrolling and unfolding came to no end", "滚动与展开未能完成"),
+    "glyphs": ("characters without a font", "部分字符没有字体"),
+    "height": ("the picture does not reach the whole height", "截图未达全部高度"),
+    "load": ("the load event did not come", "页面未加载完成"),
+    "quiet": ("the page did not fall quiet", "页面未趋于静止"),
+    "scripts": ("the page's script was ended", "页面脚本被终止"),
+}
 
 _NAMES: Final = {
     "open": ("announced in the ledger", "账本登记启动"),
@@ -85,6 +94,7 @@ def step_name(step: str) -> Text:
     """Name a step; one that is not known keeps its id."""
     if step.startswith(_PARTIAL):
         what = step.removeprefix(_PARTIAL)
-        return Text(en=f"could not be had: {what}", zh=f"未能取得：{what}")
+        en, zh = _MISSED.get(what, (f"could not be had: {what}", f"未能取得：{ROLES.get(what, what)}"))
+        return Text(en=en, zh=zh)
     en, zh = _NAMES.get(step, (step, step))
     return Text(en=en, zh=zh)

@@ -65,8 +65,9 @@ def check_form(case: Case) -> Finding:
         tally.skip("an unpacked folder has no ZIP form to judge", "解包后的文件夹没有可核对的 ZIP 形式")
     for deviation in case.bundle.form_deviations:
         tally.doubt(f"not in the fixed form: {deviation.en}", f"不是规定的形式：{deviation.zh}")
-    for name, problem in case.broken.items():
-        tally.fail(f"{name} cannot be read: {problem.en}", f"无法读取 {name}:{problem.zh}")
+    for name in case.broken:
+        why = case.why_broken(name)
+        tally.fail(why.en, why.zh)
     return tally.close("in the fixed form", "符合规定形式")
 
 

@@ -265,13 +265,15 @@ class Members:
     def _stream(self, name: str) -> Iterator[bytes]:
         return self.bundle.stream(name)
 
+    def why_broken(self, name: str) -> Text:
+        """Say of a member in `broken` why it cannot be read, naming it once."""
+        error = self.broken[name]
+        en, zh = error.en.removeprefix(f"{name}: "), error.zh.removeprefix(f"{name}:").removeprefix(f"{name}：")
+        return Text(en=f"{name} cannot be read: {en}", zh=f"无法读取 {name}：{zh}")
+
     def _missing(self, name: str) -> InputMissingError:
         if name in self.broken:
-            error = self.broken[name]
-            return InputMissingError(
-                Outcome.FAILED,
-                Text(en=f"{name} cannot be read: {error.en}", zh=f"无法读取 {name}:{error.zh}"),
-            )
+            return InputMissingError(Outcome.FAILED, self.why_broken(name))
         reasons = self.withheld_reasons(name)
         if reasons:
             named = ", ".join(reasons)

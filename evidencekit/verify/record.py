@@ -99,7 +99,10 @@ def _check_artifact(case: Case, line: ArtifactOpening, tally: Tally) -> None:
         return
     if not opening_is_true(line):
         tally.fail(f"{line.path} does not open its leaf", f"{line.path} 无法开启其叶子")
-    if not case.has(line.path):
+    if line.path in case.broken:
+        why = case.why_broken(line.path)
+        tally.fail(why.en, why.zh)
+    elif not case.has(line.path):
         tally.fail(f"{line.path} is missing", f"缺少 {line.path}")
     elif (case.sizes[line.path], case.digests.get(line.path)) != (line.size, line.digests):
         tally.fail(f"{line.path} does not equal what was committed", f"{line.path} 与承诺不符")

@@ -171,6 +171,20 @@ def test_purpose_and_translation_are_left_to_the_party(court: Path) -> None:
     assert (court / "4-translations/README.txt").is_file()
 
 
+def test_a_source_stands_once_and_the_list_numbers_its_own_pages(court: Path) -> None:
+    sources = [str(row[2]) for row in rows_of(court)]
+    assert len({source for source in sources if not source.startswith("同 ")}) == len(
+        [source for source in sources if not source.startswith("同 ")]
+    )
+    numbers = {str(row[0]) for row in rows_of(court)}
+    referred = [source.removeprefix("同 ").partition(" / same as ") for source in sources if source.startswith("同 ")]
+    assert referred
+    assert all(zh == en and zh in numbers for zh, _, en in referred)
+    listed = text_of(court / "1-catalogue.pdf")
+    pages = len(re.findall(r"第 \d+ 页 / 共 \d+ 页", listed))
+    assert [f"第 {n} 页 / 共 {pages} 页" in listed for n in range(1, pages + 1)] == [True] * pages
+
+
 def test_foreign_text_is_no_formula(court: Path) -> None:
     sheet = openpyxl.load_workbook(court / "1-catalogue.xlsx").worksheets[0]
     cells = [cell for line in sheet.iter_rows(min_row=2) for cell in line if cell.value == FORMULA]
@@ -262,9 +276,10 @@ def test_nothing_that_a_person_must_declare_is_prefilled(bundles: tuple[Path, ..
     for rule in ("13", "14"):
         document = docx.Document(str(out / f"902-{rule}-{NUMBERS[0]}.docx"))
         lines = [paragraph.text for paragraph in document.paragraphs]
-        for label in ("I, (name)", "What qualifies me to make this certification", "Declaration：", "Signature"):
+        for label in ("I, (name)", "What qualifies me to make this certification", "Declaration 声明: ", "Signature"):
             (line,) = (line for line in lines if label in line and "＿" in line)
-            assert line.rstrip("＿").endswith("：")
+            assert line.rstrip("＿").endswith(": ")
+        assert lines[0].startswith("Certification under Fed. R. Evid. 902"), "the court that asks for it reads English"
         printed = text_of(out / f"902-{rule}-{NUMBERS[0]}.pdf")
         assert "DRAFT" in printed
         assert "unnamed" not in printed

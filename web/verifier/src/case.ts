@@ -151,6 +151,13 @@ export class Case {
     return this.with(merged(this.trust, ownTrust(new Map(files))));
   }
 
+  /** Why a member of `broken` cannot be read, naming it once. */
+  whyBroken(name: string): Text {
+    const error = this.broken.get(name)!;
+    const bare = (text: string): string => (text.startsWith(name) ? text.slice(name.length).replace(/^[:：] ?/, '') : text);
+    return { en: `${name} cannot be read: ${bare(error.en)}`, zh: `无法读取 ${name}：${bare(error.zh)}` };
+  }
+
   has(name: string): boolean {
     return this.digests.has(name);
   }
@@ -265,7 +272,7 @@ export class Case {
 
   private missing(name: string): never {
     const error = this.broken.get(name);
-    if (error) throw new InputMissing('FAILED', { en: `${name} cannot be read: ${error.en}`, zh: `无法读取 ${name}：${error.zh}` });
+    if (error) throw new InputMissing('FAILED', this.whyBroken(name));
     const records = name === PATH.records ? null : this.attemptRecords();
     const withheld = records && 'value' in records ? records.value.artifacts.find((line) => line.name === name)?.withheld ?? [] : [];
     if (withheld.length) throw new InputMissing('NOT_PERFORMED', { en: `WITHHELD(${withheld.join(', ')}): ${name}`, zh: `不公开（WITHHELD：${withheld.join(', ')}）：${name}` });

@@ -20,7 +20,10 @@ const GROWTH = /^META-INF\/(?:ASiCManifest[0-9]{3}\.xml|signature[0-9]{3}\.p7s|t
 export function checkForm(kase: Case): Finding {
   const tally = new Tally('container.form', kase.fileName);
   for (const one of kase.zip.deviations) tally.doubt(`not in the fixed form: ${one.en}`, `不是规定的形式：${one.zh}`);
-  for (const [name, error] of kase.broken) tally.fail(`${name} cannot be read: ${error.en}`, `无法读取 ${name}：${error.zh}`);
+  for (const name of kase.broken.keys()) {
+    const { en, zh } = kase.whyBroken(name);
+    tally.fail(en, zh);
+  }
   return tally.close('in the fixed form', '符合规定形式');
 }
 

@@ -44,7 +44,10 @@ function checkArtifact(kase: Case, line: Opening, tally: Tally): void {
     return;
   }
   if (!openingIsTrue(line)) tally.fail(`${name} does not open its leaf`, `${name} 无法开启其叶子`);
-  if (!kase.has(name)) tally.fail(`${name} is missing`, `缺少 ${name}`);
+  if (kase.broken.has(name)) {
+    const { en, zh } = kase.whyBroken(name);
+    tally.fail(en, zh);
+  } else if (!kase.has(name)) tally.fail(`${name} is missing`, `缺少 ${name}`);
   else {
     const found = kase.digestOf(name);
     const agrees = kase.sizes.get(name) === opened.size && found.sha256 === opened.digests.sha256 && found.sm3 === opened.digests.sm3;
