@@ -281,7 +281,7 @@ _EDITION = Claim(
 )
 _OF_WHOLE_RECORDS = frozenset({"record", "agreement"})
 """Claims about all of a record, which no document about an edition makes."""
-_OF_CAPTURES = frozenset({"agreement", "environment", "exclusive", "record", "captured"})
+_OF_CAPTURES = frozenset({"agreement", "environment", "exclusive", "handshake", "record", "captured"})
 """Claims about web pages, which no document about a deposit makes."""
 _OF_DEPOSITS = {claim.id: claim for claim in (_DEPOSIT_OPENED, _DEPOSIT_ANNOUNCED)}
 

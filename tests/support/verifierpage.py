@@ -33,11 +33,12 @@ NOT_HERE = {"corroboration.text", "corroboration.pictures", "corroboration.netwo
 
 @dataclass(frozen=True, kw_only=True)
 class Judgement:
-    """What the page said of one file: outcomes by finding id and by layer, and the verdict; or why it refused."""
+    """What the page said of one file: outcomes by finding id and by layer, verdict and sentence; or why it refused."""
 
     outcomes: Mapping[str, str] = field(default_factory=dict)
     layers: Mapping[str, str] = field(default_factory=dict)
     overall: str = ""
+    sentence: str = ""
     problem: str = ""
 
     @property
@@ -123,7 +124,8 @@ class Sheet:
             "section[data-layer]", "all => all.map(one => [one.dataset.layer, one.dataset.outcome])"
         )
         overall = page.get_attribute("#overall", "data-outcome") or ""
-        return Judgement(outcomes=found, layers=dict(layers), overall=overall)
+        sentence = page.text_content("#overall span") or ""
+        return Judgement(outcomes=found, layers=dict(layers), overall=overall, sentence=sentence)
 
 
 @contextmanager
@@ -144,7 +146,8 @@ def by_library(report: VerificationReport) -> Judgement:
     for finding in report.findings:
         found[finding.id] = min(found.get(finding.id, "PASSED"), finding.outcome.value, key=RANKS.index)
     layers = {result.layer.id: result.outcome.value for result in layer_results(report)}
-    return Judgement(outcomes=found, layers=layers, overall=report.overall.value)
+    sentence = report.headline.zh.partition(" — ")[2]
+    return Judgement(outcomes=found, layers=layers, overall=report.overall.value, sentence=sentence)
 
 
 def _pem(certificates: Iterable[x509.Certificate]) -> str:

@@ -19,25 +19,34 @@ export function outcomesById(findings: readonly Finding[]): Map<string, Outcome>
 }
 
 export function headline(overall: Outcome, findings: readonly Finding[], asked: readonly string[], words: Words, lang: Language): string {
-  if (overall === 'PASSED') return words.passedSentence;
+  const outcomes = outcomesById(findings);
+  const deposit = outcomes.has('deposit.items');
+  const open = findings.filter((one) => one.id.startsWith('corroboration.') && one.outcome === 'INDETERMINATE' && outcomes.get('manifest.form') === 'PASSED');
+  const disagreement = open.length ? [words.disagreement + open.map((one) => one.id).join(words.comma)] : [];
+  if (overall === 'PASSED') return [words.passedSentence, ...(deposit ? [words.outside] : disagreement)].join(words.semicolon);
   if (overall === 'FAILED') {
     const failed = findings.filter((one) => one.outcome === 'FAILED');
     return `${[...new Set(failed.map((one) => one.id))].join(words.comma)}${words.colon}${failed[0].reason[lang]}`;
   }
-  const outcomes = outcomesById(findings);
   const undecided = REGISTRY.filter((kind) => kind.required !== 'no' && (outcomes.get(kind.id) ?? 'PASSED') !== 'PASSED').map((kind) => kind.id);
-  const deposit = outcomes.has('deposit.items');
   const strict = [...REGISTRY.filter((kind) => !foreign(kind.id, deposit)).filter((kind) => kind.required === 'yes' && INTEGRITY.includes(kind.layer)).map((kind) => kind.id), ...INTACT_WITHOUT_ANCHORS];
   const parts: string[] = [];
   if (strict.every((id) => outcomes.get(id) === 'PASSED' || id === 'outer.timestamp' || id === 'container.form')) parts.push(words.integrity);
   const untied = TIED.filter(({ ids }) => undecided.some((id) => (ids as readonly string[]).includes(id))).map(({ word }) => words[word]);
-  if (untied.length) parts.push(`${untied.join(words.comma)}${lang === 'zh' ? '' : ' '}${words.untied}`);
-  const rest = undecided.filter((id) => !TIED.some(({ ids }) => (ids as readonly string[]).includes(id)));
+  if (untied.length) parts.push(`${lang === 'zh' ? untied.join(words.comma) : `${all(untied)} `}${words.untied}`);
+  // No time-stamp is trusted: that is what "when" says.
+  const rest = undecided.filter((id) => !(id === 'time.lasting' && outcomes.get(id) === 'NOT_PERFORMED')).filter((id) => !TIED.some(({ ids }) => (ids as readonly string[]).includes(id)));
   if (rest.length) parts.push(words.undecided + rest.join(words.comma));
   if (outcomes.has('trust.self')) parts.push(words.selfNote);
   const missed = asked.filter((id) => outcomes.get(id) !== 'PASSED' && REGISTRY.some((kind) => kind.id === id && kind.required === 'no'));
   if (missed.length) parts.push(words.askedNote + missed.join(words.comma));
-  return parts.join(words.semicolon);
+  return [...parts, ...disagreement, ...(deposit ? [words.outside] : [])].join(words.semicolon);
+}
+
+/** A list of English words: "who signed, when, and the log". */
+function all(words: readonly string[]): string {
+  if (words.length < 2) return words.join();
+  return `${words.slice(0, -1).join(', ')}${words.length > 2 ? ',' : ''} and ${words[words.length - 1]}`;
 }
 
 /** The rule of the overall verdict, applied to one layer (evidencekit/report/wording.py). */

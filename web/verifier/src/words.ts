@@ -18,7 +18,8 @@ export const WORDS = {
     screenshot: '包内截图（供对照）', certificate: '包内证书正文（仅文字，版式从略）', seen: '包内出现的证书（请与另行取得的指纹比对）', signer: '签署人', tsa: '时间戳机构', logKey: '账本公钥',
     proves: '可证明', limits: '不能证明', nothing: '无', notes: '全部 %d 项记录',
     footer: '本页面不能证明网页内容真实，也不能排除取证设备被整体替换。账本不是区块链。',
-    passedSentence: '全部必需检查均已通过（以您提供的信任锚为准）', integrity: '完整性成立', untied: '无法与您信任的任何依据相联系', undecided: '未能判定：', selfNote: '信任锚取自证据包自身，未与任何外部依据核对', askedNote: '您的策略还要求：',
+    passedSentence: '全部必需检查均已通过（以您提供的信任锚为准）', integrity: '完整性成立', untied: '无法与您信任的任何依据相联系', undecided: '未能判定：', selfNote: '信任锚取自证据包自身，未与任何外部依据核对', askedNote: '您的策略还要求 ',
+    outside: '存证文件在 evidencekit 之外形成，存证人的陈述未经观察', disagreement: '但记录各部分未能完全相互印证：',
     who: '签署人', when: '时间', logWord: '日志', comma: '、', semicolon: '；', colon: '：', dot: '；',
   },
   en: {
@@ -37,6 +38,7 @@ export const WORDS = {
     proves: 'Proves', limits: 'Does not prove', nothing: 'nothing', notes: 'all %d notes',
     footer: 'This page cannot show that the content of the web page was true, nor that the machine that captured it was not replaced as a whole. The ledger is not a blockchain.',
     passedSentence: 'every required check passed against the anchors you gave', integrity: 'integrity holds', untied: 'could not be tied to anything you trust', undecided: 'not decided: ', selfNote: 'the anchors came from the bundle itself, so nothing was checked against the outside', askedNote: 'your policy also asks for ',
+    outside: 'the deposited files were made outside evidencekit, and what their depositor states was not observed', disagreement: 'but parts of the record do not account for each other: ',
     who: 'who signed', when: 'when', logWord: 'the log', comma: ', ', semicolon: '; ', colon: ': ', dot: ' · ',
   },
 } as const;
