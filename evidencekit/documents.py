@@ -95,6 +95,7 @@ def write_documents(folder: Path, setting: Setting, *, at: datetime) -> None:
     ahead = setting.printing
     printer = printing_aside(workdir=setting.workdir, options=setting.browser) if ahead is None else nullcontext(ahead)
     with printer as printing:
+        printing.begin()
         _write_documents(folder, setting, printing, at)
 
 

@@ -220,9 +220,9 @@ def _run(case: CaseFile) -> Evidence:
         raise AssertionError("a capture has a request")  # a defect: exit 70
     request = request_value(wanted)
     t_open, opening = stamp_opening(case, request)
-    capture, worklog = _record(case, wanted)
-    # The browser that will print the certificate starts while the record is compared, sealed and entered.
     with printing_aside(workdir=case.workspace, options=case.order.browser) as printing:
+        capture, worklog = _record(case, wanted, printing)
+        printing.begin()  # where no last page had begun it: while the record is compared, sealed and entered
         capture = _corroborated(case, wanted, capture, worklog)
         return _seal_and_finish(case, capture, _Opened(worklog, t_open, opening, request), printing)
 
@@ -257,7 +257,7 @@ def _check_cancel(order: Order) -> None:
 # --- 2 to 5: the capture -----------------------------------------------------------------------
 
 
-def _record(case: CaseFile, request: CaptureRequest) -> tuple[Capture, ChainWriter]:
+def _record(case: CaseFile, request: CaptureRequest, printing: Printing) -> tuple[Capture, ChainWriter]:
     log_path = case.workspace / "worklog.jsonl"
     worklog = ChainWriter(log_path, format_name=WORKLOG, capture_id=case.capture_id)
     worklog.append(
@@ -271,6 +271,10 @@ def _record(case: CaseFile, request: CaptureRequest) -> tuple[Capture, ChainWrit
             document,
             case.office.stamper.stamp_soon(hashlib.sha256(document).digest(), Role.CAPTURE),
         )
+        # The last page has been seen untouched: the browser that will print the certificate, a program of its own
+        # without network, starts while this one makes pictures and copies.
+        if request.process is None and len(case.captured) == len(request.urls):
+            printing.begin()
 
     def stamp_segment(document: bytes) -> Future[Sequence[bytes]]:
         """Stamp the digest of a film; the first moment that is owed is said once."""

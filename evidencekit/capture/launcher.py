@@ -11,6 +11,7 @@ import os
 import re
 import shutil
 import subprocess
+import threading
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -78,11 +79,16 @@ QUIET_FLAGS = (
     "--mute-audio",
     "--hide-scrollbars",
     # HttpsUpgrades would ask for another URL than the one that was given.
-    "--disable-features=Translate,MediaRouter,OptimizationHints,HttpsUpgrades,AutofillServerCommunication",
+    # The address bar's pop-ups are pages of the browser's own, drawn in a process of their own before anybody types.
+    (
+        "--disable-features=Translate,MediaRouter,OptimizationHints,HttpsUpgrades,AutofillServerCommunication,"
+        "WebUIOmniboxPopup,WebUIOmniboxAimPopup"
+    ),
 )
 """Background noise off and nothing the page can see, but for scroll bars. HTTP/3 stays as in a plain visit."""
 
 _SMALL_SHM = 2 << 30
+_INSPECTING = threading.Lock()
 _VERSION = re.compile(r"\d+(?:\.\d+){1,3}")
 _FAMILY = re.compile(r"chrom|edge|brave|vivaldi|opera", re.IGNORECASE)
 _VERSION_TIMEOUT_S = 20.0
@@ -151,6 +157,19 @@ def find_browser(environment: Mapping[str, str] | None = None) -> BrowserBinary:
     )
 
 
+def look_ahead() -> None:
+    """Look for the browser beside other work, such as loading the rest of the program; `find_browser` then waits less.
+
+    What is wrong with the browser is for `find_browser` to say.
+    """
+
+    def look() -> None:
+        with suppress(BrowserError):
+            find_browser()
+
+    threading.Thread(target=look, name="evidencekit-browser", daemon=True).start()
+
+
 def _candidates(variables: Mapping[str, str]) -> Iterable[Path]:
     for name in _LINUX_NAMES:
         found = shutil.which(name, path=variables.get("PATH"))
@@ -202,8 +221,10 @@ def _inspect(path: Path) -> BrowserBinary:
         facts = path.stat()
     except OSError as error:
         raise _does_not_start(path) from error
-    # One command asks several times; a file that was replaced meanwhile is looked at again.
-    return _inspect_file(path, facts.st_ino, facts.st_size, facts.st_mtime_ns)
+    # One command asks several times; a file that was replaced meanwhile is looked at again. Who asks while another
+    # thread looks waits for what that one finds.
+    with _INSPECTING:
+        return _inspect_file(path, facts.st_ino, facts.st_size, facts.st_mtime_ns)
 
 
 def _does_not_start(path: Path) -> BrowserError:

@@ -44,10 +44,11 @@ class PrintJob:
 
 
 class Press:
-    """A running browser that prints documents on A4, one after the other."""
+    """A running browser that prints documents on A4, one after the other, in the tab that it started with."""
 
-    def __init__(self, client: OwnClient) -> None:
-        self._client = client
+    def __init__(self, page: CdpSession, frame: str) -> None:
+        self._page = page
+        self._frame = frame
 
     async def print(self, job: PrintJob) -> None:
         """Print one document; its PDF is on disk afterwards.
@@ -56,13 +57,9 @@ class Press:
             BrowserError: the browser does not print.
             StorageError: the PDF cannot be written.
         """
-        page, target = await _blank_page(self._client)
-        await page.call("Emulation.setScriptExecutionDisabled", {"value": True})
-        frame = text_of(mapping_of(await page.call("Page.getFrameTree"), "frameTree", "frame"), "id")
-        await page.call("Page.setDocumentContent", {"frameId": frame, "html": job.html})
-        await _loaded(page)
-        await pdf(page, job.out, header=job.header, footer=job.footer)
-        await self._client.call("Target.closeTarget", {"targetId": target})
+        await self._page.call("Page.setDocumentContent", {"frameId": self._frame, "html": job.html})
+        await _loaded(self._page)
+        await pdf(self._page, job.out, header=job.header, footer=job.footer)
 
 
 @asynccontextmanager
@@ -88,7 +85,10 @@ async def open_press(*, workdir: Path, options: BrowserOptions) -> AsyncGenerato
         mux.join(client)
         mux.root = client
         await client.call("Browser.getVersion", timeout_s=_START_TIMEOUT_S)
-        yield Press(client)
+        page = await _first_tab(client)
+        await page.call("Emulation.setScriptExecutionDisabled", {"value": True})
+        frame = text_of(mapping_of(await page.call("Page.getFrameTree"), "frameTree", "frame"), "id")
+        yield Press(page, frame)
 
 
 class Printing:
@@ -98,14 +98,23 @@ class Printing:
     """
 
     def __init__(self, workdir: Path, options: BrowserOptions) -> None:
-        """Start; arguments as `open_press`."""
+        """Prepare; arguments as `open_press`."""
         self._jobs: queue.SimpleQueue[tuple[PrintJob, Future[None]] | None] = queue.SimpleQueue()
         self._given: list[Future[None]] = []
         self._thread = threading.Thread(target=self._run, args=(workdir, options), name="evidencekit-printing")
-        self._thread.start()
+        self._starting = threading.Lock()
+        self._begun = False
+
+    def begin(self) -> None:
+        """Start the browser, once; from any thread, and returns at once."""
+        with self._starting:
+            if not self._begun:
+                self._begun = True
+                self._thread.start()
 
     def give(self, job: PrintJob) -> None:
-        """Give it a document."""
+        """Give it a document; starts it when nobody did."""
+        self.begin()
         printed: Future[None] = Future()
         self._given.append(printed)
         self._jobs.put((job, printed))
@@ -122,9 +131,12 @@ class Printing:
             printed.result()
 
     def end(self) -> None:
-        """Wait until its browser has ended, whatever came of it."""
+        """Wait until its browser, if it was ever started, has ended, whatever came of it."""
         self._jobs.put(None)
-        self._thread.join()
+        with self._starting:
+            begun, self._begun = self._begun, True
+        if begun:
+            self._thread.join()
 
     def _run(self, workdir: Path, options: BrowserOptions) -> None:
         try:
@@ -154,7 +166,7 @@ class Printing:
 
 @contextmanager
 def printing_aside(*, workdir: Path, options: BrowserOptions) -> Generator[Printing]:
-    """Print in a browser that starts at once; it has ended when the context is left.
+    """Print in a browser that starts when it is told to; it has ended when the context is left.
 
     Args:
         workdir: as `open_press`; it must stay until then.
@@ -179,10 +191,15 @@ async def _loaded(page: CdpSession) -> None:
     )
 
 
-async def _blank_page(client: OwnClient) -> tuple[CdpSession, str]:
-    target = text_of(await client.call("Target.createTarget", {"url": "about:blank"}), "targetId")
+async def _first_tab(client: OwnClient) -> CdpSession:
+    """The tab that the browser opened by itself: another one would cost another process."""
+    targets = (await client.call("Target.getTargets")).get("targetInfos")
+    found = [each for each in targets if isinstance(each, dict)] if isinstance(targets, list) else []
+    target = next((text_of(each, "targetId") for each in found if each.get("type") == "page"), None)
+    if target is None:
+        target = text_of(await client.call("Target.createTarget", {"url": "about:blank"}), "targetId")
     attached = await client.call("Target.attachToTarget", {"targetId": target, "flatten": True})
-    return CdpSession(client, text_of(attached, "sessionId")), target
+    return CdpSession(client, text_of(attached, "sessionId"))
 
 
 async def _end(mux: PipeMultiplexer, process: BrowserProcess, profile: Path) -> None:

@@ -128,6 +128,9 @@ if TYPE_CHECKING:
 @click.pass_obj
 def capture(session: Session, **options: Unpack[CaptureOptions]) -> ExitCode:
     """Run the command."""
+    from evidencekit.capture.launcher import look_ahead
+
+    look_ahead()  # the browser is read whole while the rest of the program is loaded
     from evidencekit_cli.preservation import preserve
 
     return preserve(session, options)

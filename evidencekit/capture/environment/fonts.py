@@ -51,7 +51,9 @@ def font_coverage() -> FontCoverage | None:
     charsets = _listed("%{charset}\n")
     if charsets is None:
         return None
-    ranges = {(int(first, 16), int(last or first, 16)) for first, last in _RANGE.findall(charsets)}
+    # Fonts of one family repeat each other's ranges: half a million characters come down to some thousand words.
+    words = (_RANGE.fullmatch(word) for word in set(charsets.split()))
+    ranges = {(int(word[1], 16), int(word[2] or word[1], 16)) for word in words if word is not None}
     return FontCoverage(tuple(_joined(sorted(ranges))))
 
 

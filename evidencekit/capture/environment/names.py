@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING
 import dns.exception
 import dns.flags
 import dns.rdatatype
-import dns.resolver
 
 from evidencekit.capture.environment.probe import (
     RAW_CHARS,
@@ -195,6 +194,8 @@ def ask(name: str, kind: str, server: str, within_s: float) -> list[str]:
 
 def _look_up(name: str, kind: str, server: str, within_s: float) -> tuple[list[str], str]:
     """Records, and what the answer says of DNSSEC: validated by the resolver, signed, or unsigned (RFC 4035 §3.2.3)."""
+    import dns.resolver  # noqa: PLC0415 (it loads QUIC and more where that is installed; most captures need none of it)
+
     resolver = dns.resolver.Resolver(configure=False)
     address, separator, port = server.rpartition(":") if server.count(":") == 1 else (server, "", "")
     resolver.nameservers = [address]
