@@ -14,6 +14,7 @@ from evidencekit.capture.har import HAR_PATH, har_pieces
 from evidencekit.capture.networkreport import NETWORK_PATH
 from evidencekit.capture.originals import keep_originals
 from evidencekit.capture.pageresult import page_result
+from evidencekit.capture.playable import keep_playable
 from evidencekit.capture.publicview import PublicView, build_public_view, count_outcomes
 from evidencekit.capture.wacz import WaczInfo, write_wacz
 from evidencekit.capture.withholding import mask_text, shown_sentence
@@ -68,6 +69,9 @@ async def assemble(desk: Desk, recording: Recording, *, capture_id: str, started
     await asyncio.to_thread(desk.privacy.recheck)
     pages = tuple(page_result(notes, recording.exchanges, secrets) for notes in recording.visits)
     await asyncio.to_thread(_write_files, desk, recording, view, pages)
+    bodies = {each.exchange.id: each.exchange.response_body for each in view.exchanges}
+    held = {name: body for name, body in bodies.items() if body is not None}
+    unplayable = await asyncio.to_thread(keep_playable, staging, recording.exchanges, held, capture_id)
     await asyncio.to_thread(keep_originals, staging, recording.exchanges, view, info)
     transformations = [
         *recording.transformations,
@@ -89,6 +93,7 @@ async def assemble(desk: Desk, recording: Recording, *, capture_id: str, started
         not_performed=(
             *_unmasked(desk, recording.visits),
             *recording.not_performed,
+            *unplayable,
             *(text for notes in recording.visits for text in notes.not_performed),
         ),
     )

@@ -32,9 +32,12 @@ ROLES: Final = {
     "favicon": "网站图标",
     "har": "请求记录（HAR）",
     "media": "媒体清单",
+    "media.playable": "流媒体可播放副本",
     "mhtml": "单文件网页",
+    "operator.notes": "操作人备注",
     "other": "其他",
     "pdf": "打印版",
+    "process": "过程记录",
     "rendering": "呈现参数",
     "screenshot": "完整截图",
     "screenshot.initial": "初始截图",
@@ -43,6 +46,8 @@ ROLES: Final = {
     "screenshot.tiles": "截图分幅清单",
     "text": "可见文字",
     "tls": "TLS 记录",
+    "video": "屏幕录像",
+    "window": "窗口截图",
     "worklog": "工作记录",
 }
 """Roles of artifacts (docs/spec/manifest.md)."""

@@ -19,7 +19,7 @@ from evidencekit.hashing.process import Deed, Marker, parse_process
 from tests.support.market import COLOURS, PASSWORD, SESSION, USER, open_market
 from tests.support.person import Person, sitting_at_a_screen
 from tests.support.program import Program, processes_naming, read_ledger
-from tests.support.realpages import GO, PLAYING, RealSite, open_real_site
+from tests.support.realpages import ENDED, GO, PLAYING, RealSite, open_real_site
 from tests.support.tools import browser
 
 if TYPE_CHECKING:
@@ -325,3 +325,48 @@ def test_a_stream_that_ends_and_a_time_that_runs_out(tmp_path: Path, person: Per
         manifest = json.loads(archive.read("manifest.json"))
     assert process.ended_by == "timeout"
     assert [each["en"] for each in manifest["not_performed"] if "sound track of the film is silent" in each["en"]]
+
+
+def test_a_stream_of_segments_that_ends_by_itself_is_kept_as_received_and_plays(tmp_path: Path, person: Person) -> None:
+    """Its film's parts are hashed and stamped as they close; its own segments stand in the archive, and play as one."""
+    program, bundle, folder = Program(home=tmp_path / "home", variables=person.variables), tmp_path / "s.zip", tmp_path
+    site = RealSite(live_s=6)
+    site.segments = tmp_path / "segments"
+    site.segments.mkdir()
+    with (
+        open_real_site(site) as url,
+        recording(program, f"{url}/series", "--segment", "2", "-o", str(bundle)) as recorder,
+    ):
+        recorder.until("recording;")
+        person.click(GO)
+        person.see(ENDED)
+        recorder.key("q", "ended; sealing")
+        out, err = recorder.process.communicate(timeout=180)
+    assert "Sealed:" in out, err
+    assert site.broadcast is not None
+    assert site.broadcast.wait(timeout=30) == 0
+    report = json.loads(program.run("verify", str(bundle), "--trust", "self", "--json").out)
+    found = {each["id"]: each["outcome"] for each in report["findings"]}
+    assert "FAILED" not in found.values()
+    assert found["time.film"] == "PASSED"
+    with zipfile.ZipFile(bundle) as archive:
+        archive.extractall(folder / "unpacked")
+    check_film(folder / "unpacked")
+    check_stream(folder / "unpacked", site.segments)
+
+
+def check_stream(folder: Path, segments: Path) -> None:
+    """Every segment is in the record as the server sent it; the file that plays is called derived from it."""
+    lines = [json.loads(line) for line in (folder / "capture/exchanges.jsonl").read_bytes().splitlines()[1:]]
+    received = {line["id"]: line["response"]["sha256"] for line in lines if line["outcome"] == "recorded"}
+    sent = [segments / "init.mp4", *sorted(segments.glob("*.m4s"), key=lambda each: int(each.stem[4:]))]
+    (stream,) = json.loads((folder / "capture/media.json").read_bytes())["streams"]
+    assert (stream["kind"], stream["missing"]) == ("hls", 0)
+    assert [received[each] for each in stream["exchanges"]] == [
+        hashlib.sha256(each.read_bytes()).hexdigest() for each in sent
+    ]
+    manifest = json.loads((folder / "manifest.json").read_bytes())
+    (artifact,) = [each for each in manifest["artifacts"] if each["role"] == "media.playable"]
+    assert (artifact["path"], artifact["derived_from"]) == (stream["path"], ["capture/page.wacz"])
+    assert abs(seconds_of(folder / stream["path"]) - 6) < 1
+    assert loudest_db(folder / stream["path"]) > SILENCE_DB

@@ -21,12 +21,15 @@ from tests.support.tools import program
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from pathlib import Path
 
 ARTICLE_PICTURES = 30
 TALL_PX, TALL_PICTURES = 60_000, 120
 INNER_PICTURES = 24
 GO = "e0a001"
 """The colour of the button that starts the live stream."""
+ENDED = "e005a0"
+"""The colour that the page shows once a stream of segments has ended."""
 PLAYING = "05e0a0"
 """The colour that the page shows once the stream plays."""
 
@@ -105,6 +108,32 @@ def live() -> str:
     return _LIVE
 
 
+_SERIES = (
+    _HEAD.format(
+        title="直播间", style="button{border:0;width:300px;height:60px;background:#" + GO + "}video{display:block}"
+    )
+    + "<h1>直播间</h1><button id=go></button><video id=v width=640 height=360></video><p id=s></p><script>"
+    """go.onclick = async () => { go.remove(); const source = new MediaSource(); v.src = URL.createObjectURL(source);
+  await new Promise(done => { source.onsourceopen = done; });
+  const buffer = source.addSourceBuffer('video/mp4; codecs="avc1.42c01e,mp4a.40.2"'), seen = new Set(); v.play();
+  for (;;) { const list = await (await fetch('/hls/live.m3u8')).text();
+    for (const [, map, part] of list.startsWith('#EXTM3U') ? list.matchAll(/URI="([^"]+)"|^([^#\\s].*)$/gm) : []) {
+      const name = map || part; if (seen.has(name)) continue; seen.add(name);
+      buffer.appendBuffer(await (await fetch('/hls/' + name)).arrayBuffer());
+      await new Promise(done => { buffer.onupdateend = done; }); }
+    if (list.includes('#EXT-X-ENDLIST')) break; await new Promise(done => setTimeout(done, 300)); }
+  source.endOfStream(); };
+v.onended = () => { s.textContent = '直播已结束'; s.style = 'width:300px;height:60px;background:#"""
+    + ENDED
+    + "'; };</script>"
+)
+
+
+def series() -> str:
+    """A room whose stream comes in segments, named by a playlist that grows until the stream ends by itself."""
+    return _SERIES
+
+
 class RealSite:
     """What was asked, and how long the live stream lasts in seconds."""
 
@@ -113,10 +142,19 @@ class RealSite:
         self.chapters = chapters
         self.live_s = live_s
         self.lock = threading.Lock()
+        self.broadcast: subprocess.Popen[bytes] | None = None
+        self.segments: Path | None = None
+        """Where the segments of a stream are written while it lasts; given by the test."""
 
     def page(self, path: str) -> str | None:
         """The page at a path, None when there is none."""
-        pages: dict[str, Callable[[], str]] = {"/article": article, "/inner": inner, "/tall": tall, "/live": live}
+        pages: dict[str, Callable[[], str]] = {
+            "/article": article,
+            "/inner": inner,
+            "/tall": tall,
+            "/live": live,
+            "/series": series,
+        }
         if path in pages:
             return pages[path]()
         number = path.removeprefix("/novel/")
@@ -162,6 +200,42 @@ def _stream_command(seconds: float) -> list[str]:
     ]
 
 
+def _segments_command(seconds: float, folder: Path) -> list[str]:
+    """The same as HLS: segments of a second, written as they come to their end."""
+    sources = ["-f", "lavfi", "-i", "testsrc=size=320x180:rate=10", "-f", "lavfi", "-i", "sine=frequency=440"]
+    codecs = [
+        "-c:v",
+        "libx264",
+        "-profile:v",
+        "baseline",
+        "-level",
+        "3.0",
+        "-pix_fmt",
+        "yuv420p",
+        "-preset",
+        "ultrafast",
+        "-g",
+        "10",
+        "-c:a",
+        "aac",
+    ]
+    form = [
+        "-f",
+        "hls",
+        "-hls_time",
+        "1",
+        "-hls_playlist_type",
+        "event",
+        "-hls_segment_type",
+        "fmp4",
+        "-hls_flags",
+        "temp_file",
+    ]
+    names = ["-hls_fmp4_init_filename", "init.mp4", "-hls_segment_filename", str(folder / "part%d.m4s")]
+    ffmpeg = [program("ffmpeg"), "-v", "error", "-nostdin", "-re"]
+    return [*ffmpeg, *sources, "-t", str(seconds), *codecs, *form, *names, str(folder / "live.m3u8")]
+
+
 class _Handler(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         path = urlsplit(self.path).path
@@ -173,9 +247,24 @@ class _Handler(BaseHTTPRequestHandler):
             self._answer("text/html; charset=utf-8", text.encode())
         elif path == "/live.webm":
             self._stream(site.live_s)
+        elif path.startswith("/hls/"):
+            self._segment(site, path.removeprefix("/hls/"))
         elif path.startswith("/pic/"):
             number = int(path.rpartition("/")[2].removesuffix(".png"))
             self._answer("image/png", png((number * 2 % 256, 90, 255 - number * 2 % 256)))
+        else:
+            self._answer("text/plain", b"nothing", 404)
+
+    def _segment(self, site: RealSite, name: str) -> None:
+        """A file of the stream, which begins with the first question for its playlist."""
+        assert site.segments is not None
+        with site.lock:
+            if site.broadcast is None:
+                site.broadcast = subprocess.Popen(_segments_command(site.live_s, site.segments))
+        file = site.segments / name
+        if file.is_file():
+            kind = "application/vnd.apple.mpegurl" if name.endswith(".m3u8") else "video/mp4"
+            self._answer(kind, file.read_bytes())
         else:
             self._answer("text/plain", b"nothing", 404)
 
