@@ -194,9 +194,10 @@ def ask(name: str, kind: str, server: str, within_s: float) -> list[str]:
 
 def _look_up(name: str, kind: str, server: str, within_s: float) -> tuple[list[str], str]:
     """Records, and what the answer says of DNSSEC: validated by the resolver, signed, or unsigned (RFC 4035 §3.2.3)."""
-    import dns.resolver  # noqa: PLC0415 (it loads QUIC and more where that is installed; most captures need none of it)
+    # It loads QUIC and more where that is installed, and a capture that asks no third party needs none of it.
+    from dns.resolver import NXDOMAIN, NoAnswer, Resolver  # noqa: PLC0415
 
-    resolver = dns.resolver.Resolver(configure=False)
+    resolver = Resolver(configure=False)
     address, separator, port = server.rpartition(":") if server.count(":") == 1 else (server, "", "")
     resolver.nameservers = [address]
     resolver.port = int(port) if separator else _DNS_PORT
@@ -205,7 +206,7 @@ def _look_up(name: str, kind: str, server: str, within_s: float) -> tuple[list[s
     resolver.flags = dns.flags.RD | dns.flags.AD
     try:
         answer = resolver.resolve(name, kind, search=False)
-    except (dns.resolver.NoAnswer, dns.resolver.NXDOMAIN):
+    except (NoAnswer, NXDOMAIN):
         return [], ""
     signed = any(found.rdtype == dns.rdatatype.RRSIG for found in answer.response.answer)
     status = "validated" if answer.response.flags & dns.flags.AD else "signed" if signed else "unsigned"
