@@ -8,7 +8,9 @@ import json
 import os
 import resource
 import signal
-from contextlib import suppress
+import socketserver
+import threading
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -24,7 +26,7 @@ from evidencekit.hashing.chainlog import WORKLOG, ChainWriter
 from tests.support import site
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
     from evidencekit.model import Capture, JsonValue
 
@@ -67,11 +69,19 @@ def run(
             while_printing()
         return answer(asked)
 
-    with (
-        site.serve(answers) as url,
-        ChainWriter(folder / "worklog.jsonl", format_name=WORKLOG, capture_id=CAPTURE_ID) as worklog,
-    ):
-        request = CaptureRequest(urls=(url.rstrip("/") + path,), allow_private=True, third_party=False, limits=limits)
+    with site.serve(answers) as url:
+        return capture_url(folder, url.rstrip("/") + path, limits, on_event=on_event)
+
+
+def capture_url(
+    folder: Path,
+    url: str,
+    limits: Limits,
+    *,
+    on_event: Callable[[str, Mapping[str, JsonValue]], None] | None = None,
+) -> Capture:
+    with ChainWriter(folder / "worklog.jsonl", format_name=WORKLOG, capture_id=CAPTURE_ID) as worklog:
+        request = CaptureRequest(urls=(url,), allow_private=True, third_party=False, limits=limits)
         return asyncio.run(
             capture_session(
                 request,
@@ -83,6 +93,65 @@ def run(
                 on_event=on_event,
             )
         )
+
+
+def _cookie(number: int) -> bytes:
+    return b"Set-Cookie: s%d=%s\r\n" % (number, b"v" * 300)
+
+
+MALFORMED = {
+    "/no-number": (b"HTTP/1.1 2x0 whatever\r\nContent-Length: -5\r\n\r\nxxxxx", "recorded"),
+    "/no-http": (b"\x00\x01\x02 nothing of HTTP \xff\xfe", "failed"),
+    "/two-lengths": (
+        b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\nZZZ\r\nabc",
+        "partial",
+    ),
+    "/no-gzip": (b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: 9\r\n\r\nno gzip..", "partial"),
+    "/header-of-600-kB": (b"HTTP/1.1 200 OK\r\nX-Long: " + b"h" * 600_000 + b"\r\n\r\n", "failed"),
+    "/headers-of-120-kB": (b"HTTP/1.1 204 No\r\n" + b"X-Long: %s\r\n" % (b"h" * 2000) * 60 + b"\r\n", "recorded"),
+    "/cookies": (b"HTTP/1.1 204 No\r\n" + b"".join(_cookie(n) for n in range(500)) + b"\r\n", "recorded"),
+}
+"""Answers that are not what they should be, and how each must end."""
+
+
+@contextmanager
+def serve_malformed() -> Iterator[str]:
+    """A page that asks for all of them; every answer is given as it is and the connection closed."""
+    asked = "".join(f"fetch('{path}').catch(() => 0);" for path in MALFORMED)
+    page = f"<!doctype html><title>m</title><p>read me</p><script>{asked}</script>".encode()
+    answers = {path: data for path, (data, _) in MALFORMED.items()}
+
+    class Handler(socketserver.StreamRequestHandler):
+        def handle(self) -> None:
+            path = self.rfile.readline().split(b" ")[1].decode()
+            while self.rfile.readline().strip():
+                pass
+            head = b"HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nContent-Length: %d\r\n\r\n" % len(page)
+            self.wfile.write(answers.get(path, head + page))
+
+    class Server(socketserver.ThreadingTCPServer):
+        daemon_threads = True
+        block_on_close = False
+
+        def handle_error(self, request: object, client_address: object) -> None:
+            """The browser breaks such connections off."""
+
+    with Server(("127.0.0.1", 0), Handler) as server:
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
+        thread.start()
+        yield f"http://127.0.0.1:{server.server_address[1]}/"
+        server.shutdown()
+        thread.join()
+
+
+def test_malformed_answers_each_end_in_the_ledger_and_the_page_is_sealed(tmp_path: Path) -> None:
+    with serve_malformed() as url:
+        capture = capture_url(tmp_path, url, Limits())
+    assert has_minimum(capture)
+    lines = parse_exchanges((tmp_path / "staging/bundle/capture/exchanges.jsonl").read_bytes())[1]
+    outcomes = {line.url.removeprefix(url[:-1]): line.outcome.value for line in lines}
+    assert {path: outcomes.get(path) for path in MALFORMED} == {path: end for path, (_, end) in MALFORMED.items()}
+    assert all(line.reason for line in lines if line.outcome is not ExchangeOutcome.RECORDED)
 
 
 def has_minimum(capture: Capture) -> bool:
