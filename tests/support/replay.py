@@ -46,12 +46,12 @@ def fetch_replayer(npm: str, folder: Path) -> Path:
 def replaying(wacz: bytes, address: str, replayer: Path, folder: Path) -> Iterator[Callable[[str], Frame | None]]:
     """Replay an archive; the function given waits for a frame that shows some words."""
     with replaying_any(wacz, replayer, folder) as show:
-        yield lambda words: show(address, words)
+        yield lambda words: show(address, words, ATTEMPTS)
 
 
 @contextmanager
-def replaying_any(wacz: bytes, replayer: Path, folder: Path) -> Iterator[Callable[[str, str], Frame | None]]:
-    """Replay an archive; the function given opens an address and waits for a frame that shows some words."""
+def replaying_any(wacz: bytes, replayer: Path, folder: Path) -> Iterator[Callable[[str, str, int], Frame | None]]:
+    """Replay an archive; the function given opens an address, so many times, until a frame of it shows some words."""
     (folder / "replay").mkdir()
     for source, name in (("ui.js", "ui.js"), ("ui.js", "replay/ui.js"), ("sw.js", "replay/sw.js")):
         shutil.copyfile(replayer / source, folder / name)
@@ -62,10 +62,10 @@ def replaying_any(wacz: bytes, replayer: Path, folder: Path) -> Iterator[Callabl
         try:
             page = browser.new_page()
 
-            def show(address: str, words: str) -> Frame | None:
+            def show(address: str, words: str, attempts: int) -> Frame | None:
                 (folder / "embed.html").write_text(_EMBED.replace("ADDRESS", escape(address)), encoding="utf-8")
                 # On a busy machine the replayer's page may wait for ever for its own service worker: load it again.
-                for _ in range(ATTEMPTS):
+                for _ in range(attempts):
                     page.goto("about:blank")
                     page.goto(f"{origin}/embed.html")
                     if found := _frame_that_shows(page, words):
@@ -80,7 +80,8 @@ def replaying_any(wacz: bytes, replayer: Path, folder: Path) -> Iterator[Callabl
 def _frame_that_shows(page: Page, words: str) -> Frame | None:
     for _ in range(PATIENCE_MS // 250):
         page.wait_for_timeout(250)
-        for frame in page.frames[1:]:
+        # "mp_/" marks what is replayed; the frame around it is the replayer's own.
+        for frame in [each for each in page.frames[1:] if "mp_/" in each.url]:
             with suppress(PlaywrightError):  # the frame went on to its next document meanwhile
                 body = frame.query_selector("body")
                 if body is not None and words in body.inner_text():
