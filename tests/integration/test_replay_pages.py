@@ -137,7 +137,8 @@ def whole_picture(page: Page, frame: Frame, height: int | None = None) -> bytes:
 
 def settle(page: Page, frame: Frame) -> None:
     frame.wait_for_load_state()
-    frame.wait_for_function("[...document.images].every((image) => image.complete)")
+    # A lazy picture below the window is never asked for.
+    frame.wait_for_function("[...document.images].every((image) => image.complete || image.loading === 'lazy')")
     page.wait_for_timeout(700)
 
 
