@@ -98,7 +98,19 @@ def serving_broken(pem: Path) -> Iterator[tuple[int, list[str]]]:
             started.set()
             await stop.wait()
 
-    thread = threading.Thread(target=loop.run_until_complete, args=(run(),), daemon=True)
+    def main() -> None:
+        asyncio.set_event_loop(loop)
+        try:
+            loop.run_until_complete(run())
+            pending = asyncio.all_tasks(loop)
+            for task in pending:
+                task.cancel()
+            loop.run_until_complete(asyncio.gather(*pending, return_exceptions=True))
+        finally:
+            started.set()
+            loop.close()
+
+    thread = threading.Thread(target=main, daemon=True)
     thread.start()
     started.wait(20)
     try:

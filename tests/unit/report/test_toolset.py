@@ -60,4 +60,4 @@ def test_what_is_no_table_or_time_or_known_step_stays_as_it_is() -> None:
     )
     for part in ("[1", "noon", "x.y"):
         assert part in page
-    assert step_name("page.partial.pdf").zh == "未能取得：pdf"
+    assert step_name("page.partial.xyz").zh == "未能取得：xyz"
