@@ -145,20 +145,20 @@ class Visit:
         circling = asyncio.ensure_future(self._end_circling(session))
         loading = asyncio.ensure_future(driven.wait_loaded(timeout_s=self._remaining_s(self._limits.navigation_s)))
         storm = asyncio.ensure_future(driven.stormed.wait())
-        await asyncio.wait((loading, storm, circling), return_when=asyncio.FIRST_COMPLETED)
-        if driven.stormed.is_set():
-            await self._stop_scripts(session, "too many dialogs", "对话框过多")
-        # Where nothing more is loaded, no load event comes.
-        loaded = not circling.done() and await loading
-        for waiting in (storm, loading):
-            waiting.cancel()
-        self._studio.recorder.traffic.lull.end()
-        if not loaded:
-            self._partial("load", "the load event did not come in time", "页面未在规定时间内加载完成")
-        quiet = await self._quiet()
-        circling.cancel()
-        with suppress(asyncio.CancelledError):
-            await circling
+        try:
+            await asyncio.wait((loading, storm, circling), return_when=asyncio.FIRST_COMPLETED)
+            if driven.stormed.is_set():
+                await self._stop_scripts(session, "too many dialogs", "对话框过多")
+            # Where nothing more is loaded, no load event comes.
+            loaded = not circling.done() and await loading
+            self._studio.recorder.traffic.lull.end()
+            if not loaded:
+                self._partial("load", "the load event did not come in time", "页面未在规定时间内加载完成")
+            quiet = await self._quiet()
+        finally:
+            for waiting in (circling, loading, storm):
+                waiting.cancel()
+            await asyncio.gather(circling, loading, storm, return_exceptions=True)
         self._journal.border("page.loaded", self.page, loaded=loaded, quiet=quiet)
 
     async def _end_circling(self, session: CdpSession) -> None:

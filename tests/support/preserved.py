@@ -172,7 +172,22 @@ def _assets() -> dict[str, tuple[str, bytes]]:
 
 @contextmanager
 def _serve(pages: Mapping[str, tuple[str, bytes]], context: ssl.SSLContext | None) -> Iterator[int]:
-    server = ThreadingHTTPServer(("127.0.0.1", 0), _handler(pages))
+    with serve_with(_handler(pages), context) as port:
+        yield port
+
+
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True
+    block_on_close = False
+
+    def handle_error(self, request: object, client_address: object) -> None:
+        """Browsers break off connections."""
+
+
+@contextmanager
+def serve_with(handler: type[BaseHTTPRequestHandler], context: ssl.SSLContext | None) -> Iterator[int]:
+    """Serve on loopback in a thread, over TLS with a context; yields the port."""
+    server = _Server(("127.0.0.1", 0), handler)
     if context is not None:
         server.socket = context.wrap_socket(server.socket, server_side=True, do_handshake_on_connect=False)
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)

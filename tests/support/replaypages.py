@@ -7,21 +7,19 @@ from __future__ import annotations
 
 import os
 import subprocess
-import threading
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from evidencekit.capture.launcher import BrowserOptions
 from tests.support.honestpages import asset_files, serve_bids, shop_files
-from tests.support.preserved import trusted_context
+from tests.support.preserved import serve_with, trusted_context
 from tests.support.tools import program
 
 if TYPE_CHECKING:
-    import ssl
     from collections.abc import Iterator, Mapping
 
     from tests.support.honestpages import Files
@@ -189,28 +187,6 @@ def _answer_to(site: _Site, asked: str, wanted: str) -> tuple[int, str, bytes, l
     return 403 if path == "/refused" else 200, kind, body, [("Accept-Ranges", "bytes"), *attached]
 
 
-class _Server(ThreadingHTTPServer):
-    daemon_threads = True
-    block_on_close = False
-
-    def handle_error(self, request: object, client_address: object) -> None:
-        """Browsers break off connections."""
-
-
-@contextmanager
-def _serving(site: _Site, context: ssl.SSLContext) -> Iterator[int]:
-    server = _Server(("127.0.0.1", 0), _handler(site))
-    server.socket = context.wrap_socket(server.socket, server_side=True, do_handshake_on_connect=False)
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
-    thread.start()
-    try:
-        yield server.server_address[1]
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join()
-
-
 def film() -> bytes:
     """Two seconds that move."""
     command = [program("ffmpeg"), "-v", "error", "-f", "lavfi", "-i", "testsrc=size=320x180:rate=10", "-t", "2"]
@@ -229,7 +205,7 @@ def replay_sites(folder: Path) -> Iterator[BrowserOptions]:
     assets = asset_files() | {"/framed": _page("另一网站", "<p>另一网站的内容")}
     with ExitStack() as stack:
         sites = (_Site(files, documentation()), _Site(assets))
-        ports = [stack.enter_context(_serving(site, context)) for site in sites]
+        ports = [stack.enter_context(serve_with(_handler(site), context)) for site in sites]
         bids = stack.enter_context(serve_bids(context))
         names = zip(("shop.test:443", "cdn.test:443", "cdn.test:8443"), (*ports, bids), strict=True)
         rules = ",".join(f"MAP {name} 127.0.0.1:{port}" for name, port in names)

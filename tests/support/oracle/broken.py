@@ -5,10 +5,10 @@ from __future__ import annotations
 import asyncio
 import gzip
 import json
-import ssl
-import threading
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
+
+from tests.support.oracle.servers import in_a_thread, over_tls
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -78,8 +78,6 @@ PAGE = """<!doctype html><meta charset="utf-8"><title>Broken</title><p id="state
 def serving_broken(pem: Path) -> Iterator[tuple[int, list[str]]]:
     """Serve on loopback in a thread; yields the port and the paths asked for."""
     asked: list[str] = []
-    ports: list[int] = []
-    started, stop, loop = threading.Event(), asyncio.Event(), asyncio.new_event_loop()
 
     async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         with suppress(asyncio.IncompleteReadError, OSError):
@@ -90,31 +88,5 @@ def serving_broken(pem: Path) -> Iterator[tuple[int, list[str]]]:
             await writer.drain()
         writer.close()
 
-    async def run() -> None:
-        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        context.load_cert_chain(pem)
-        async with await asyncio.start_server(answer, "127.0.0.1", 0, ssl=context) as server:
-            ports.append(server.sockets[0].getsockname()[1])
-            started.set()
-            await stop.wait()
-
-    def main() -> None:
-        asyncio.set_event_loop(loop)
-        try:
-            loop.run_until_complete(run())
-            pending = asyncio.all_tasks(loop)
-            for task in pending:
-                task.cancel()
-            loop.run_until_complete(asyncio.gather(*pending, return_exceptions=True))
-        finally:
-            started.set()
-            loop.close()
-
-    thread = threading.Thread(target=main, daemon=True)
-    thread.start()
-    started.wait(20)
-    try:
-        yield ports[0], asked
-    finally:
-        loop.call_soon_threadsafe(stop.set)
-        thread.join(10)
+    with in_a_thread(lambda: over_tls(answer, pem, "http/1.1")) as port:
+        yield port, asked

@@ -20,8 +20,11 @@ from tests.support.oracle.answers import Answer, Fields, raw
 from tests.support.oracle.pages import answer
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Awaitable, Callable, Iterator
     from pathlib import Path
+    from typing import TypeAlias
+
+    Handler: TypeAlias = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 
 
 @dataclass(kw_only=True)
@@ -246,32 +249,44 @@ class H2Server:
 
 
 @contextmanager
-def serving(pem: Path, kind: str) -> Iterator[tuple[int, Log]]:  # noqa: PLR0915 (a server from start to end)
+def serving(pem: Path, kind: str) -> Iterator[tuple[int, Log]]:
     """Serve on loopback in a thread; yields the port and the log. `kind` is `h1`, `h2` or `h3`."""
     log: Log = []
-    ready: list[int] = []
-    started = threading.Event()
-    loop = asyncio.new_event_loop()
-    stop = asyncio.Event()
 
-    async def run() -> None:
+    async def start() -> tuple[int, Callable[[], None]]:
         if kind == "h3":
             from tests.support.oracle.quic import serve_h3
 
             quic = await serve_h3(pem, log)
-            closing = quic.close
-            ready.append(quic.port)
-        else:
-            context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-            context.load_cert_chain(pem)
-            context.set_alpn_protocols(["http/1.1" if kind == "h1" else "h2"])
-            handler = H1Server(log) if kind == "h1" else H2Server(log)
-            server = await asyncio.start_server(handler, "127.0.0.1", 0, ssl=context)
-            closing = server.close
-            ready.append(server.sockets[0].getsockname()[1])
+            return quic.port, quic.close
+        handler = H1Server(log) if kind == "h1" else H2Server(log)
+        return await over_tls(handler, pem, "http/1.1" if kind == "h1" else "h2")
+
+    with in_a_thread(start) as port:
+        yield port, log
+
+
+async def over_tls(handler: Handler, pem: Path, *protocols: str) -> tuple[int, Callable[[], None]]:
+    """Serve connections over TLS on loopback; gives the port and what closes it."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(pem)
+    context.set_alpn_protocols(list(protocols))
+    server = await asyncio.start_server(handler, "127.0.0.1", 0, ssl=context)
+    return server.sockets[0].getsockname()[1], server.close
+
+
+@contextmanager
+def in_a_thread(start: Callable[[], Awaitable[tuple[int, Callable[[], None]]]]) -> Iterator[int]:
+    """Run a server in an event loop of its own thread; yields its port."""
+    ports: list[int] = []
+    started, stop, loop = threading.Event(), asyncio.Event(), asyncio.new_event_loop()
+
+    async def run() -> None:
+        port, close = await start()
+        ports.append(port)
         started.set()
         await stop.wait()
-        closing()
+        close()
 
     def main() -> None:
         asyncio.set_event_loop(loop)
@@ -289,7 +304,7 @@ def serving(pem: Path, kind: str) -> Iterator[tuple[int, Log]]:  # noqa: PLR0915
     thread.start()
     started.wait(20)
     try:
-        yield ready[0], log
+        yield ports[0]
     finally:
         loop.call_soon_threadsafe(stop.set)
         thread.join(10)
